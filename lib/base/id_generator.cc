@@ -1,0 +1,45 @@
+#include "lib/base/id_generator.h"
+
+#include <sys/random.h>
+
+#include <array>
+#include <cstdlib>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+
+namespace slipway::base {
+namespace {
+
+template <size_t kSize>
+std::array<unsigned char, kSize> RandomBytes() {
+  std::array<unsigned char, kSize> bytes;
+  // getrandom returns requests of up to 256 bytes whole once the pool is initialised.
+  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) std::abort();
+  return bytes;
+}
+
+class KernelRandomIds final : public IdGenerator {
+ public:
+  std::string NewId(absl::string_view prefix) override {
+    constexpr char kAlphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";  // Crockford's base 32.
+    std::string suffix;
+    for (const unsigned char byte : RandomBytes<16>()) suffix.push_back(kAlphabet[byte % 32]);
+    return absl::StrCat(prefix, "-", suffix);
+  }
+
+  std::string NewSecret(absl::string_view prefix) override {
+    const auto bytes = RandomBytes<32>();
+    return absl::StrCat(prefix, absl::WebSafeBase64Escape(absl::string_view(
+                                    reinterpret_cast<const char*>(bytes.data()), bytes.size())));
+  }
+};
+
+}  // namespace
+
+IdGenerator& RandomIds() {
+  static KernelRandomIds* const ids = new KernelRandomIds;
+  return *ids;
+}
+
+}  // namespace slipway::base
