@@ -1,0 +1,134 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "lib/base/file.h"
+#include "lib/base/mutex.h"
+#include "lib/sqlite/connection.h"
+#include "lib/sqlite/migration.h"
+#include "lib/sqlite/reader.h"
+#include "lib/sqlite/transaction.h"
+
+namespace slipway::sqlite {
+
+enum class Synchronous {
+  kNormal,  // A power failure may undo the last commits, never corrupts.
+  kFull,    // A commit that returned survives a power failure.
+};
+
+struct Options {
+  Synchronous synchronous = Synchronous::kFull;
+  absl::Span<const Migration> migrations = {};  // Must live through Open.
+  bool read_only = false;                       // Write fails; the file must exist.
+  bool exclusive = false;  // Holds `path`.lock, so that no other process opens it exclusively.
+  int readers_max = 4;     // Concurrent Reads; further ones wait.
+  absl::Duration busy_timeout = absl::Seconds(5);  // For locks of other processes.
+  int64_t pages_max = 0;  // Size limit in pages of 4 KiB, then DISK_FULL; 0: no limit of ours.
+};
+
+// A SQLite file in WAL mode: one connection writes and checkpoints, a small pool of read-only
+// connections reads. Tables are STRICT by convention. Files are created with mode 0600.
+//
+// Thread-safe. Neither Write nor Read may be called from inside a function that Write runs (nor,
+// with ":memory:", that Read runs): that fails with INTERNAL (NESTED_USE). Must outlive all calls.
+class Database final {
+ public:
+  // Opens or creates `path`, a file or ":memory:" (private to this object), and applies the
+  // migrations that are missing in one transaction. Fails with
+  //   SCHEMA_NEWER      the file was written by a newer program; nothing is changed
+  //   SCHEMA_OLDER      read_only, and migrations are missing
+  //   MIGRATIONS_INVALID  versions are not 1, 2, 3, ..
+  //   LOCKED            another process holds it exclusively
+  // or a reason of result_code.h, such as DATABASE_CORRUPT.
+  static absl::StatusOr<std::unique_ptr<Database>> Open(const std::string& path,
+                                                        const Options& options = {});
+
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  // Runs `change`, Status(Transaction&) or StatusOr<T>(Transaction&), in a transaction. Commits and
+  // returns its result when that is OK, else rolls back. One at a time; blocks on disk.
+  template <typename Change>
+  std::invoke_result_t<Change&, Transaction&> Write(Change change) {
+    using Result = std::invoke_result_t<Change&, Transaction&>;
+    std::optional<Result> result;
+    absl::Status status = RunWrite([&](Transaction& transaction) {
+      result.emplace(change(transaction));
+      return StatusOf(*result);
+    });
+    if (!status.ok()) return status;
+    return *std::move(result);
+  }
+
+  // Runs `query`, Status(Reader&) or StatusOr<T>(Reader&), against the state after some commit.
+  // Every Write that returned before is visible. Blocks on disk.
+  template <typename Query>
+  std::invoke_result_t<Query&, Reader&> Read(Query query) {
+    using Result = std::invoke_result_t<Query&, Reader&>;
+    std::optional<Result> result;
+    absl::Status status = RunRead([&](Reader& reader) {
+      result.emplace(query(reader));
+      return StatusOf(*result);
+    });
+    if (!status.ok()) return status;
+    return *std::move(result);
+  }
+
+  // Reads the whole file; DATA_LOSS (DATABASE_CORRUPT) with the first finding when it is damaged.
+  absl::Status CheckIntegrity();
+
+  // The version of the schema: of the last migration applied.
+  int schema_version() const { return schema_version_; }
+
+ private:
+  Database(std::string path, const Options& options);
+
+  static const absl::Status& StatusOf(const absl::Status& status) { return status; }
+  template <typename T>
+  static const absl::Status& StatusOf(const absl::StatusOr<T>& result) {
+    return result.status();
+  }
+
+  absl::Status OpenWriter();
+  absl::Status Migrate(absl::Span<const Migration> migrations);
+  absl::StatusOr<int> ReadSchemaVersion();
+  absl::StatusOr<std::unique_ptr<Connection>> OpenReader();
+  absl::StatusOr<std::unique_ptr<Connection>> TakeReader();
+  void ReturnReader(std::unique_ptr<Connection> reader);
+  absl::Status CheckNotNested() const;
+
+  absl::Status RunWrite(absl::FunctionRef<absl::Status(Transaction&)> change);
+  absl::Status RunRead(absl::FunctionRef<absl::Status(Reader&)> query);
+  absl::Status RunReadOn(Connection& connection, absl::FunctionRef<absl::Status(Reader&)> query);
+
+  const std::string path_;
+  const Options options_;
+  const bool in_memory_;
+  int schema_version_ = 0;
+  base::UniqueFd lock_;
+
+  base::Mutex write_mutex_;
+  std::unique_ptr<Connection> writer_;           // Used under write_mutex_ once opened.
+  std::atomic<std::thread::id> writing_thread_;  // Of the function that runs on writer_.
+
+  base::Mutex readers_mutex_;
+  base::CondVar reader_returned_;
+  int readers_open_ ABSL_GUARDED_BY(readers_mutex_) = 0;
+  std::vector<std::unique_ptr<Connection>> idle_readers_ ABSL_GUARDED_BY(readers_mutex_);
+};
+
+}  // namespace slipway::sqlite

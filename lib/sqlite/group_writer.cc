@@ -1,0 +1,124 @@
+#include "lib/sqlite/group_writer.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/error.h"
+
+namespace slipway::sqlite {
+namespace {
+
+void PrintAndAbort(const absl::Status& status) {
+  const std::string text = status.ToString();
+  std::fprintf(stderr, "the database could not commit, stopping: %s\n", text.c_str());
+  std::abort();
+}
+
+}  // namespace
+
+GroupWriter::GroupWriter(Database& database, GroupWriterOptions options)
+    : database_(database), options_(std::move(options)) {
+  if (!options_.on_commit_failed) options_.on_commit_failed = PrintAndAbort;
+  // The thread may look at thread_ (OnWriterThread): it waits until the member is assigned.
+  base::MutexLock lock(mutex_);
+  thread_ = std::thread([this] { Loop(); });
+}
+
+void GroupWriter::Stop() {
+  base::MutexLock stop_lock(stop_mutex_);
+  {
+    base::MutexLock lock(mutex_);
+    stopping_ = true;
+    changed_.NotifyAll();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+absl::Status GroupWriter::Refusal() const {
+  if (!failure_.ok()) return failure_;
+  if (stopping_) {
+    return base::Error(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
+                       "the service is stopping; retry on another or later");
+  }
+  if (queue_.size() >= options_.queue_max) {
+    return base::Error(absl::StatusCode::kResourceExhausted, "QUEUE_FULL",
+                       absl::StrCat(options_.queue_max, " writes are waiting; retry later"));
+  }
+  return absl::OkStatus();
+}
+
+void GroupWriter::Enqueue(std::unique_ptr<Job> job) {
+  absl::Status refusal;
+  {
+    base::MutexLock lock(mutex_);
+    refusal = Refusal();
+    if (refusal.ok()) {
+      queue_.push_back(std::move(job));
+      changed_.NotifyOne();
+    }
+  }
+  if (!refusal.ok()) job->Answer(refusal);
+}
+
+GroupWriter::Batch GroupWriter::Take() {
+  Batch batch;
+  base::MutexLock lock(mutex_);
+  while (queue_.empty() && !stopping_) changed_.Wait(mutex_);
+  while (!queue_.empty() && batch.size() < options_.batch_max) {
+    batch.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  return batch;
+}
+
+void GroupWriter::Loop() {
+  for (Batch batch = Take(); !batch.empty(); batch = Take()) Commit(std::move(batch));
+}
+
+void GroupWriter::Commit(Batch batch) {
+  absl::Status failure;
+  {
+    base::MutexLock lock(mutex_);
+    failure = failure_;
+  }
+  bool begun = false;
+  bool changed = false;
+  if (failure.ok()) {
+    const absl::Status committed = database_.Write([&](Transaction& transaction) -> absl::Status {
+      begun = true;
+      for (const std::unique_ptr<Job>& job : batch) {
+        const absl::Status done =
+            transaction.Nested([&job, &transaction] { return job->Run(transaction); });
+        if (done.ok()) {
+          changed = true;
+        } else {
+          job->Fail(done);
+        }
+        // The batch is lost: the rest must not run in transactions of their own.
+        if (base::ReasonOf(done) == "TRANSACTION_ROLLED_BACK") return done;
+      }
+      return absl::OkStatus();
+    });
+    if (!committed.ok()) {
+      failure = base::Error(absl::StatusCode::kUnavailable, "COMMIT_FAILED",
+                            absl::StrCat("nothing was written: ", committed.ToString()));
+    }
+  }
+  const bool fatal = begun && !failure.ok();
+  if (fatal) {
+    base::MutexLock lock(mutex_);
+    failure_ = failure;
+  }
+  for (const std::unique_ptr<Job>& job : batch) job->Answer(failure);
+  if (fatal) return options_.on_commit_failed(failure);
+  if (failure.ok() && changed && options_.on_committed) options_.on_committed();
+}
+
+absl::Status GroupWriter::NestedError() {
+  return base::Error(absl::StatusCode::kInternal, "NESTED_USE",
+                     "the writer's own thread cannot wait for itself");
+}
+
+}  // namespace slipway::sqlite
