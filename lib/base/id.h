@@ -1,6 +1,7 @@
 #pragma once
 
 #include <compare>
+#include <ostream>
 #include <string>
 #include <utility>
 
@@ -26,10 +27,8 @@ class Id final {
   friend H AbslHashValue(H h, const Id& id) {
     return H::combine(std::move(h), id.value_);
   }
-  template <typename Sink>
-  friend void PrintTo(const Id& id, Sink* sink) {
-    *sink << id.value_;
-  }
+  // For GoogleTest; not a template, which would tie with its own overload.
+  friend void PrintTo(const Id& id, std::ostream* sink) { *sink << id.value_; }
 
  private:
   std::string value_;
