@@ -1,0 +1,43 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "lib/git/object_source.h"
+
+namespace slipway::git {
+
+// Takes the next bytes of a pack; a failure ends the writing.
+using ByteSink = std::function<absl::Status(absl::string_view chunk)>;
+
+// Streams a pack of whole objects, compressed at zlib level 1, without deltas: the bytes go to the
+// sink in chunks of kChunkSize (the last one is shorter). Not thread-safe.
+class PackWriter final {
+ public:
+  static constexpr size_t kChunkSize = 128 * 1024;
+
+  // Exactly `object_count` objects must be added before Finish.
+  PackWriter(uint32_t object_count, ByteSink sink);
+  ~PackWriter();
+
+  absl::Status Add(ObjectType type, absl::string_view bytes);
+
+  // Writes the checksum and the last chunk.
+  absl::Status Finish();
+
+ private:
+  struct Streams;
+
+  absl::Status Append(absl::string_view bytes);
+  absl::Status Flush();
+
+  const ByteSink sink_;
+  uint32_t remaining_;
+  std::unique_ptr<Streams> streams_;
+  std::string chunk_;
+};
+
+}  // namespace slipway::git
