@@ -1,0 +1,124 @@
+#include "lib/patch/diff_lines.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+#include "lib/patch/quoted_path.h"
+#include "lib/patch/refusal.h"
+
+namespace slipway::patch {
+namespace {
+
+// Takes a number below 2^31 off the front of `text`.
+bool TakeNumber(absl::string_view& text, uint64_t& number) {
+  size_t digits = 0;
+  number = 0;
+  while (digits < text.size() && text[digits] >= '0' && text[digits] <= '9' && digits < 11) {
+    number = number * 10 + (text[digits++] - '0');
+  }
+  text.remove_prefix(digits);
+  return digits > 0 && number < (uint64_t{1} << 31);
+}
+
+bool TakeRange(absl::string_view& text, uint64_t& start, uint64_t& count) {
+  if (!TakeNumber(text, start)) return false;
+  return !absl::ConsumePrefix(&text, ",") || TakeNumber(text, count);
+}
+
+}  // namespace
+
+std::optional<HunkHeader> ParseHunkHeader(absl::string_view line) {
+  HunkHeader header;
+  if (!absl::ConsumePrefix(&line, "@@ -") || !TakeRange(line, header.old_start, header.old_count) ||
+      !absl::ConsumePrefix(&line, " +") || !TakeRange(line, header.new_start, header.new_count) ||
+      !absl::ConsumePrefix(&line, " @@") || (!line.empty() && line[0] != ' ')) {
+    return std::nullopt;
+  }
+  if ((header.old_start == 0 && header.old_count != 0) ||
+      (header.new_start == 0 && header.new_count != 0)) {
+    return std::nullopt;
+  }
+  return header;
+}
+
+absl::Status ParseGitHeader(absl::string_view text, size_t line, GitHeader& header) {
+  const Place place{.line = line};
+  std::string old_name;
+  std::string new_name;
+  header.quoted = absl::StartsWith(text, "\"");
+  if (header.quoted) {
+    std::optional<std::string> first = TakeQuoted(text);
+    const bool space = first.has_value() && absl::ConsumePrefix(&text, " ");
+    std::optional<std::string> second = space ? TakeQuoted(text) : std::nullopt;
+    if (!second.has_value() || !text.empty()) {
+      return Refused("HEADER_MISMATCH", "the two names of the header are not one path", place);
+    }
+    old_name = *std::move(first);
+    new_name = *std::move(second);
+  } else {
+    // Both names are one path, so the space between them is in the middle: names may hold spaces.
+    const size_t middle = text.size() / 2;
+    const bool even = text.size() % 2 == 1 && text[middle] == ' ';
+    old_name = std::string(text.substr(0, even ? middle : 0));
+    new_name = std::string(even ? text.substr(middle + 1) : "");
+    if (!even || old_name.substr(0, 2) != "a/" || new_name.substr(0, 2) != "b/") {
+      if (!absl::StartsWith(text, "a/") || !absl::StrContains(text, " b/")) {
+        return Refused("PREFIX", "names must start with a/ and b/", place);
+      }
+      old_name = "a/";
+      new_name = "b/?";
+    }
+  }
+  absl::string_view old_path = old_name;
+  absl::string_view new_path = new_name;
+  if (!absl::ConsumePrefix(&old_path, "a/") || !absl::ConsumePrefix(&new_path, "b/")) {
+    return Refused("PREFIX", "names must start with a/ and b/", place);
+  }
+  if (old_path != new_path) {
+    return Refused("HEADER_MISMATCH",
+                   "the two names of the header differ; write the diff with --no-renames", place);
+  }
+  header.path = std::string(old_path);
+  return absl::OkStatus();
+}
+
+absl::Status CheckFileLine(absl::string_view text, absl::string_view expected, size_t line) {
+  std::string name;
+  if (absl::StartsWith(text, "\"")) {
+    std::optional<std::string> quoted = TakeQuoted(text);
+    if (!quoted.has_value()) return Refused("CORRUPT", "a badly quoted name", {.line = line});
+    name = *std::move(quoted);
+  } else {
+    const size_t tab = text.find('\t');
+    name = std::string(text.substr(0, tab));
+    text.remove_prefix(name.size());
+  }
+  if (name != expected) {
+    return Refused(
+        "HEADER_MISMATCH",
+        absl::StrCat("the line names ", Shown(name), " where ", Shown(expected), " must stand"),
+        {.line = line});
+  }
+  // Git ends a name that holds a space with a tab, for the sake of other tools.
+  const bool tab_allowed = absl::StrContains(name, ' ');
+  if (!text.empty() && !(tab_allowed && text == "\t")) {
+    return Refused("FORMAT", "something follows the name", {.line = line});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status NotASection(absl::string_view line, size_t number) {
+  const Place place{.line = number};
+  if (absl::StartsWith(line, "diff --cc ") || absl::StartsWith(line, "diff --combined ")) {
+    return Refused("FORMAT", "a combined diff of a merge", place);
+  }
+  if (number == 1 && (absl::StartsWith(line, "--- ") || absl::StartsWith(line, "*** ") ||
+                      absl::StartsWith(line, "Index: ") || absl::StartsWith(line, "diff "))) {
+    return Refused("FORMAT", "not a diff in git's format; use git diff --binary --full-index",
+                   place);
+  }
+  return Refused("GARBAGE", absl::StrCat("text outside of a section: ", Shown(line, 60)), place);
+}
+
+}  // namespace slipway::patch

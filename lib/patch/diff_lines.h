@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace slipway::patch {
+
+// The lines of a text, one after the other, with their numbers from 1.
+class DiffLines final {
+ public:
+  explicit DiffLines(absl::string_view text) : rest_(text) { Find(); }
+
+  bool done() const { return rest_.empty(); }
+  // The line at hand, without its line end; empty when done.
+  absl::string_view line() const { return line_; }
+  size_t number() const { return number_; }
+  size_t bytes_left() const { return rest_.size(); }
+  // The text from the line at hand to the end.
+  absl::string_view rest() const { return rest_; }
+
+  void Next() {
+    rest_.remove_prefix(line_.size() < rest_.size() ? line_.size() + 1 : rest_.size());
+    ++number_;
+    Find();
+  }
+
+ private:
+  void Find() { line_ = rest_.substr(0, rest_.find('\n')); }
+
+  absl::string_view rest_;
+  absl::string_view line_;
+  size_t number_ = 1;
+};
+
+// "@@ -start,count +start,count @@ section" taken apart.
+struct HunkHeader {
+  uint64_t old_start = 0;
+  uint64_t old_count = 1;
+  uint64_t new_start = 0;
+  uint64_t new_count = 1;
+};
+
+// Absent when `line` is not such a header with numbers below 2^31.
+std::optional<HunkHeader> ParseHunkHeader(absl::string_view line);
+
+// The path that the rest of a line "diff --git " names on both sides, and whether it was quoted.
+struct GitHeader {
+  std::string path;
+  bool quoted = false;
+};
+absl::Status ParseGitHeader(absl::string_view text, size_t line, GitHeader& header);
+
+// Whether the name of a line "--- " or "+++ " is `expected`. Fails with HEADER_MISMATCH, or FORMAT
+// when a timestamp follows the name.
+absl::Status CheckFileLine(absl::string_view text, absl::string_view expected, size_t line);
+
+// Why a line that starts no section is refused: FORMAT for other kinds of diff, EOL, else GARBAGE.
+absl::Status NotASection(absl::string_view line, size_t number);
+
+}  // namespace slipway::patch
