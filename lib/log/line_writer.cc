@@ -5,33 +5,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "lib/base/utf8.h"
 
 namespace slipway::log {
 namespace {
 
 constexpr absl::string_view kTruncated = "\"truncated\":true";
 constexpr absl::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD.
-
-// The length of the well-formed UTF-8 sequence at the start of `text`; 0 when there is none.
-// Follows the table of well-formed sequences: no overlong forms, no surrogates, at most U+10FFFF.
-size_t SequenceLength(absl::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const auto continues = [&](size_t i, unsigned low = 0x80, unsigned high = 0xBF) {
-    return i < text.size() && byte(i) >= low && byte(i) <= high;
-  };
-  const unsigned lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead <= 0xDF) return continues(1) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    const bool second = continues(1, lead == 0xE0 ? 0xA0 : 0x80, lead == 0xED ? 0x9F : 0xBF);
-    return second && continues(2) ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    const bool second = continues(1, lead == 0xF0 ? 0x90 : 0x80, lead == 0xF4 ? 0x8F : 0xBF);
-    return second && continues(2) && continues(3) ? 4 : 0;
-  }
-  return 0;
-}
 
 void AppendEscaped(std::string& out, unsigned char byte) {
   switch (byte) {
@@ -106,7 +86,7 @@ void LineWriter::AppendString(absl::string_view text) {
       truncated_ = true;
       break;
     }
-    const size_t length = SequenceLength(text);
+    const size_t length = base::Utf8SequenceLength(text);
     if (length == 1) {
       AppendEscaped(line_, static_cast<unsigned char>(text[0]));
     } else {

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <grpcpp/channel.h>
+
+#include <memory>
+#include <string>
+
+#include "lib/rpc/server.h"
+
+namespace slipway::rpc {
+
+struct ChannelOptions {
+  int max_message_bytes = kMessageBytesMax;
+};
+
+// A channel to "unix:/path" or "host:port". Connects on first use and again whenever the
+// connection is lost: at once, then with back-off of 20 to 500 ms on Unix sockets, where a server
+// that restarts is back within milliseconds, and of 100 ms to 5 s elsewhere. Never uses a proxy.
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
+                                           const ChannelOptions& options = {});
+
+}  // namespace slipway::rpc
