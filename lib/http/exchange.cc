@@ -1,0 +1,232 @@
+#include "lib/http/exchange.h"
+
+#include <boost/beast/http/status.hpp>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "lib/http/router.h"
+
+namespace slipway::http {
+namespace {
+
+// What a queued item costs beside its bytes, so that many tiny chunks are bounded too.
+constexpr size_t kItemBytes = 64;
+
+bool MayHaveBody(int status) { return status >= 200 && status != 204 && status != 304; }
+
+}  // namespace
+
+std::string ResponseHead(int status, const Headers& headers) {
+  const auto reason = boost::beast::http::obsolete_reason(
+      boost::beast::http::int_to_status(static_cast<unsigned>(status)));
+  std::string head = absl::StrCat("HTTP/1.1 ", status, " ",
+                                  absl::string_view(reason.data(), reason.size()), "\r\n");
+  for (const auto& [name, value] : headers) absl::StrAppend(&head, name, ": ", value, "\r\n");
+  head += "\r\n";
+  return head;
+}
+
+// Framing is ours alone: what a handler says about it is replaced.
+std::string Exchange::Head(int status, const Headers& headers) {
+  Headers fields = headers;
+  reusable_ = options_.keep_alive && !absl::EqualsIgnoreCase(headers.Get("Connection"), "close");
+  fields.Remove("Connection");
+  fields.Remove("Keep-Alive");
+  fields.Remove("Transfer-Encoding");
+  size_t length = 0;
+  if (!MayHaveBody(status)) {
+    fields.Remove("Content-Length");
+  } else if (absl::SimpleAtoi(headers.Get("Content-Length"), &length)) {
+    body_left_ = length;
+  } else {
+    fields.Remove("Content-Length");
+    chunked_ = options_.chunked;
+    if (chunked_) fields.Add("Transfer-Encoding", "chunked");
+    if (!chunked_) reusable_ = false;
+  }
+  if (!reusable_) fields.Add("Connection", "close");
+  bodiless_ = options_.head_only || !MayHaveBody(status);
+  return ResponseHead(status, fields);
+}
+
+void Exchange::Send(int status, Headers headers, std::string body) {
+  base::MutexLock lock(mutex_);
+  if (phase_ != Phase::kWaiting || closed_) return;
+  if (!headers.Valid() || status < 200 || status > 999) {
+    status = 500;
+    headers = {{"Content-Type", "application/json"}};
+    body = ErrorBody("RESPONSE_INVALID", "the server made a response that cannot be sent");
+  }
+  headers.Set("Content-Length", absl::StrCat(body.size()));
+  Item item = {.head = Head(status, headers)};
+  if (!bodiless_) item.body = std::move(body);
+  Queue(std::move(item));
+  phase_ = Phase::kFinished;
+}
+
+void Exchange::Start(int status, Headers headers) {
+  if (!headers.Valid() || status < 200 || status > 999) return Send(status, headers, "");
+  base::MutexLock lock(mutex_);
+  if (phase_ != Phase::kWaiting || closed_) return;
+  Queue({.head = Head(status, headers)});
+  phase_ = Phase::kStreaming;
+}
+
+ResponseWriter::Accepted Exchange::Write(std::string chunk, ResponseWriter::Written written) {
+  base::MutexLock lock(mutex_);
+  if (phase_ != Phase::kStreaming || closed_) return ResponseWriter::Accepted::kClosed;
+  if (body_left_.has_value() && !bodiless_) {
+    if (chunk.size() > *body_left_) return ResponseWriter::Accepted::kClosed;
+  }
+  const size_t cost = chunk.size() + kItemBytes;
+  if (buffered_ > 0 && buffered_ + cost > options_.buffer_bytes) {
+    refused_ = cost;
+    return ResponseWriter::Accepted::kFull;
+  }
+  refused_ = 0;
+  if (body_left_.has_value() && !bodiless_) *body_left_ -= chunk.size();
+  Item item = {.cost = cost, .written = std::move(written)};
+  if (!bodiless_ && !chunk.empty()) {  // An empty chunk on the wire would end the body.
+    item.chunk = chunked_;
+    if (chunked_) item.head = absl::StrCat(absl::Hex(chunk.size()), "\r\n");
+    item.body = std::move(chunk);
+  }
+  Queue(std::move(item));
+  return ResponseWriter::Accepted::kTaken;
+}
+
+bool Exchange::HasRoom() const {
+  if (buffered_ == 0) return true;
+  return buffered_ < options_.buffer_bytes / 2 && buffered_ + refused_ <= options_.buffer_bytes;
+}
+
+bool Exchange::writable() const {
+  base::MutexLock lock(mutex_);
+  return !closed_ && phase_ == Phase::kStreaming && HasRoom();
+}
+
+void Exchange::OnWritable(absl::AnyInvocable<void()> callback) {
+  {
+    base::MutexLock lock(mutex_);
+    if (!closed_ && !HasRoom()) {
+      on_writable_ = std::move(callback);
+      return;
+    }
+  }
+  callback();
+}
+
+void Exchange::Finish() {
+  base::MutexLock lock(mutex_);
+  FinishLocked();
+}
+
+void Exchange::FinishLocked() {
+  if (phase_ != Phase::kStreaming || closed_) return;
+  if (!bodiless_ && body_left_.value_or(0) > 0) {
+    phase_ = Phase::kBroken;
+    return Wake();
+  }
+  phase_ = Phase::kFinished;
+  if (chunked_ && !bodiless_) return Queue({.head = "0\r\n\r\n"});
+  Wake();
+}
+
+void Exchange::OnDisconnect(absl::AnyInvocable<void()> callback) {
+  {
+    base::MutexLock lock(mutex_);
+    if (!closed_) {
+      std::swap(on_disconnect_, callback);
+      return;
+    }
+    if (complete_) return;
+  }
+  if (callback) callback();
+}
+
+void Exchange::Abandon() {
+  {
+    base::MutexLock lock(mutex_);
+    if (closed_ || phase_ == Phase::kFinished || phase_ == Phase::kBroken) return;
+    if (phase_ == Phase::kStreaming) {
+      phase_ = Phase::kBroken;
+      return Wake();
+    }
+  }
+  Send(500, {{"Content-Type", "application/json"}},
+       ErrorBody("REQUEST_UNANSWERED", "the server dropped the request without an answer"));
+}
+
+void Exchange::Queue(Item item) {
+  buffered_ += item.cost;
+  queue_.push_back(std::move(item));
+  Wake();
+}
+
+// Posts under the lock: after Close nothing is posted, so that a loop that has ended gets no work.
+void Exchange::Wake() {
+  if (std::exchange(woken_, true)) return;
+  options_.wake();
+}
+
+Exchange::Batch Exchange::Take() {
+  base::MutexLock lock(mutex_);
+  Batch batch(std::make_move_iterator(queue_.begin()), std::make_move_iterator(queue_.end()));
+  queue_.clear();
+  in_flight_ = !batch.empty();
+  if (batch.empty()) woken_ = false;
+  return batch;
+}
+
+void Exchange::Sent(Batch batch, bool ok) {
+  absl::AnyInvocable<void()> on_writable;
+  {
+    base::MutexLock lock(mutex_);
+    in_flight_ = false;
+    for (const Item& item : batch) buffered_ -= item.cost;
+    if (ok && HasRoom()) std::swap(on_writable, on_writable_);
+  }
+  for (Item& item : batch) {
+    if (item.written) item.written(ok);
+  }
+  if (on_writable) on_writable();
+}
+
+void Exchange::Close() {
+  Batch unsent;
+  absl::AnyInvocable<void()> on_writable;
+  absl::AnyInvocable<void()> on_disconnect;
+  bool complete = false;
+  {
+    base::MutexLock lock(mutex_);
+    if (std::exchange(closed_, true)) return;
+    complete_ = phase_ == Phase::kFinished && queue_.empty() && !in_flight_;
+    complete = complete_;
+    unsent.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(queue_.end()));
+    queue_.clear();
+    for (const Item& item : unsent) buffered_ -= item.cost;
+    std::swap(on_writable, on_writable_);
+    std::swap(on_disconnect, on_disconnect_);
+  }
+  for (Item& item : unsent) {
+    if (item.written) item.written(false);
+  }
+  if (complete) return;
+  if (on_writable) on_writable();
+  if (on_disconnect) on_disconnect();
+}
+
+bool Exchange::over() const {
+  base::MutexLock lock(mutex_);
+  if (closed_) return true;
+  return queue_.empty() && !in_flight_ && (phase_ == Phase::kFinished || phase_ == Phase::kBroken);
+}
+
+bool Exchange::keep_alive() const {
+  base::MutexLock lock(mutex_);
+  return !closed_ && reusable_ && phase_ == Phase::kFinished;
+}
+
+}  // namespace slipway::http
