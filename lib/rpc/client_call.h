@@ -50,6 +50,9 @@ absl::StatusOr<Response> CallUnary(
   return response;
 }
 
+template <typename Response>
+using ResultCallback = absl::AnyInvocable<void(absl::StatusOr<Response>) &&>;
+
 // A call in flight. Dropping it lets the call go on.
 class PendingCall final {
  public:
@@ -72,11 +75,11 @@ PendingCall CallUnaryAsync(Async& async,
                            void (Base::*method)(grpc::ClientContext*, const Request*, Response*,
                                                 std::function<void(grpc::Status)>),
                            std::type_identity_t<Request> request, const CallOptions& options,
-                           absl::AnyInvocable<void(absl::StatusOr<Response>) &&> done) {
+                           ResultCallback<std::type_identity_t<Response>> done) {
   struct State {
     Request request;
     Response response;
-    absl::AnyInvocable<void(absl::StatusOr<Response>) &&> done;
+    ResultCallback<Response> done;
     std::shared_ptr<grpc::ClientContext> context = std::make_shared<grpc::ClientContext>();
   };
   auto state = std::make_shared<State>();
