@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace slipway::git {
+
+struct GitOutput {
+  int exit_code = 0;
+  std::string out;
+  std::string err;
+  bool truncated = false;
+};
+
+struct GitCommand {
+  std::string git_dir;  // Empty: the repository at `directory`.
+  std::string directory;
+  std::vector<std::string> arguments;
+  std::string input;
+  size_t output_max = 64u << 20;
+  absl::Duration timeout = absl::Minutes(10);
+};
+
+// Runs the git command line with an environment of its own: no configuration of the user or the
+// machine, no hooks, monitors, prompts, replaced objects or lazy fetches, and no transport but
+// local paths. A command that ends with an error is an OK result with its exit code;
+// DEADLINE_EXCEEDED after `timeout`.
+absl::StatusOr<GitOutput> RunGitCommand(const GitCommand& command);
+
+}  // namespace slipway::git
