@@ -193,7 +193,9 @@ std::string BubblewrapArguments(const Spec& spec) {
                                       "--seccomp",
                                       absl::StrCat(kSeccompFd),
                                       "--json-status-fd",
-                                      absl::StrCat(kStatusFd)};
+                                      absl::StrCat(kStatusFd),
+                                      "--block-fd",
+                                      absl::StrCat(kBlockFd)};
   std::map<std::string, std::string> env = spec.env;
   env.insert({{"PATH", "/usr/local/bin:/usr/bin:/bin"},
               {"HOME", "/home/agent"},

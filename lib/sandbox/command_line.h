@@ -15,6 +15,7 @@ constexpr int kStatusFd = 12;
 constexpr int kPasswdFd = 13;
 constexpr int kGroupFd = 14;
 constexpr int kHostsFd = 15;
+constexpr int kBlockFd = 16;  // The command waits until this is closed.
 
 // Refuses what bubblewrap could misread and host paths that the sandbox's user cannot reach.
 absl::Status Validate(const Spec& spec, bool root);

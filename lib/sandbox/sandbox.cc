@@ -203,10 +203,14 @@ absl::StatusOr<SandboxedProcess> Start(const Spec& spec) {
   ASSIGN_OR_RETURN(const base::UniqueFd hosts, MemoryFile(kHosts));
   base::UniqueFd status_read, status_write;
   RETURN_IF_ERROR(MakePipe(status_read, status_write));
+  // Holds the command back until its sandbox is held by descriptor and cannot end unnoticed.
+  base::UniqueFd block_read, block_write;
+  RETURN_IF_ERROR(MakePipe(block_read, block_write));
   base::Process::Options options{.argv = CommandLine(spec, root), .directory = "/"};
   options.fds = {{kArgumentsFd, arguments.get()}, {kSeccompFd, seccomp.get()},
                  {kStatusFd, status_write.get()}, {kPasswdFd, passwd.get()},
-                 {kGroupFd, group.get()},         {kHostsFd, hosts.get()}};
+                 {kGroupFd, group.get()},         {kHostsFd, hosts.get()},
+                 {kBlockFd, block_read.get()}};
   const std::map<int, int> streams = {{0, spec.stdin_fd}, {1, spec.stdout_fd}, {2, spec.stderr_fd}};
   for (const auto& [target, fd] : streams) {
     if (fd >= 0) options.fds[target] = fd;
@@ -220,6 +224,7 @@ absl::StatusOr<SandboxedProcess> Start(const Spec& spec) {
   state->init = *init;
   state->init_fd = base::UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, *init, 0)));
   if (!state->init_fd.valid()) return SandboxStartFailed("it ended at once");
+  block_write.Close();
   SandboxedProcess::State* const raw = state.get();
   state->wall_clock = base::RealClock().RunAfter(spec.limits.wall_clock, [raw] {
     raw->timed_out = true;
