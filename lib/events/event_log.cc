@@ -109,7 +109,7 @@ absl::StatusOr<Page> EventLog::ReadAfter(int64_t cursor, const EventFilter& filt
     if (cursor < compacted) return ResumeTokenExpired(cursor, compacted + 1);
     if (cursor > latest) {
       return ResumeTokenForeign(absl::StrCat("is at event ", cursor, " but the last one here is ",
-                                             latest, "; was a backup restored?"));
+                                             latest, " (was a backup restored?)"));
     }
     const int64_t last = std::min(latest, cursor + kScanMax);
     Page page{.next_cursor = cursor};
