@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "lib/git/object_source.h"
+#include "lib/git/oid.h"
+#include "lib/git/pack_writer.h"
+#include "lib/git/repository.h"
+
+namespace slipway::git {
+
+struct SnapshotSize {
+  uint32_t objects = 0;
+  uint64_t bytes = 0;
+};
+
+// No repository that one machine checks out has more.
+inline constexpr size_t kSnapshotObjectsMax = 4'000'000;
+
+// Streams one commit with its trees and blobs, without history, as a pack in chunks of
+// PackWriter::kChunkSize. Trees are walked first, so the first chunk comes after milliseconds; one
+// blob is in memory at a time. Blobs above `blob_size_max` fail with ObjectTooLarge.
+absl::StatusOr<SnapshotSize> WriteSnapshotPack(const ObjectSource& source, const Oid& commit,
+                                               const ByteSink& sink,
+                                               size_t blob_size_max = 1u << 30);
+
+// Makes a repository with a work tree from a snapshot pack, as it arrives. The result is a shallow
+// repository of one commit on `branch`, clean for the git command line. A receiver that goes
+// before Finish leaves an unfinished directory, which the caller removes. Not thread-safe.
+class SnapshotReceiver final {
+ public:
+  // `directory` must be missing or empty, else RepositoryExists or ALREADY_EXISTS.
+  static absl::StatusOr<SnapshotReceiver> Create(const std::string& directory, const Oid& commit,
+                                                 absl::string_view branch = "main");
+
+  SnapshotReceiver(SnapshotReceiver&&) noexcept;
+  SnapshotReceiver& operator=(SnapshotReceiver&&) noexcept;
+  ~SnapshotReceiver();
+
+  // The next bytes of the pack, cut anywhere. PackInvalid when they are none.
+  absl::Status Append(absl::string_view bytes);
+
+  // Checks that the pack is whole and holds everything of the commit, else PackInvalid; then
+  // creates the branch and checks it out.
+  absl::Status Finish();
+
+ private:
+  struct Indexing;
+
+  SnapshotReceiver(Repository repository, Oid commit, std::string branch,
+                   std::unique_ptr<Indexing> indexing);
+
+  absl::Status CheckOut();
+
+  Repository repository_;
+  Oid commit_;
+  std::string branch_;
+  std::unique_ptr<Indexing> indexing_;
+};
+
+}  // namespace slipway::git
