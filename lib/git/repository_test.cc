@@ -2,10 +2,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <thread>
 
+#include "lib/base/status_macros.h"
 #include "lib/git/errors.h"
 #include "lib/git/git_fixture.h"
 #include "lib/git/overlay.h"
@@ -131,6 +135,17 @@ class RefTest : public GitFixture {
                               .author = Ada(),
                               .committer = Ada(),
                               .message = absl::StrCat("commit ", number)});
+  }
+
+  // Puts one commit on top of `ref`, as a service does for each request.
+  absl::Status Advance(const std::string& ref) {
+    ASSIGN_OR_RETURN(Repository repository, Repository::OpenBare(path_));
+    ASSIGN_OR_RETURN(const Oid tip, repository.ReadRef(ref));
+    Overlay overlay(repository);
+    ASSIGN_OR_RETURN(const Oid tree, overlay.WriteTree(Oid(), {}));
+    ASSIGN_OR_RETURN(const Oid next, PutCommit(overlay, tree, {tip}, 0));
+    RETURN_IF_ERROR(overlay.Publish(repository));
+    return repository.CompareAndSwap(ref, tip, next, "advance");
   }
 
   const std::string path_ = directory_.File("mirror.git");
@@ -261,6 +276,9 @@ TEST_F(RefTest, SweepRemovesWhatKilledWritersLeftAndNothingElse) {
         "/objects/pack/tmp_pack_x", "/objects/pack/pack-00.idx", "/objects/ab/tmp_obj_1"}) {
     WriteFile(path_ + stale, "left behind");
   }
+  for (const char* ref : {"refs/heads/incoming-call", "refs/heads/tmp_obj_x", "refs/heads/a.idx"}) {
+    ASSERT_OK(repository_->CompareAndSwap(ref, std::nullopt, commits_[0], "m"));
+  }
   ASSERT_OK_AND_ASSIGN(const base::UniqueFd owner, Repository::LockOwner(path_));
   EXPECT_THAT(Repository::LockOwner(path_), FailsWithReason("LOCKED"));
 
@@ -268,7 +286,42 @@ TEST_F(RefTest, SweepRemovesWhatKilledWritersLeftAndNothingElse) {
   EXPECT_THAT(Repository::SweepStale(path_, owner), IsOkAndHolds(0));
 
   EXPECT_OK(repository_->CompareAndSwap("refs/heads/a", commits_[0], commits_[1], "m"));
+  EXPECT_THAT(repository_->ListRefs("refs/heads/", 10), IsOkAndHolds(SizeIs(4)));
   Git(path_, {"fsck", "--strict", "--no-dangling"});
+}
+
+TEST_F(RefTest, KilledWriterLeavesAConnectedChainThatGoesOnAfterTheSweep) {
+  const std::string ref = "refs/heads/crash";
+  ASSERT_OK(repository_->CompareAndSwap(ref, std::nullopt, commits_[0], "start"));
+  for (int round = 0; round < 10; ++round) {
+    const Oid before = repository_->ReadRef(ref).value();
+    const pid_t writer = fork();
+    if (writer == 0) {
+      while (Advance(ref).ok()) {
+      }
+      _exit(1);
+    }
+    ASSERT_GT(writer, 0);
+    // Kills in the middle of the work that follows the first or a later move.
+    Oid seen = before;
+    for (int moves = 0; moves <= round % 4; ++moves) {
+      Oid now = seen;
+      while (now == seen && waitpid(writer, nullptr, WNOHANG) == 0) {
+        now = Repository::OpenBare(path_)->ReadRef(ref).value_or(seen);
+      }
+      seen = now;
+    }
+    kill(writer, SIGKILL);
+    int status = 0;
+    waitpid(writer, &status, 0);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "the writer ended by itself";
+
+    ASSERT_OK_AND_ASSIGN(const base::UniqueFd owner, Repository::LockOwner(path_));
+    ASSERT_OK(Repository::SweepStale(path_, owner));
+    ASSERT_OK(Advance(ref));
+  }
+  Git(path_, {"fsck", "--strict", "--no-dangling"});
+  EXPECT_EQ(Git(path_, {"rev-list", "--max-parents=0", ref}), commits_[0].ToHex());
 }
 
 }  // namespace

@@ -15,15 +15,17 @@ namespace fs = std::filesystem;
 
 constexpr char kOwnerLock[] = "slipway-owner.flock";
 
-bool IsStale(const fs::path& path) {
+// `path` is relative to the repository. Below refs/ anything but a lock may be a ref's name.
+bool IsStale(const fs::path& repository, const fs::path& path) {
   const std::string name = path.filename().string();
   if (absl::EndsWith(name, ".lock")) return true;
+  if (*path.begin() != "objects") return false;
   for (const char* prefix : {"pack_git2_", "tmp_pack_", "tmp_idx_", "tmp_rev_", "tmp_obj_",
                              "incoming-", "tmp_objdir-"}) {
     if (absl::StartsWith(name, prefix)) return true;
   }
   // libgit2 puts the index in place before the pack.
-  return path.extension() == ".idx" && !fs::exists(fs::path(path).replace_extension(".pack"));
+  return path.extension() == ".idx" && !fs::exists((repository / path).replace_extension(".pack"));
 }
 
 }  // namespace
@@ -39,7 +41,7 @@ absl::StatusOr<int> Repository::SweepStale(const std::string& path, const base::
   std::error_code error;
   fs::recursive_directory_iterator walk(path, error);
   for (; !error && walk != fs::recursive_directory_iterator(); walk.increment(error)) {
-    if (!IsStale(walk->path())) continue;
+    if (!IsStale(path, walk->path().lexically_relative(path))) continue;
     stale.push_back(walk->path());
     walk.disable_recursion_pending();
   }
