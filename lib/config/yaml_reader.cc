@@ -132,7 +132,7 @@ absl::Status YamlReader::ReadList(const YAML::Node& node, const FieldDescriptor&
     return Error(node.Mark(), absl::StrCat("expected a list for '", field.name(), "'"));
   }
   for (const YAML::Node& element : node) {
-    RETURN_IF_ERROR(Enter(element, node.Mark(), depth + 1));
+    RETURN_IF_ERROR(Enter(element, element.Mark(), depth + 1));
     RETURN_IF_ERROR(ReadValue(element, field, depth + 1, message));
   }
   return absl::OkStatus();
@@ -231,7 +231,9 @@ absl::Status YamlReader::Enter(const YAML::Node& node, const YAML::Mark& fallbac
   }
   if (depth > kDepthMax) return Error(mark, absl::StrCat("nested deeper than ", kDepthMax));
   if (!node.IsDefined() || node.IsNull()) {
-    return Error(mark, "the value is missing; leave the key out for its default");
+    // yaml-cpp puts an empty value where the next token is: name the line of its key instead.
+    return Error(mark.line == fallback.line ? mark : fallback,
+                 "the value is missing; leave the key out for its default");
   }
   const std::string& tag = node.Tag();
   if (!tag.empty() && tag != kPlainTag && tag != kQuotedTag) {
