@@ -205,9 +205,9 @@ Client::Response Client::Fetch(ClientRequest request) {
                    return ClientCallbacks::Flow::kContinue;
                  },
              .on_done =
-                 [&](const ClientResult& result) {
+                 [&](ClientResult result) {
                    base::MutexLock lock(mutex);
-                   response.result = result;
+                   response.result = std::move(result);
                    done = true;
                    changed.NotifyAll();
                  }});

@@ -69,7 +69,7 @@ struct ClientCallbacks {
   };
   absl::AnyInvocable<void(int status, const Headers& headers)> on_headers;
   absl::AnyInvocable<Flow(absl::string_view chunk)> on_data;
-  absl::AnyInvocable<void(const ClientResult& result)> on_done;  // Once, last.
+  absl::AnyInvocable<void(ClientResult result)> on_done;  // Once, last.
 };
 
 // An HTTP/1.1 client: one thread for all exchanges, connections reused, no redirects, no retries

@@ -54,8 +54,8 @@ class ClientTest : public ServerTest {
                                 return Flow::kContinue;
                               },
                           .on_done =
-                              [this](const ClientResult& result) {
-                                result_ = result;
+                              [this](ClientResult result) {
+                                result_ = std::move(result);
                                 done_.Set();
                               }});
   }
@@ -310,8 +310,8 @@ TEST_F(ClientTest, DeliversTheRefusedChunkAgainAfterAPause) {
                                            return Flow::kContinue;
                                          },
                                      .on_done =
-                                         [&](const ClientResult& result) {
-                                           result_ = result;
+                                         [&](ClientResult result) {
+                                           result_ = std::move(result);
                                            done_.Set();
                                          }});
   ASSERT_TRUE(paused.Wait());
@@ -327,8 +327,8 @@ TEST_F(ClientTest, DeliversTheRefusedChunkAgainAfterAPause) {
 TEST_F(ClientTest, EndsOpenExchangesWhenItStops) {
   ScriptedServer server;
   auto client = std::make_unique<Client>();
-  const auto handle = client->Start({.url = server.Url()}, {.on_done = [&](const ClientResult& r) {
-                                      result_ = r;
+  const auto handle = client->Start({.url = server.Url()}, {.on_done = [&](ClientResult r) {
+                                      result_ = std::move(r);
                                       done_.Set();
                                     }});
 

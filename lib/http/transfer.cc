@@ -286,7 +286,7 @@ void Transfer::End(CURLcode code, const absl::Status& error) {
     result.status = !refusal_.ok() ? refusal_ : !error.ok() ? error : CurlError(code);
   }
   base::MutexLock lock(mutex_);
-  if (!silent_ && callbacks_.on_done) callbacks_.on_done(result);
+  if (!silent_ && callbacks_.on_done) callbacks_.on_done(std::move(result));
   silent_ = true;
 }
 
