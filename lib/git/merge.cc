@@ -81,6 +81,8 @@ class TreeMerge final {
     const auto& [base, ours, theirs] = sides;
     if (IsLeaf(base) && !IsLeaf(ours) && !IsLeaf(theirs)) may_hide_rename_ = true;
     if (IsTree(base) && !IsTree(ours) && !IsTree(theirs)) may_hide_rename_ = true;
+    // The same change of a directory by both is not looked into; it may have removed files.
+    if (IsTree(base) && Same(ours, theirs) && !Same(base, ours)) may_hide_rename_ = true;
     if (Same(ours, theirs) || Same(base, theirs)) return ToOptional(ours);
     if (Same(base, ours)) return ToOptional(theirs);
     const bool any_tree = IsTree(ours) || IsTree(theirs);

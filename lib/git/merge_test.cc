@@ -138,6 +138,9 @@ TEST_F(MergeTest, RenameThatGitWouldFollowIntoAConflictIsOne) {
   EXPECT_NE(
       Kinds(Merge({{"x", kTen}, {"z", ""}}, {{"y", kTen}, {"z", ""}}, {{"w", kTen}, {"z", ""}})),
       "");
+  // The same inside a directory that is equal on both sides afterwards.
+  EXPECT_EQ(Kinds(Merge({{"d/x", kTen}, {"d/z", ""}}, {{"y", kTen}, {"d/z", ""}}, {{"d/z", ""}})),
+            "y:RENAME");
   // A directory renamed by one side, in which the other adds a file.
   EXPECT_EQ(Kinds(Merge({{"d/x", kTen}, {"z", ""}}, {{"e/x", kTen}, {"z", ""}},
                         {{"d/x", kTen}, {"d/new", "n"}, {"z", ""}})),
