@@ -153,11 +153,13 @@ TEST_F(GroupWriterTest, FailedCommitFailsEveryReplyAndAllThatFollows) {
   EXPECT_THAT(Count(*database_), IsOkAndHolds(0));
 }
 
-TEST_F(GroupWriterTest, ByDefaultAFailedCommitEndsTheProcess) {
+// In memory: the process that dies cleans nothing up.
+TEST(GroupWriterDeathTest, ByDefaultAFailedCommitEndsTheProcess) {
+  const auto database = Database::Open(":memory:", {.migrations = kMigrations}).value();
   ::testing::FLAGS_gtest_death_test_style = "threadsafe";
   EXPECT_DEATH(
       {
-        GroupWriter writer(*database_);
+        GroupWriter writer(*database);
         writer.WriteAndWait(InsertOrphan(1)).IgnoreError();
         writer.Stop();
       },
