@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <utility>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "lib/base/error.h"
 #include "lib/base/status_macros.h"
 #include "lib/git/libgit.h"
@@ -45,6 +49,23 @@ absl::StatusOr<LineMerge> MergeLines(const Versions& versions, uint32_t flags) {
   return merge;
 }
 
+// The lines last to first. Reversed files match differently where the matching is ambiguous.
+std::string ReverseLines(const std::string& text) {
+  std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');
+  std::reverse(lines.begin(), lines.end());
+  return absl::StrCat(absl::StrJoin(lines, "\n"), "\n");
+}
+
+// Whether every other way of matching lines leads to `text` as well.
+absl::StatusOr<bool> IsUnambiguous(const Versions& versions, const std::string& text) {
+  ASSIGN_OR_RETURN(const LineMerge patience, MergeLines(versions, GIT_MERGE_FILE_DIFF_PATIENCE));
+  if (!patience.clean || patience.text != text) return false;
+  const Versions reversed = {ReverseLines(versions[0]), ReverseLines(versions[1]),
+                             ReverseLines(versions[2])};
+  ASSIGN_OR_RETURN(const LineMerge backwards, MergeLines(reversed, GIT_MERGE_FILE_DEFAULT));
+  return backwards.clean && backwards.text == ReverseLines(text);
+}
+
 }  // namespace
 
 absl::StatusOr<FileMerge> MergeFiles(const ObjectSource& source, const Oid& base, const Oid& ours,
@@ -68,11 +89,11 @@ absl::StatusOr<FileMerge> MergeFiles(const ObjectSource& source, const Oid& base
     }
   }
   ASSIGN_OR_RETURN(LineMerge plain, MergeLines(versions, GIT_MERGE_FILE_DEFAULT));
-  ASSIGN_OR_RETURN(const LineMerge patience, MergeLines(versions, GIT_MERGE_FILE_DIFF_PATIENCE));
-  if (plain.clean && patience.clean && plain.text == patience.text) {
-    return FileMerge{.text = std::move(plain.text)};
+  if (plain.clean) {
+    ASSIGN_OR_RETURN(const bool unambiguous, IsUnambiguous(versions, plain.text));
+    if (unambiguous) return FileMerge{.text = std::move(plain.text)};
   }
-  std::string text = plain.clean ? patience.text : std::move(plain.text);
+  std::string text = std::move(plain.text);
   if (text.size() > kConflictTextMax) text.resize(kConflictTextMax);
   return FileMerge{.conflict = ConflictKind::kContent, .text = std::move(text)};
 }

@@ -17,7 +17,7 @@ struct FileMerge {
 
 // Merges the lines of three versions of a file. Merge results depend on how lines were matched, and
 // git matches by histogram while libgit2 cannot: a result counts as clean only when two other ways
-// of matching agree on it.
+// of matching agree on it, and matching from the end does as well.
 absl::StatusOr<FileMerge> MergeFiles(const ObjectSource& source, const Oid& base, const Oid& ours,
                                      const Oid& theirs);
 

@@ -41,7 +41,8 @@ struct MergeResult {
 
 // The three-way merge of trees. New blobs and trees go to `overlay`. Equal subtrees are not read.
 // A clean result is the tree of `git merge-tree --write-tree`; where that would follow a rename
-// this reports a conflict. Line merges are limited to files of 1 MiB and 50,000 lines.
+// or depend on how ambiguous lines are matched, this reports a conflict. Line merges are limited to
+// files of 1 MiB and 50,000 lines.
 absl::StatusOr<MergeResult> MergeTrees(Overlay& overlay, const Oid& base, const Oid& ours,
                                        const Oid& theirs);
 

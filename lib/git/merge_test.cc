@@ -203,9 +203,9 @@ Files Edit(Random& random, Files files) {
         if (Fits(files, target)) files[target] = RandomText(random);
         break;
       case 2: {
-        const std::string content = file->second;
+        const auto [path, content] = *file;
         files.erase(file);
-        files[Fits(files, target) ? target : file->first] = content;
+        files[Fits(files, target) ? target : path] = content;
         break;
       }
       default:
