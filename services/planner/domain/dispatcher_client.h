@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "services/planner/domain/plan.h"
+#include "services/planner/domain/project.h"
+
+namespace slipway::planner {
+
+// Where the run of a plan stands, as far as the plan cares.
+enum class RunState { kRunning, kSucceeded, kFailed, kCancelled };
+
+struct Run {
+  RunState state = RunState::kRunning;
+  std::string detail;
+};
+
+// The dispatcher, as the planner needs it. Thread-safe; blocks.
+class DispatcherClient {
+ public:
+  virtual ~DispatcherClient() = default;
+
+  // Hands a plan over at its approved version; idempotent. Returns its run as it stands.
+  virtual absl::StatusOr<Run> Submit(const Project& project, const PlanHead& plan,
+                                     const PlanContent& content) = 0;
+
+  // NOT_FOUND when the dispatcher has no such plan.
+  virtual absl::StatusOr<Run> GetRun(const std::string& plan) = 0;
+};
+
+}  // namespace slipway::planner

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "services/planner/domain/plan_state.h"
+
+namespace slipway::planner {
+
+// Something that happened, before it has a place in the log. `facts_json` holds the fields of the
+// payload message of slipway/events/v1/event.proto that belongs to `kind`.
+struct Event {
+  std::string kind;
+  std::string project;  // projects/{p}
+  std::string plan;     // projects/{p}/plans/{n}, or empty.
+  std::string facts_json;
+};
+
+// `change` is "created", "updated" or "archived".
+Event ProjectChanged(const std::string& project, absl::string_view change,
+                     const std::vector<std::string>& fields, absl::string_view actor);
+
+struct StateChange {
+  std::string from;  // Name of the state; empty for a new plan.
+  PlanState to;
+  std::string title;
+  std::string reason;
+  std::string actor;
+};
+Event PlanStateChanged(const std::string& project, const std::string& plan,
+                       const StateChange& change);
+
+// Of `changes` only the first kEventChangesMax are told.
+Event PlanRevised(const std::string& project, const std::string& plan, int version, int tasks,
+                  const std::vector<std::string>& changes, absl::string_view actor);
+
+Event PlanReplyRejected(const std::string& project, const std::string& plan, int round,
+                        absl::string_view reason, absl::string_view detail);
+
+}  // namespace slipway::planner

@@ -1,0 +1,195 @@
+#include "services/planner/domain/starter.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/error.h"
+#include "lib/base/status_macros.h"
+#include "services/planner/domain/draft_trouble.h"
+#include "services/planner/domain/errors.h"
+#include "services/planner/domain/limits.h"
+
+namespace slipway::planner {
+namespace {
+
+constexpr char kActor[] = "planner";
+
+Event StepEvent(const PlanHead& head, PlanState to, absl::string_view reason,
+                const std::string& actor) {
+  return PlanStateChanged(absl::StrCat("projects/", head.project), head.name(),
+                          {.from = std::string(PlanStateName(head.state)),
+                           .to = to,
+                           .title = head.title,
+                           .reason = std::string(reason),
+                           .actor = actor});
+}
+
+// Here an error that nobody can explain is worth trying for ever: a person approved the plan.
+bool Passes(const absl::Status& status) {
+  return ClassifyTrouble(status) == DraftTrouble::kWait ||
+         ClassifyTrouble(status) == DraftTrouble::kUnexplained;
+}
+
+PlanState EndOf(RunState state) {
+  switch (state) {
+    case RunState::kSucceeded:
+      return PlanState::kCompleted;
+    case RunState::kFailed:
+      return PlanState::kFailed;
+    case RunState::kCancelled:
+      return PlanState::kCancelled;
+    case RunState::kRunning:
+      break;
+  }
+  return PlanState::kRunning;
+}
+
+}  // namespace
+
+absl::Status Starter::Resume() {
+  ASSIGN_OR_RETURN(const std::vector<PlanHead> ordered, options_.store.ListStartOrders());
+  for (const PlanHead& plan : ordered) {
+    RETURN_IF_ERROR(pool_.TryRun([this, plan] { Deliver(plan, kActor).IgnoreError(); }));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<PlanHead> Starter::Start(const std::string& project, const std::string& id,
+                                        const std::string& actor) {
+  ASSIGN_OR_RETURN(const PlanHead head,
+                   options_.store.ChangePlan(project, id, [&](PlanChange& change) -> absl::Status {
+                     const PlanHead& stored = change.head;
+                     if (stored.state == PlanState::kApproved) {
+                       change.start_ordered = true;
+                       return absl::OkStatus();
+                     }
+                     if (stored.approved_version != 0 && stored.state != PlanState::kProposed) {
+                       return absl::OkStatus();  // Started before.
+                     }
+                     return PlanInState(stored.name(), stored.state, "APPROVED");
+                   }));
+  if (head.state != PlanState::kApproved) return head;
+  return Deliver(head, actor);
+}
+
+absl::StatusOr<PlanHead> Starter::Deliver(const PlanHead& plan, const std::string& actor) {
+  absl::Status delivered;
+  {
+    base::MutexLock lock(delivery_mutex_);
+    delivered = Submit(plan, actor);
+  }
+  if (!delivered.ok()) {
+    const bool passes = Passes(delivered);
+    RETURN_IF_ERROR(KeepFailure(plan, delivered, /*end_order=*/!passes));
+    if (!passes) return delivered;
+    Schedule(plan, delivered);
+    return base::RetryableError(
+        absl::StatusCode::kUnavailable, "START_PENDING",
+        absl::StrCat(plan.name(), " will start as soon as this has passed: ", Describe(delivered)),
+        kBackoffFirst, {{"plan", plan.name()}});
+  }
+  return options_.store.GetHead(plan.project, plan.id);
+}
+
+absl::Status Starter::Submit(const PlanHead& plan, const std::string& actor) {
+  ASSIGN_OR_RETURN(PlanHead head, options_.store.GetHead(plan.project, plan.id));
+  if (head.state != PlanState::kApproved) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const Project project, options_.store.GetApprovedProject(plan.project, plan.id));
+  ASSIGN_OR_RETURN(const PlanContent content,
+                   options_.store.GetContent(plan.project, plan.id, head.approved_version));
+  ASSIGN_OR_RETURN(head.base_commit, options_.repository.OpenPlan(project, head));
+  ASSIGN_OR_RETURN(const Run run, options_.dispatcher.Submit(project, head, content));
+  const absl::StatusOr<PlanHead> running = MarkRunning(head, actor);
+  if (!running.ok()) return running.status();
+  return ApplyRun(plan.project, plan.id, run);
+}
+
+absl::StatusOr<PlanHead> Starter::MarkRunning(const PlanHead& plan, const std::string& actor) {
+  return options_.store.ChangePlan(plan.project, plan.id, [&](PlanChange& change) {
+    if (change.head.state != PlanState::kApproved) return absl::OkStatus();
+    change.events.push_back(StepEvent(change.head, PlanState::kRunning, "", actor));
+    change.head.state = PlanState::kRunning;
+    change.head.base_commit = plan.base_commit;
+    change.head.failure.clear();
+    change.start_ordered = false;
+    return absl::OkStatus();
+  });
+}
+
+absl::Status Starter::ApplyRun(const std::string& project, const std::string& id, const Run& run) {
+  const absl::StatusOr<PlanHead> head = options_.store.GetHead(project, id);
+  if (absl::IsNotFound(head.status())) return absl::OkStatus();
+  if (!head.ok()) return head.status();
+  // The dispatcher has it, though nobody here has seen the answer of its submission.
+  if (head->state == PlanState::kApproved) {
+    const absl::StatusOr<PlanHead> running = MarkRunning(*head, kActor);
+    if (!running.ok()) return running.status();
+  }
+  const PlanState end = EndOf(run.state);
+  if (end == PlanState::kRunning || IsFinal(head->state)) return absl::OkStatus();
+  return options_.store
+      .ChangePlan(project, id,
+                  [&](PlanChange& change) {
+                    if (change.head.state != PlanState::kRunning) return absl::OkStatus();
+                    change.events.push_back(StepEvent(change.head, end, run.detail, "dispatcher"));
+                    change.head.state = end;
+                    if (end != PlanState::kCompleted) change.head.failure = run.detail;
+                    return absl::OkStatus();
+                  })
+      .status();
+}
+
+absl::Status Starter::Reconcile() {
+  PlanQuery query = {.state = PlanState::kRunning, .limit = kPageSizeMax};
+  while (true) {
+    ASSIGN_OR_RETURN(const std::vector<PlanRow> rows, options_.store.ListPlans(query));
+    for (const PlanRow& row : rows) {
+      const absl::StatusOr<Run> run = options_.dispatcher.GetRun(row.head.name());
+      if (absl::IsNotFound(run.status())) continue;
+      if (!run.ok()) return run.status();
+      RETURN_IF_ERROR(ApplyRun(row.head.project, row.head.id, *run));
+    }
+    if (rows.size() < static_cast<size_t>(query.limit)) return absl::OkStatus();
+    query.before = rows.back().position;
+  }
+}
+
+void Starter::Schedule(const PlanHead& plan, const absl::Status& trouble) {
+  absl::Duration wait;
+  {
+    base::MutexLock lock(mutex_);
+    wait = BackoffAfter(trouble, waits_[plan.name()]++);
+  }
+  std::unique_ptr<base::Timer> timer = options_.clock.RunAfter(wait, [this, plan] {
+    pool_.TryRun([this, plan] { Deliver(plan, kActor).IgnoreError(); }).IgnoreError();
+  });
+  base::MutexLock lock(mutex_);
+  if (!stopping_) timers_[plan.name()].swap(timer);
+}
+
+absl::Status Starter::KeepFailure(const PlanHead& plan, const absl::Status& trouble,
+                                  bool end_order) {
+  return options_.store
+      .ChangePlan(plan.project, plan.id,
+                  [&](PlanChange& change) {
+                    if (change.head.state != PlanState::kApproved) return absl::OkStatus();
+                    change.head.failure = Describe(trouble);
+                    if (end_order) change.start_ordered = false;
+                    return absl::OkStatus();
+                  })
+      .status();
+}
+
+void Starter::Stop() {
+  std::map<std::string, std::unique_ptr<base::Timer>> timers;
+  {
+    base::MutexLock lock(mutex_);
+    stopping_ = true;
+    timers.swap(timers_);
+  }
+  timers.clear();
+  pool_.Stop();
+}
+
+}  // namespace slipway::planner
