@@ -1,0 +1,55 @@
+# The one command. `make demo` and `make test` work on a fresh Debian 12 or Ubuntu 24.04.
+SHELL := /bin/bash
+JOBS ?= $(shell nproc)
+BUILD ?= build
+
+.PHONY: all install build demo test unit check lint-proto format-check tidy sanitize fmt bench clean
+
+all: build
+
+install:
+	@tools/install_dependencies.sh
+
+build: install
+	@cmake --preset release >/dev/null
+	@nice ninja -C $(BUILD) -j $(JOBS) $(if $(QUIET),--quiet)
+
+# Builds, then drives the sample repository from a written spec to merged code: no key, no network.
+demo: build
+	@$(BUILD)/bin/slipway demo
+
+# Every test: unit, contract, structure, integration, end to end.
+test: build
+	@tools/run_tests.sh $(BUILD) $(JOBS)
+
+# What must hold besides the tests: format, contracts, layers, headers, sanitizers.
+check: build format-check lint-proto
+	@nice ninja -C $(BUILD) -j $(JOBS) --quiet all_verify_interface_header_sets
+	@python3 tests/structure/structure_test.py
+	@python3 tests/contract/contract_test.py
+
+lint-proto:
+	@tools/lint_proto.sh
+
+format-check:
+	@git ls-files '*.cc' '*.h' | xargs clang-format --dry-run --Werror
+
+fmt:
+	@git ls-files '*.cc' '*.h' | xargs clang-format -i
+
+tidy: build
+	@tools/run_tidy.sh $(BUILD) $(JOBS)
+
+# Unit tests of the libraries and services under AddressSanitizer and UndefinedBehaviorSanitizer.
+sanitize: install
+	@cmake --preset asan >/dev/null
+	@nice ninja -C build-asan -j $(JOBS) --quiet
+	@tools/run_tests.sh build-asan $(JOBS) --label-exclude 'e2e|chaos'
+
+bench: install
+	@cmake --preset bench >/dev/null
+	@nice ninja -C build-bench -j $(JOBS) --quiet
+	@for program in build-bench/bin/bench_*; do $$program; done
+
+clean:
+	@rm -rf build build-asan build-tsan build-dev build-bench
