@@ -4,8 +4,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 
+#include "lib/patch/patch.h"
 #include "lib/patch/quoted_path.h"
-#include "lib/patch/refusal.h"
 
 namespace slipway::patch {
 namespace {
@@ -106,6 +106,22 @@ absl::Status CheckFileLine(absl::string_view text, absl::string_view expected, s
     return Refused("FORMAT", "something follows the name", {.line = line});
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<uint32_t> ParseMode(absl::string_view digits, const Place& place) {
+  uint32_t mode = 0;
+  for (const char c : digits) {
+    if (c < '0' || c > '7') return Refused("CORRUPT", "a mode is not octal", place);
+    mode = mode << 3 | static_cast<uint32_t>(c - '0');
+  }
+  if (digits.size() != 6) return Refused("CORRUPT", "a mode does not have six digits", place);
+  if (mode == kGitlink) {
+    return Refused("SUBMODULE", "changes of submodules are not accepted", place);
+  }
+  if (!IsFile(mode) && mode != kSymlink) {
+    return Refused("BAD_MODE", "a mode is none of 100644, 100755, 120000", place);
+  }
+  return mode;
 }
 
 absl::Status NotASection(absl::string_view line, size_t number) {

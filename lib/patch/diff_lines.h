@@ -6,7 +6,10 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+
+#include "lib/patch/refusal.h"
 
 namespace slipway::patch {
 
@@ -58,6 +61,9 @@ absl::Status ParseGitHeader(absl::string_view text, size_t line, GitHeader& head
 // Whether the name of a line "--- " or "+++ " is `expected`. Fails with HEADER_MISMATCH, or FORMAT
 // when a timestamp follows the name.
 absl::Status CheckFileLine(absl::string_view text, absl::string_view expected, size_t line);
+
+// The mode of a file or symlink in six octal digits. Fails with CORRUPT, SUBMODULE or BAD_MODE.
+absl::StatusOr<uint32_t> ParseMode(absl::string_view digits, const Place& place);
 
 // Why a line that starts no section is refused: FORMAT for other kinds of diff, EOL, else GARBAGE.
 absl::Status NotASection(absl::string_view line, size_t number);

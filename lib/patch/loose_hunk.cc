@@ -22,6 +22,9 @@ constexpr size_t kShownMatchesMax = 5;
 // Line comparisons that one hunk may cost after the linear search; repetitive files stop there.
 constexpr size_t kComparisonsMax = 1u << 20;
 
+// Lines that all searches in one file may look at: what a few hundred hunks cost in a large file.
+constexpr size_t kLookedAtMax = size_t{1} << 28;
+
 enum class Level { kExact, kTrailingBlanks, kIndentation };
 
 absl::string_view WithoutNewline(absl::string_view line) {
@@ -183,6 +186,10 @@ class LooseApplier final {
 
   absl::StatusOr<Match> Find(const Lines& wanted, size_t from) {
     for (const Level level : {Level::kExact, Level::kTrailingBlanks, Level::kIndentation}) {
+      looked_at_ += lines_.size() - from + wanted.size();
+      if (looked_at_ > kLookedAtMax) {
+        return Fail("LIMITS", "too many hunks for a file of this size; write the file as a whole");
+      }
       const Lines normalized = NormalizedLines(wanted, level);
       std::vector<Match> places;
       size_t comparisons = 0;
@@ -326,6 +333,7 @@ class LooseApplier final {
   bool crlf_ = false;
   bool no_cr_ = false;
   const LooseHunk* hunk_ = nullptr;
+  size_t looked_at_ = 0;
 };
 
 }  // namespace

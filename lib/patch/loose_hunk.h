@@ -25,8 +25,8 @@ struct LooseHunk {
 // added lines get the file's line ends, and its indentation where the hunk's differs. A hunk's
 // lines must occur once, or more often but also at the stated line.
 //
-// Fails with FAILED_PRECONDITION: STALE, AMBIGUOUS, ZERO_CONTEXT, OVERLAP; each message shows the
-// expected and the actual lines with their numbers.
+// Fails with FAILED_PRECONDITION: STALE, AMBIGUOUS, ZERO_CONTEXT, OVERLAP, LIMITS; each message
+// shows the expected and the actual lines with their numbers.
 absl::StatusOr<std::string> ApplyLooseHunks(absl::string_view path, absl::string_view content,
                                             const std::vector<LooseHunk>& hunks);
 

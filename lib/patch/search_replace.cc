@@ -1,5 +1,7 @@
 #include "lib/patch/search_replace.h"
 
+#include <string.h>
+
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -138,13 +140,21 @@ absl::Status ReadSearchReplace(absl::string_view text, EditSession& session) {
 absl::Status ReplaceText(absl::string_view path, absl::string_view old_text,
                          absl::string_view new_text, size_t number, EditSession& session) {
   ASSIGN_OR_RETURN(const FileState file, session.Get(path));
-  const size_t first = file.content.find(old_text.data(), 0, old_text.size());
+  // memmem is linear in the worst case, std::string::find is not.
+  const auto find = [&](size_t from) {
+    const char* start = file.content.data();
+    const void* found =
+        memmem(start + from, file.content.size() - from, old_text.data(), old_text.size());
+    return found == nullptr ? std::string::npos
+                            : static_cast<size_t>(static_cast<const char*>(found) - start);
+  };
+  const size_t first = find(0);
   if (first == std::string::npos) {
     LooseHunk hunk = HunkOf(old_text, new_text);
     hunk.number = number;
     return session.Edit(path, {hunk});
   }
-  const size_t second = file.content.find(old_text.data(), first + 1, old_text.size());
+  const size_t second = find(first + 1);
   if (second != std::string::npos) {
     const auto line_of = [&](size_t at) {
       return 1 + std::count(file.content.begin(), file.content.begin() + at, '\n');

@@ -73,7 +73,6 @@ class Parser final {
   absl::Status ParseHeaders(Headers& headers);
   absl::Status ParseHeader(absl::string_view line, Headers& headers, bool& known);
   absl::Status ParseIndex(absl::string_view text, Headers& headers) const;
-  absl::StatusOr<uint32_t> ParseMode(absl::string_view digits) const;
   absl::Status DecideOp(const Headers& headers, FileChange& change) const;
   absl::Status CheckOids(const FileChange& change) const;
   absl::Status ParseContent(FileChange& change, bool quoted);
@@ -156,7 +155,8 @@ absl::Status Parser::ParseHeader(absl::string_view line, Headers& headers, bool&
         !absl::ConsumePrefix(&line, " ")) {
       return Refuse("CORRUPT", "a mode line is damaged, repeated or out of place");
     }
-    ASSIGN_OR_RETURN(headers.*mode_line.mode, ParseMode(line));
+    ASSIGN_OR_RETURN(headers.*mode_line.mode,
+                     ParseMode(line, {.path = path_, .line = lines_.number()}));
     return absl::OkStatus();
   }
   if (absl::ConsumePrefix(&line, "index ")) return ParseIndex(line, headers);
@@ -190,26 +190,12 @@ absl::Status Parser::ParseIndex(absl::string_view text, Headers& headers) const 
     return Refuse("SHORT_OID", "object ids must have 40 digits; use --full-index");
   }
   if (absl::ConsumePrefix(&text, " ")) {
-    ASSIGN_OR_RETURN(headers.index_mode, ParseMode(text));
+    ASSIGN_OR_RETURN(headers.index_mode, ParseMode(text, {.path = path_, .line = lines_.number()}));
   }
   headers.index = true;
   headers.old_oid = std::string(old_oid);
   headers.new_oid = std::string(new_oid);
   return absl::OkStatus();
-}
-
-absl::StatusOr<uint32_t> Parser::ParseMode(absl::string_view digits) const {
-  uint32_t mode = 0;
-  for (const char c : digits) {
-    if (c < '0' || c > '7') return Refuse("CORRUPT", "a mode is not octal");
-    mode = mode << 3 | static_cast<uint32_t>(c - '0');
-  }
-  if (digits.size() != 6) return Refuse("CORRUPT", "a mode does not have six digits");
-  if (mode == kGitlink) return Refuse("SUBMODULE", "changes of submodules are not accepted");
-  if (!IsFile(mode) && mode != kSymlink) {
-    return Refuse("BAD_MODE", "a mode is none of 100644, 100755, 120000");
-  }
-  return mode;
 }
 
 absl::Status Parser::DecideOp(const Headers& headers, FileChange& change) const {
