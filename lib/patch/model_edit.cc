@@ -59,8 +59,10 @@ Fences FindFences(absl::string_view reply) {
   return fences;
 }
 
-absl::StatusOr<Changes> ReadDiff(absl::string_view diff, BaseView& base,
+absl::StatusOr<Changes> ReadDiff(absl::string_view typed, BaseView& base,
                                  const ModelEditOptions& options) {
+  std::string diff(typed);
+  if (!absl::EndsWith(diff, "\n")) diff.push_back('\n');  // Lost where replies are trimmed.
   // Exactly what git writes is applied exactly: searching for its text could only hide a mistake.
   absl::StatusOr<Patch> strict = ParseUnified(diff, options.limits);
   if (strict.ok()) return Apply(*strict, base, options.limits);

@@ -216,6 +216,14 @@ TEST_F(ModelEditTest, AnExactDiffForAnotherBaseIsNotSearchedFor) {
   EXPECT_THAT(Read(diff), FailsWithReason("STALE_OID"));
 }
 
+TEST_F(ModelEditTest, AnExactDiffMayHaveLostItsLastNewline) {
+  std::string diff = RenderUnified({{.path = "old.txt",
+                                     .before = FileState{.mode = kRegular, .content = "old\n"},
+                                     .after = FileState{.mode = kExecutable, .content = "new\n"}}});
+  diff.pop_back();
+  EXPECT_THAT(After("old.txt", diff), testkit::IsOkAndHolds("new\n"));
+}
+
 TEST_F(ModelEditTest, MutatedRepliesAreRefusedOrGiveSoundChanges) {
   const std::string replies[] = {
       "--- a/a.py\n+++ b/a.py\n@@ -1,3 +1,3 @@\n def f():\n-    x = 1\n+    x = 2\n     return x\n",
