@@ -1,0 +1,343 @@
+#include "services/dispatcher/domain/board.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "lib/base/utf8.h"
+#include "services/dispatcher/domain/limits.h"
+
+namespace slipway::dispatcher {
+namespace {
+
+using nlohmann::json;
+
+std::string Text(absl::string_view text) { return base::ToUtf8(text, kDetailBytesMax); }
+
+[[noreturn]] void EndOnBadTransition(const std::string& name, absl::string_view from,
+                                     absl::string_view command, absl::string_view to) {
+  const std::string text =
+      absl::StrCat("no such transition: ", name, " ", from, " --", command, "--> ", to, "\n");
+  fputs(text.c_str(), stderr);
+  std::abort();
+}
+
+template <typename Map, typename Key>
+auto* Find(Map& map, const Key& key) {
+  const auto found = map.find(key);
+  return found == map.end() ? nullptr : &found->second;
+}
+
+}  // namespace
+
+bool Covers(absl::string_view scope, const TaskKey& key) {
+  return scope == kEverything || scope == key.plan || scope == ProjectOf(key.plan) ||
+         scope == key.Name();
+}
+
+void Board::Restore(Snapshot snapshot) {
+  for (Run& run : snapshot.runs) runs_.emplace(run.plan, std::move(run));
+  for (Task& task : snapshot.tasks) {
+    by_state_[task.state].insert(task.key);
+    stored_epochs_[task.key] = task.epoch;
+    tasks_.emplace(task.key, std::move(task));
+  }
+  for (Attempt& attempt : snapshot.attempts) {
+    if (IsLive(attempt.state)) live_.insert(attempt.key);
+    attempts_.emplace(attempt.key, std::move(attempt));
+  }
+  for (Attempt& attempt : snapshot.open_keys) attempts_.emplace(attempt.key, std::move(attempt));
+  for (Checkpoint& checkpoint : snapshot.checkpoints) {
+    checkpoints_.emplace(checkpoint.key, std::move(checkpoint));
+  }
+  for (Pause& pause : snapshot.pauses) pauses_.emplace(pause.scope, std::move(pause));
+}
+
+Run* Board::FindRun(const std::string& plan) { return Find(runs_, plan); }
+Task* Board::FindTask(const TaskKey& key) { return Find(tasks_, key); }
+Attempt* Board::FindAttempt(const AttemptKey& key) { return Find(attempts_, key); }
+Checkpoint* Board::FindCheckpoint(const CheckpointKey& key) { return Find(checkpoints_, key); }
+
+Attempt* Board::LiveAttempt(const Task& task) {
+  Attempt* const attempt = FindAttempt(task.attempt());
+  return attempt != nullptr && IsLive(attempt->state) ? attempt : nullptr;
+}
+
+std::vector<Task*> Board::TasksOf(const std::string& plan) {
+  std::vector<Task*> tasks;
+  for (auto at = tasks_.lower_bound({.plan = plan, .id = ""});
+       at != tasks_.end() && at->first.plan == plan; ++at) {
+    tasks.push_back(&at->second);
+  }
+  std::sort(tasks.begin(), tasks.end(),
+            [](const Task* a, const Task* b) { return a->position < b->position; });
+  return tasks;
+}
+
+std::vector<Task*> Board::TasksIn(TaskState state) {
+  std::vector<Task*> tasks;
+  for (const TaskKey& key : by_state_[state]) tasks.push_back(&tasks_.at(key));
+  return tasks;
+}
+
+size_t Board::CountIn(TaskState state) const {
+  const auto found = by_state_.find(state);
+  return found == by_state_.end() ? 0 : found->second.size();
+}
+
+std::vector<Run*> Board::ActiveRuns() {
+  std::vector<Run*> active;
+  for (auto& [plan, run] : runs_) {
+    if (!IsEnd(run.state)) active.push_back(&run);
+  }
+  return active;
+}
+
+std::vector<AttemptKey> Board::OpenKeys() const {
+  std::vector<AttemptKey> keys;
+  for (const auto& [key, attempt] : attempts_) {
+    if (attempt.key_open && !IsLive(attempt.state)) keys.push_back(key);
+  }
+  return keys;
+}
+
+bool Board::KnowsScope(const std::string& scope) const {
+  if (scope == kEverything || runs_.count(scope) > 0) return true;
+  for (const auto& [plan, run] : runs_) {
+    if (ProjectOf(plan) == scope) return true;
+  }
+  return std::any_of(tasks_.begin(), tasks_.end(),
+                     [&](const auto& entry) { return entry.first.Name() == scope; });
+}
+
+void Board::AddRun(Run run) {
+  Run& added = runs_.emplace(run.plan, std::move(run)).first->second;
+  changed_runs_.insert(added.plan);
+  Emit("run.state_changed",
+       json{{"from", ""}, {"to", std::string(Name(added.state))}, {"detail", Text(added.title)}}
+           .dump(),
+       added.plan, nullptr, nullptr);
+}
+
+Task& Board::AddTask(Task task) {
+  Task& added = tasks_.emplace(task.key, std::move(task)).first->second;
+  by_state_[added.state].insert(added.key);
+  changed_tasks_.insert(added.key);
+  EmitTask(added, "");
+  return added;
+}
+
+Attempt& Board::AddAttempt(Attempt attempt) {
+  Attempt& added = attempts_.emplace(attempt.key, std::move(attempt)).first->second;
+  live_.insert(added.key);
+  changed_attempts_.insert(added.key);
+  EmitAttempt(added, "");
+  return added;
+}
+
+Checkpoint& Board::AddCheckpoint(Checkpoint checkpoint) {
+  const CheckpointKey key = checkpoint.key;
+  Checkpoint& added = checkpoints_.emplace(key, std::move(checkpoint)).first->second;
+  changed_checkpoints_.insert(key);
+  Emit(
+      "checkpoint.opened",
+      json{{"checkpoint", key.Name()}, {"reason", added.reason}, {"question", Text(added.question)}}
+          .dump(),
+      key.task.plan, &key.task, nullptr);
+  return added;
+}
+
+void Board::Move(Task& task, TaskCommand command, TaskState to, absl::string_view reason,
+                 absl::string_view detail) {
+  const TaskState from = task.state;
+  if (!Allows(from, command, to)) {
+    EndOnBadTransition(task.key.Name(), Name(from), Name(command), Name(to));
+  }
+  by_state_[from].erase(task.key);
+  by_state_[to].insert(task.key);
+  task.state = to;
+  task.reason = std::string(reason);
+  task.detail = Text(detail);
+  task.resume_time.reset();
+  task.end_time.reset();
+  if (IsEnd(to)) task.end_time = clock_.Now();
+  if (to == TaskState::kReady && !task.ready_time.has_value()) task.ready_time = clock_.Now();
+  changed_tasks_.insert(task.key);
+  EmitTask(task, Name(from));
+}
+
+void Board::Move(Attempt& attempt, AttemptCommand command, AttemptState to,
+                 absl::string_view reason, absl::string_view detail) {
+  const AttemptState from = attempt.state;
+  if (!Allows(from, command, to)) {
+    EndOnBadTransition(attempt.key.Name(), Name(from), Name(command), Name(to));
+  }
+  attempt.state = to;
+  attempt.reason = std::string(reason);
+  attempt.detail = Text(detail);
+  if (!IsLive(to)) {
+    live_.erase(attempt.key);
+    if (!attempt.end_time.has_value()) attempt.end_time = clock_.Now();
+  }
+  changed_attempts_.insert(attempt.key);
+  EmitAttempt(attempt, Name(from));
+}
+
+void Board::Move(Run& run, RunState to, absl::string_view result) {
+  const RunState from = run.state;
+  run.state = to;
+  run.result = Text(result);
+  if (IsEnd(to)) run.end_time = clock_.Now();
+  changed_runs_.insert(run.plan);
+  Emit(
+      "run.state_changed",
+      json{{"from", std::string(Name(from))}, {"to", std::string(Name(to))}, {"detail", run.result}}
+          .dump(),
+      run.plan, nullptr, nullptr);
+}
+
+void Board::Resolve(Checkpoint& checkpoint, Decision decision, const std::string& guidance,
+                    const std::string& actor) {
+  checkpoint.decision = decision;
+  checkpoint.guidance = guidance;
+  checkpoint.actor = actor;
+  checkpoint.resolve_time = clock_.Now();
+  changed_checkpoints_.insert(checkpoint.key);
+  const TaskKey& task = checkpoint.key.task;
+  Emit("checkpoint.resolved",
+       json{{"checkpoint", checkpoint.key.Name()},
+            {"decision", std::string(Name(decision))},
+            {"actor", actor}}
+           .dump(),
+       task.plan, &task, nullptr);
+}
+
+void Board::SetPause(Pause pause) {
+  const json facts = {
+      {"scope", pause.scope}, {"paused", true}, {"reason", "operator"}, {"actor", pause.actor}};
+  const bool below_project = absl::StartsWith(pause.scope, "projects/");
+  changes_.pauses.push_back(pause);
+  Emit("pause.changed", facts.dump(), below_project ? pause.scope : "", nullptr, nullptr);
+  pauses_[pause.scope] = std::move(pause);
+}
+
+void Board::EndPause(const std::string& scope, const std::string& actor) {
+  pauses_.erase(scope);
+  changes_.ended_pauses.push_back(scope);
+  const json facts = {
+      {"scope", scope}, {"paused", false}, {"reason", "operator"}, {"actor", actor}};
+  Emit("pause.changed", facts.dump(), absl::StartsWith(scope, "projects/") ? scope : "", nullptr,
+       nullptr);
+}
+
+bool Board::IsPaused(const TaskKey& key) const {
+  return std::any_of(pauses_.begin(), pauses_.end(),
+                     [&](const auto& pause) { return Covers(pause.first, key); });
+}
+
+void Board::StoreResult(const AttemptKey& attempt, AttemptResult result, bool salvage) {
+  changes_.results.push_back({.attempt = attempt, .result = std::move(result), .salvage = salvage});
+}
+
+void Board::EmitProgress(const AttemptKey& attempt, absl::string_view phase,
+                         absl::string_view detail) {
+  Emit("attempt.progressed",
+       json{{"phase", base::ToUtf8(phase, 40)}, {"detail", base::ToUtf8(detail, 200)}}.dump(),
+       attempt.task.plan, &attempt.task, &attempt);
+}
+
+void Board::EmitStale(const AttemptKey& attempt, int64_t current_epoch, absl::string_view message) {
+  Emit("stale.refused",
+       json{{"epoch", attempt.epoch},
+            {"current_epoch", current_epoch},
+            {"message", std::string(message)}}
+           .dump(),
+       attempt.task.plan, &attempt.task, &attempt);
+}
+
+void Board::EmitTask(const Task& task, absl::string_view from) {
+  const auto agent_retries = task.progress.retries.find("agent");
+  const json facts = {
+      {"from", std::string(from)},
+      {"to", std::string(Name(task.state))},
+      {"epoch", task.epoch},
+      {"reason", task.reason},
+      {"detail", task.detail},
+      {"title", Text(task.spec.title)},
+      {"retries", agent_retries == task.progress.retries.end() ? 0 : agent_retries->second}};
+  Emit("task.state_changed", facts.dump(), task.key.plan, &task.key, nullptr);
+}
+
+void Board::EmitAttempt(const Attempt& attempt, absl::string_view from) {
+  const json facts = {{"from", std::string(from)},  {"to", std::string(Name(attempt.state))},
+                      {"epoch", attempt.key.epoch}, {"grant_kind", std::string(Name(attempt.kind))},
+                      {"host", attempt.host},       {"reason", attempt.reason},
+                      {"detail", attempt.detail}};
+  Emit("attempt.state_changed", facts.dump(), attempt.key.task.plan, &attempt.key.task,
+       &attempt.key);
+}
+
+// `plan` may also be the name of a project, or of a task for a pause.
+void Board::Emit(absl::string_view kind, const std::string& facts_json, const std::string& plan,
+                 const TaskKey* task, const AttemptKey* attempt) {
+  events::EventDraft draft{.kind = std::string(kind),
+                           .payload_json = events::PayloadJson(kind, facts_json)};
+  if (!plan.empty()) {
+    draft.project = ProjectOf(plan);
+    const size_t tasks = plan.find("/tasks/");
+    const std::string whole_plan = plan.substr(0, tasks);
+    if (whole_plan != draft.project) draft.plan = whole_plan;
+    if (tasks != std::string::npos) draft.task = plan;
+  }
+  if (task != nullptr) draft.task = task->Name();
+  if (attempt != nullptr) draft.attempt = attempt->Name();
+  changes_.events.push_back(std::move(draft));
+}
+
+ChangeSet Board::TakeChanges() {
+  ChangeSet changes = std::exchange(changes_, {});
+  for (const std::string& plan : std::exchange(changed_runs_, {})) {
+    changes.runs.push_back(runs_.at(plan));
+  }
+  for (const TaskKey& key : std::exchange(changed_tasks_, {})) {
+    const Task& task = tasks_.at(key);
+    const auto stored = stored_epochs_.find(key);
+    const bool insert = stored == stored_epochs_.end();
+    changes.tasks.push_back(
+        {.task = task, .insert = insert, .expected_epoch = insert ? 0 : stored->second});
+    stored_epochs_[key] = task.epoch;
+  }
+  for (const AttemptKey& key : std::exchange(changed_attempts_, {})) {
+    changes.attempts.push_back(attempts_.at(key));
+  }
+  for (const CheckpointKey& key : std::exchange(changed_checkpoints_, {})) {
+    changes.checkpoints.push_back(checkpoints_.at(key));
+  }
+  return changes;
+}
+
+void Board::ForgetEnded() {
+  for (auto at = tasks_.begin(); at != tasks_.end();) {
+    const Run& run = runs_.at(at->first.plan);
+    if (!IsEnd(run.state) || changed_tasks_.count(at->first) > 0) {
+      ++at;
+      continue;
+    }
+    by_state_[at->second.state].erase(at->first);
+    stored_epochs_.erase(at->first);
+    at = tasks_.erase(at);
+  }
+  std::erase_if(attempts_, [this](const auto& entry) {
+    return tasks_.count(entry.first.task) == 0 && !entry.second.key_open &&
+           changed_attempts_.count(entry.first) == 0;
+  });
+  std::erase_if(checkpoints_, [this](const auto& entry) {
+    return tasks_.count(entry.first.task) == 0 && changed_checkpoints_.count(entry.first) == 0;
+  });
+}
+
+}  // namespace slipway::dispatcher

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "lib/base/clock.h"
+#include "services/dispatcher/domain/attempt.h"
+#include "services/dispatcher/domain/checkpoint.h"
+#include "services/dispatcher/domain/run.h"
+#include "services/dispatcher/domain/task.h"
+#include "services/dispatcher/domain/task_store.h"
+#include "services/dispatcher/domain/transition_table.h"
+
+namespace slipway::dispatcher {
+
+// Every run, and the tasks, attempts and questions of those under way, in memory; and what the
+// present command has changed of them. A state changes only by Move, only as the transition table
+// says (anything else ends the process), and always with its event. Used by the core's thread.
+class Board final {
+ public:
+  explicit Board(base::Clock& clock) : clock_(clock) {}
+
+  void Restore(Snapshot snapshot);
+
+  Run* FindRun(const std::string& plan);
+  Task* FindTask(const TaskKey& key);
+  Attempt* FindAttempt(const AttemptKey& key);
+  Checkpoint* FindCheckpoint(const CheckpointKey& key);
+
+  // The run of a task; it exists.
+  Run& RunOf(const TaskKey& key) { return runs_.at(key.plan); }
+
+  // The newest attempt when it holds an agent; null otherwise.
+  Attempt* LiveAttempt(const Task& task);
+
+  std::vector<Task*> TasksOf(const std::string& plan);
+  std::vector<Task*> TasksIn(TaskState state);
+  const std::set<AttemptKey>& live_attempts() const { return live_; }
+  std::vector<Run*> ActiveRuns();
+  // Ended attempts whose keys for models are not known to be revoked.
+  std::vector<AttemptKey> OpenKeys() const;
+  // Whether any run, or a task of a run under way, is what `scope` names or below it.
+  bool KnowsScope(const std::string& scope) const;
+  size_t CountIn(TaskState state) const;
+
+  void AddRun(Run run);
+  Task& AddTask(Task task);
+  Attempt& AddAttempt(Attempt attempt);
+  Checkpoint& AddCheckpoint(Checkpoint checkpoint);
+
+  void Move(Task& task, TaskCommand command, TaskState to, absl::string_view reason = "",
+            absl::string_view detail = "");
+  void Move(Attempt& attempt, AttemptCommand command, AttemptState to,
+            absl::string_view reason = "", absl::string_view detail = "");
+  void Move(Run& run, RunState to, absl::string_view result);
+  void Resolve(Checkpoint& checkpoint, Decision decision, const std::string& guidance,
+               const std::string& actor);
+
+  // Marks what was changed in place.
+  void Touch(const Task& task) { changed_tasks_.insert(task.key); }
+  void Touch(const Attempt& attempt) { changed_attempts_.insert(attempt.key); }
+  void Touch(const Run& run) { changed_runs_.insert(run.plan); }
+
+  void SetPause(Pause pause);
+  void EndPause(const std::string& scope, const std::string& actor);
+  const std::map<std::string, Pause>& pauses() const { return pauses_; }
+  // Whether the task, or a scope that it is in, is paused by a person.
+  bool IsPaused(const TaskKey& key) const;
+
+  void StoreResult(const AttemptKey& attempt, AttemptResult result, bool salvage);
+  void StoreLedgerCursor(std::string cursor) { changes_.ledger_cursor = std::move(cursor); }
+  void EmitProgress(const AttemptKey& attempt, absl::string_view phase, absl::string_view detail);
+  void EmitStale(const AttemptKey& attempt, int64_t current_epoch, absl::string_view message);
+
+  // What changed since the last call.
+  ChangeSet TakeChanges();
+
+  // Forgets the tasks and attempts of runs that have ended.
+  void ForgetEnded();
+
+ private:
+  void EmitTask(const Task& task, absl::string_view from);
+  void EmitAttempt(const Attempt& attempt, absl::string_view from);
+  void Emit(absl::string_view kind, const std::string& facts_json, const std::string& plan,
+            const TaskKey* task, const AttemptKey* attempt);
+
+  base::Clock& clock_;
+  std::map<std::string, Run> runs_;
+  std::map<TaskKey, Task> tasks_;
+  std::map<AttemptKey, Attempt> attempts_;
+  std::map<CheckpointKey, Checkpoint> checkpoints_;
+  std::map<std::string, Pause> pauses_;
+  std::map<TaskState, std::set<TaskKey>> by_state_;
+  std::set<AttemptKey> live_;
+  std::map<TaskKey, int64_t> stored_epochs_;
+
+  std::set<std::string> changed_runs_;
+  std::set<TaskKey> changed_tasks_;
+  std::set<AttemptKey> changed_attempts_;
+  std::set<CheckpointKey> changed_checkpoints_;
+  ChangeSet changes_;
+};
+
+// Whether `scope` (a resource name or "everything") covers the task.
+bool Covers(absl::string_view scope, const TaskKey& key);
+
+}  // namespace slipway::dispatcher

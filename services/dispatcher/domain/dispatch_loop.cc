@@ -1,0 +1,67 @@
+#include "services/dispatcher/domain/dispatch_loop.h"
+
+#include <utility>
+#include <vector>
+
+#include "services/dispatcher/domain/limits.h"
+
+namespace slipway::dispatcher {
+namespace {
+
+// Bounds how long the first command of a batch waits for its commit.
+constexpr size_t kBatchMax = 128;
+
+}  // namespace
+
+void DispatchLoop::Start(std::function<void()> after_batch) {
+  after_batch_ = std::move(after_batch);
+  thread_ = std::thread([this] { Run(); });
+}
+
+bool DispatchLoop::TryPost(Command command) {
+  base::MutexLock lock(mutex_);
+  if (stopping_ || queue_.size() >= kQueueMax) return false;
+  queue_.push_back(std::move(command));
+  changed_.NotifyOne();
+  return true;
+}
+
+void DispatchLoop::Post(Command command) {
+  base::MutexLock lock(mutex_);
+  if (stopping_) return;
+  queue_.push_back(std::move(command));
+  changed_.NotifyOne();
+}
+
+void DispatchLoop::Stop() {
+  {
+    base::MutexLock lock(mutex_);
+    stopping_ = true;
+    changed_.NotifyOne();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+size_t DispatchLoop::size() const {
+  base::MutexLock lock(mutex_);
+  return queue_.size();
+}
+
+void DispatchLoop::Run() {
+  while (true) {
+    std::vector<Command> batch;
+    {
+      base::MutexLock lock(mutex_);
+      while (queue_.empty() && !stopping_) changed_.Wait(mutex_);
+      if (queue_.empty()) return;
+      while (!queue_.empty() && batch.size() < kBatchMax) {
+        batch.push_back(std::move(queue_.front()));
+        queue_.pop_front();
+      }
+    }
+    for (Command& command : batch) command();
+    after_batch_();
+  }
+}
+
+}  // namespace slipway::dispatcher

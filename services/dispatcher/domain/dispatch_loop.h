@@ -1,0 +1,46 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <thread>
+
+#include "absl/functional/any_invocable.h"
+#include "lib/base/mutex.h"
+
+namespace slipway::dispatcher {
+
+// One thread that runs commands in order. Takes what has queued up as a batch, and calls
+// `after_batch` after each: many commands then share one commit. Thread-safe.
+class DispatchLoop final {
+ public:
+  using Command = absl::AnyInvocable<void()>;
+
+  DispatchLoop() = default;
+  ~DispatchLoop() { Stop(); }
+
+  void Start(std::function<void()> after_batch);
+
+  // False when the loop has stopped, or when kQueueMax commands wait: for requests from outside.
+  bool TryPost(Command command);
+
+  // For what follows from commands: results of steps, timers. Their number is bounded by what is
+  // under way. Dropped after Stop.
+  void Post(Command command);
+
+  // Runs what is queued and joins. Idempotent.
+  void Stop();
+
+  size_t size() const;
+
+ private:
+  void Run();
+
+  std::function<void()> after_batch_;
+  mutable base::Mutex mutex_;
+  base::CondVar changed_;
+  std::deque<Command> queue_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+}  // namespace slipway::dispatcher

@@ -1,0 +1,258 @@
+#include "services/dispatcher/domain/dispatcher.h"
+
+#include "lib/base/status_macros.h"
+#include "lib/metrics/metrics.h"
+#include "services/dispatcher/domain/errors.h"
+#include "services/dispatcher/domain/limits.h"
+#include "services/dispatcher/domain/plan_graph.h"
+
+namespace slipway::dispatcher {
+namespace {
+
+constexpr char kKillSwitchActor[] = "kill switch";
+
+// About a minute of ticks: keys whose revocation was not confirmed are tried again.
+constexpr int kTicksPerSweep = 600;
+
+metrics::Gauge tasks_by_state({.name = "slipway_dispatcher_tasks",
+                               .description = "Tasks of runs under way, by state.",
+                               .labels = {"state"}});
+metrics::Gauge steps_under_way({.name = "slipway_dispatcher_steps_under_way",
+                                .description = "Steps of the review under way."});
+metrics::Gauge live_attempts({.name = "slipway_dispatcher_live_attempts",
+                              .description = "Attempts that hold an agent."});
+metrics::Gauge queue_depth({.name = "slipway_dispatcher_queue_depth",
+                            .description = "Commands that wait for the core."});
+
+}  // namespace
+
+Dispatcher::Dispatcher(Collaborators with)
+    : store_(with.store),
+      clock_(with.clock),
+      settings_(std::move(with.settings)),
+      board_(clock_),
+      tasks_(board_, settings_, clock_, with.random),
+      operator_(board_, tasks_, clock_),
+      review_(board_, tasks_, outbox_, with.reviewer, clock_, with.random,
+              [this](auto command) { loop_.Post(std::move(command)); }),
+      grants_({.board = board_,
+               .tasks = tasks_,
+               .outbox = outbox_,
+               .models = with.models,
+               .fleet = with.fleet,
+               .clock = clock_,
+               .ids = with.ids,
+               .settings = settings_,
+               .post = [this](auto command) { loop_.Post(std::move(command)); }}) {}
+
+absl::StatusOr<std::string> Dispatcher::Start() {
+  ASSIGN_OR_RETURN(Snapshot snapshot, store_.Load());
+  const std::string cursor = snapshot.ledger_cursor;
+  board_.Restore(std::move(snapshot));
+  loop_.Start([this] { Finish(); });
+  loop_.Post([this] {
+    grants_.Restore();
+    grants_.RevokeOpenKeys();
+  });
+  ArmTick();
+  return cursor;
+}
+
+void Dispatcher::Stop() {
+  std::unique_ptr<base::Timer> timer;
+  {
+    base::MutexLock lock(timer_mutex_);
+    stopped_ = true;
+    timer = std::move(timer_);
+  }
+  timer.reset();
+  loop_.Stop();
+}
+
+void Dispatcher::ArmTick() {
+  base::MutexLock lock(timer_mutex_);
+  if (stopped_) return;
+  timer_ = clock_.RunAfter(kTickInterval, [this] {
+    if (!tick_queued_.exchange(true)) loop_.Post([this] { Tick(); });
+  });
+}
+
+void Dispatcher::Tick() {
+  tick_queued_ = false;
+  grants_.CheckDeadlines();
+  if (++ticks_ % kTicksPerSweep == 0) {
+    grants_.RevokeOpenKeys();
+    board_.ForgetEnded();
+  }
+  Publish();
+  ArmTick();
+}
+
+void Dispatcher::Publish() {
+  for (int state = 1; state <= kTaskStates; ++state) {
+    const auto of = static_cast<TaskState>(state);
+    tasks_by_state.Set({Name(of)}, static_cast<double>(board_.CountIn(of)));
+  }
+  steps_under_way.Set(static_cast<double>(review_.steps_under_way()));
+  live_attempts.Set(static_cast<double>(board_.live_attempts().size()));
+  queue_depth.Set(static_cast<double>(loop_.size()));
+}
+
+void Dispatcher::Finish() {
+  review_.Drive();
+  grants_.Schedule();
+  ChangeSet changes = board_.TakeChanges();
+  std::vector<Outbox::Effect> effects = outbox_.Take();
+  const bool unchanged = changes.events.empty() && changes.runs.empty() && changes.tasks.empty() &&
+                         changes.attempts.empty() && changes.results.empty() &&
+                         changes.checkpoints.empty() && !changes.ledger_cursor.has_value();
+  if (unchanged && effects.empty()) return;
+  if (unchanged && commits_under_way_ == 0) {
+    for (Outbox::Effect& effect : effects) std::move(effect)();
+    return;
+  }
+  ++commits_under_way_;
+  store_.Commit(std::move(changes), [this, effects = std::move(effects)]() mutable {
+    for (Outbox::Effect& effect : effects) std::move(effect)();
+    --commits_under_way_;
+  });
+}
+
+template <typename T>
+void Dispatcher::AnswerLater(base::Reply<T> reply, absl::StatusOr<T> result) {
+  outbox_.Add([reply = std::move(reply), result = std::move(result)]() mutable {
+    std::move(reply)(std::move(result));
+  });
+}
+
+template <typename T, typename Operation>
+void Dispatcher::Ask(base::Reply<T> reply, Operation operation) {
+  auto shared = std::make_shared<base::Reply<T>>(std::move(reply));
+  const bool queued = loop_.TryPost([this, shared, operation = std::move(operation)]() mutable {
+    AnswerLater<T>(std::move(*shared), operation());
+  });
+  if (!queued) std::move (*shared)(QueueFull());
+}
+
+void Dispatcher::SubmitPlan(PlanSpec spec, base::Reply<Run> reply) {
+  if (const absl::Status status = CheckPlan(spec); !status.ok()) return std::move(reply)(status);
+  Ask<Run>(std::move(reply), [this, spec = std::move(spec)] { return operator_.SubmitPlan(spec); });
+}
+
+void Dispatcher::CancelRun(std::string plan, std::string reason, base::Reply<Run> reply) {
+  Ask<Run>(std::move(reply), [this, plan = std::move(plan), reason = std::move(reason)] {
+    return operator_.CancelRun(plan, reason);
+  });
+}
+
+void Dispatcher::RetryTask(TaskKey key, std::string guidance, std::string actor,
+                           base::Reply<Task> reply) {
+  Ask<Task>(std::move(reply),
+            [this, key = std::move(key), guidance = std::move(guidance), actor = std::move(actor)] {
+              return operator_.RetryTask(key, guidance, actor);
+            });
+}
+
+void Dispatcher::CancelTask(TaskKey key, base::Reply<Task> reply) {
+  Ask<Task>(std::move(reply), [this, key = std::move(key)] { return operator_.CancelTask(key); });
+}
+
+void Dispatcher::ResolveCheckpoint(CheckpointKey key, Decision decision, std::string guidance,
+                                   std::string actor, base::Reply<Resolution> reply) {
+  Ask<Resolution>(std::move(reply), [this, key = std::move(key), decision,
+                                     guidance = std::move(guidance), actor = std::move(actor)] {
+    return operator_.Resolve(key, decision, guidance, actor);
+  });
+}
+
+void Dispatcher::Pause(std::string scope, bool stop_agents, std::string reason, std::string actor,
+                       base::Reply<int> reply) {
+  Ask<int>(std::move(reply), [this, scope = std::move(scope), stop_agents,
+                              reason = std::move(reason), actor = std::move(actor)] {
+    return operator_.Pause(scope, stop_agents, reason, actor);
+  });
+}
+
+void Dispatcher::Resume(std::string scope, std::string actor, base::Reply<int> reply) {
+  Ask<int>(std::move(reply), [this, scope = std::move(scope), actor = std::move(actor)] {
+    return operator_.Resume(scope, actor);
+  });
+}
+
+void Dispatcher::ListHosts(base::Reply<std::vector<HostStatus>> reply) {
+  Ask<std::vector<HostStatus>>(
+      std::move(reply),
+      [this]() -> absl::StatusOr<std::vector<HostStatus>> { return grants_.Hosts(); });
+}
+
+void Dispatcher::SetKillSwitch(bool on) {
+  loop_.Post([this, on] {
+    const auto pause = board_.pauses().find(kEverything);
+    const bool paused = pause != board_.pauses().end();
+    if (on && !paused) {
+      operator_
+          .Pause(kEverything, /*stop_agents=*/true, "the kill switch file exists", kKillSwitchActor)
+          .IgnoreError();
+    } else if (!on && paused && pause->second.actor == kKillSwitchActor) {
+      operator_.Resume(kEverything, kKillSwitchActor).IgnoreError();
+    }
+  });
+}
+
+void Dispatcher::BudgetsChanged(std::vector<std::string> raised, std::string cursor) {
+  loop_.Post([this, raised = std::move(raised), cursor = std::move(cursor)] {
+    for (const std::string& scope : raised) operator_.BudgetRaised(scope);
+    board_.StoreLedgerCursor(cursor);
+  });
+}
+
+void Dispatcher::OnHello(std::shared_ptr<AgentSession> session, AgentHello hello, bool process) {
+  loop_.Post([this, session = std::move(session), hello = std::move(hello), process] {
+    grants_.OnHello(session, hello, process);
+  });
+}
+
+void Dispatcher::OnSessionEnded(std::shared_ptr<AgentSession> session) {
+  loop_.Post([this, session = std::move(session)] { grants_.OnSessionEnded(session.get()); });
+}
+
+void Dispatcher::OnGrantAnswer(std::shared_ptr<AgentSession> session, AttemptKey key, bool accepted,
+                               std::string reason) {
+  loop_.Post([this, session = std::move(session), key = std::move(key), accepted,
+              reason = std::move(reason)] {
+    grants_.OnGrantAnswer(session.get(), key, accepted, reason);
+  });
+}
+
+void Dispatcher::OnBeat(std::shared_ptr<AgentSession> session, AgentBeat beat) {
+  loop_.Post([this, session = std::move(session), beat = std::move(beat)] {
+    grants_.OnBeat(session.get(), beat);
+  });
+}
+
+void Dispatcher::OnProgress(std::shared_ptr<AgentSession> session, AttemptKey key,
+                            std::string phase, std::string detail) {
+  loop_.Post(
+      [this, session = std::move(session), key = std::move(key), phase = std::move(phase),
+       detail = std::move(detail)] { grants_.OnProgress(session.get(), key, phase, detail); });
+}
+
+void Dispatcher::SubmitResult(AttemptKey key, AttemptResult result, base::Reply<Receipt> reply) {
+  Ask<Receipt>(std::move(reply),
+               [this, key = std::move(key), result = std::move(result)]() mutable {
+                 return grants_.OnResult(key, std::move(result));
+               });
+}
+
+void Dispatcher::SnapshotCommit(AttemptKey key, base::Reply<std::string> reply) {
+  Ask<std::string>(std::move(reply),
+                   [this, key = std::move(key)] { return grants_.SnapshotCommit(key); });
+}
+
+void Dispatcher::OnAgentExited(std::string agent, std::string problem) {
+  loop_.Post([this, agent = std::move(agent), problem = std::move(problem)] {
+    grants_.OnAgentExited(agent, problem);
+  });
+}
+
+}  // namespace slipway::dispatcher

@@ -1,0 +1,115 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "lib/base/clock.h"
+#include "lib/base/id_generator.h"
+#include "lib/base/mutex.h"
+#include "lib/base/reply.h"
+#include "services/dispatcher/domain/board.h"
+#include "services/dispatcher/domain/dispatch_loop.h"
+#include "services/dispatcher/domain/grant_flow.h"
+#include "services/dispatcher/domain/operator_flow.h"
+#include "services/dispatcher/domain/outbox.h"
+#include "services/dispatcher/domain/review_flow.h"
+#include "services/dispatcher/domain/settings.h"
+#include "services/dispatcher/domain/task_flow.h"
+#include "services/dispatcher/domain/task_store.h"
+
+namespace slipway::dispatcher {
+
+// Drives tasks from READY to MERGED. Every operation becomes a command of one thread, which decides
+// on what is in memory; its changes are committed with their events, and only then anything leaves:
+// replies, grants, calls to other services. Thread-safe. The collaborators must outlive it.
+class Dispatcher final {
+ public:
+  struct Collaborators {
+    TaskStore& store;
+    Reviewer& reviewer;
+    Models& models;
+    AgentFleet& fleet;
+    base::Clock& clock;
+    base::IdGenerator& ids;
+    Randomness random;
+    Settings settings;
+  };
+
+  explicit Dispatcher(Collaborators with);
+  ~Dispatcher() { Stop(); }
+
+  // Reads the store and takes up what was under way. Once, before any other call; returns the
+  // cursor in the ledger's log.
+  absl::StatusOr<std::string> Start();
+
+  // Finishes the commands that are queued and takes no more. Effects may still run until the store
+  // has stopped. Idempotent.
+  void Stop();
+
+  void SubmitPlan(PlanSpec spec, base::Reply<Run> reply);
+  void CancelRun(std::string plan, std::string reason, base::Reply<Run> reply);
+  void RetryTask(TaskKey key, std::string guidance, std::string actor, base::Reply<Task> reply);
+  void CancelTask(TaskKey key, base::Reply<Task> reply);
+  void ResolveCheckpoint(CheckpointKey key, Decision decision, std::string guidance,
+                         std::string actor, base::Reply<Resolution> reply);
+  void Pause(std::string scope, bool stop_agents, std::string reason, std::string actor,
+             base::Reply<int> reply);
+  void Resume(std::string scope, std::string actor, base::Reply<int> reply);
+  void ListHosts(base::Reply<std::vector<HostStatus>> reply);
+
+  // The kill switch is a pause of everything by nobody: it ends only what it began.
+  void SetKillSwitch(bool on);
+
+  // A change of budgets was read from the ledger's log up to `cursor`; `raised` names the scopes
+  // with more room than before.
+  void BudgetsChanged(std::vector<std::string> raised, std::string cursor);
+
+  void OnHello(std::shared_ptr<AgentSession> session, AgentHello hello, bool process);
+  void OnSessionEnded(std::shared_ptr<AgentSession> session);
+  void OnGrantAnswer(std::shared_ptr<AgentSession> session, AttemptKey key, bool accepted,
+                     std::string reason);
+  void OnBeat(std::shared_ptr<AgentSession> session, AgentBeat beat);
+  void OnProgress(std::shared_ptr<AgentSession> session, AttemptKey key, std::string phase,
+                  std::string detail);
+  void SubmitResult(AttemptKey key, AttemptResult result, base::Reply<Receipt> reply);
+  void SnapshotCommit(AttemptKey key, base::Reply<std::string> reply);
+  void OnAgentExited(std::string agent, std::string problem);
+
+  size_t queue_size() const { return loop_.size(); }
+
+ private:
+  template <typename T, typename Operation>
+  void Ask(base::Reply<T> reply, Operation operation);
+  template <typename T>
+  void AnswerLater(base::Reply<T> reply, absl::StatusOr<T> result);
+
+  void ArmTick();
+  void Tick();
+  void Finish();
+  void Publish();
+
+  TaskStore& store_;
+  base::Clock& clock_;
+  const Settings settings_;
+  Outbox outbox_;
+  Board board_;
+  TaskFlow tasks_;
+  OperatorFlow operator_;
+  DispatchLoop loop_;
+  ReviewFlow review_;
+  GrantFlow grants_;
+  std::atomic<int> commits_under_way_ = 0;
+  std::atomic<bool> tick_queued_ = false;
+  int ticks_ = 0;
+
+  base::Mutex timer_mutex_;
+  std::unique_ptr<base::Timer> timer_ ABSL_GUARDED_BY(timer_mutex_);
+  bool stopped_ ABSL_GUARDED_BY(timer_mutex_) = false;
+};
+
+}  // namespace slipway::dispatcher

@@ -1,0 +1,170 @@
+#include "services/dispatcher/domain/errors.h"
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/error.h"
+#include "services/dispatcher/domain/limits.h"
+#include "services/dispatcher/domain/transition_table.h"
+
+namespace slipway::dispatcher {
+namespace {
+
+using absl::StatusCode;
+using absl::StrCat;
+using base::Error;
+
+std::string Text(absl::string_view text) { return std::string(text); }
+
+}  // namespace
+
+absl::Status PlanCycle(absl::string_view cycle) {
+  return Error(StatusCode::kInvalidArgument, "PLAN_CYCLE",
+               StrCat("tasks depend on each other in a circle: ", cycle, "; remove one dependency"),
+               {{"cycle", Text(cycle)}});
+}
+
+absl::Status DependencyUnknown(absl::string_view task, absl::string_view dependency) {
+  return Error(StatusCode::kInvalidArgument, "DEPENDENCY_UNKNOWN",
+               StrCat("task '", task, "' depends on '", dependency, "', which is not in the plan"),
+               {{"task", Text(task)}, {"dependency", Text(dependency)}});
+}
+
+absl::Status TaskDuplicate(absl::string_view task) {
+  return Error(StatusCode::kInvalidArgument, "TASK_DUPLICATE",
+               StrCat("two tasks have the id '", task, "'"), {{"task", Text(task)}});
+}
+
+absl::Status PlanEmpty() {
+  return Error(StatusCode::kInvalidArgument, "PLAN_EMPTY", "the plan has no tasks");
+}
+
+absl::Status TaskInvalid(absl::string_view task, absl::string_view problem) {
+  return Error(StatusCode::kInvalidArgument, "TASK_INVALID", StrCat("task '", task, "': ", problem),
+               {{"task", Text(task)}, {"problem", Text(problem)}});
+}
+
+absl::Status PageInvalid(absl::string_view problem) {
+  return Error(StatusCode::kInvalidArgument, "PAGE_INVALID", problem);
+}
+
+absl::Status DecisionInvalid(absl::string_view decision, absl::string_view options) {
+  return Error(StatusCode::kInvalidArgument, "DECISION_INVALID",
+               StrCat("'", decision, "' is not an option of this question; possible are ", options),
+               {{"decision", Text(decision)}, {"options", Text(options)}});
+}
+
+absl::Status GuidanceTooLarge(size_t bytes) {
+  return Error(
+      StatusCode::kInvalidArgument, "GUIDANCE_TOO_LARGE",
+      StrCat("the text has ", bytes, " bytes, at most ", kGuidanceBytesMax, " are possible"));
+}
+
+absl::Status HelloMissing() {
+  return Error(StatusCode::kInvalidArgument, "HELLO_MISSING",
+               "the first message of a session must be a Hello with an agent id and a host");
+}
+
+absl::Status ResultMissing() {
+  return Error(StatusCode::kInvalidArgument, "RESULT_MISSING",
+               "set one of change, evidence, failure and stop, as the kind of grant asks");
+}
+
+absl::Status ResultTooLarge(size_t bytes) {
+  return Error(
+      StatusCode::kInvalidArgument, "RESULT_TOO_LARGE",
+      StrCat("the result has ", bytes, " bytes, at most ", kResultBytesMax, " are possible"));
+}
+
+absl::Status RunUnknown(absl::string_view plan) {
+  return Error(StatusCode::kNotFound, "RUN_UNKNOWN",
+               StrCat("'", plan, "' has no run: it was not started"), {{"plan", Text(plan)}});
+}
+
+absl::Status TaskUnknown(absl::string_view task) {
+  return Error(StatusCode::kNotFound, "TASK_UNKNOWN", StrCat("there is no task '", task, "'"),
+               {{"task", Text(task)}});
+}
+
+absl::Status AttemptUnknown(absl::string_view attempt) {
+  return Error(StatusCode::kNotFound, "ATTEMPT_UNKNOWN",
+               StrCat("there is no attempt '", attempt, "'"), {{"attempt", Text(attempt)}});
+}
+
+absl::Status CheckpointUnknown(absl::string_view checkpoint) {
+  return Error(StatusCode::kNotFound, "CHECKPOINT_UNKNOWN",
+               StrCat("there is no checkpoint '", checkpoint, "'"),
+               {{"checkpoint", Text(checkpoint)}});
+}
+
+absl::Status ScopeUnknown(absl::string_view scope) {
+  return Error(StatusCode::kNotFound, "SCOPE_UNKNOWN",
+               StrCat("nothing is known of '", scope,
+                      "'; name a task, plan or project that has a run, or \"everything\""),
+               {{"scope", Text(scope)}});
+}
+
+absl::Status PlanSubmitted(absl::string_view plan) {
+  return Error(StatusCode::kAlreadyExists, "PLAN_SUBMITTED",
+               StrCat("'", plan, "' was submitted before with other content"),
+               {{"plan", Text(plan)}});
+}
+
+absl::Status RunStateWrong(absl::string_view plan, RunState state, absl::string_view operation) {
+  return Error(StatusCode::kFailedPrecondition, "RUN_STATE",
+               StrCat("cannot ", operation, ": the run of '", plan, "' is ", Name(state)),
+               {{"plan", Text(plan)}, {"state", Text(Name(state))}});
+}
+
+absl::Status TaskStateWrong(absl::string_view task, TaskState state, absl::string_view operation) {
+  const std::string possible = PossibleOperations(state);
+  return Error(StatusCode::kFailedPrecondition, "TASK_STATE",
+               StrCat("cannot ", operation, " '", task, "', which is ", Name(state),
+                      "; possible: ", possible),
+               {{"task", Text(task)}, {"state", Text(Name(state))}, {"possible", possible}});
+}
+
+absl::Status CheckpointResolved(absl::string_view checkpoint, Decision decision) {
+  return Error(StatusCode::kFailedPrecondition, "CHECKPOINT_RESOLVED",
+               StrCat("'", checkpoint, "' was resolved before: ", Name(decision)),
+               {{"checkpoint", Text(checkpoint)}, {"decision", Text(Name(decision))}});
+}
+
+absl::Status ProtocolUnsupported(int protocol) {
+  return Error(StatusCode::kFailedPrecondition, "PROTOCOL_UNSUPPORTED",
+               StrCat("version ", protocol, " of the agent protocol is not supported; use 1"),
+               {{"protocol", StrCat(protocol)}, {"supported", "1"}});
+}
+
+absl::Status StaleEpoch(absl::string_view attempt) {
+  return Error(StatusCode::kFailedPrecondition, "STALE_EPOCH",
+               StrCat("'", attempt, "' does not hold its task any more"),
+               {{"attempt", Text(attempt)}});
+}
+
+absl::Status OffsetInvalid(int64_t offset, int64_t size) {
+  return Error(StatusCode::kOutOfRange, "OFFSET_INVALID",
+               StrCat("offset ", offset, " is not within the log's ", size, " bytes"),
+               {{"offset", StrCat(offset)}, {"size", StrCat(size)}});
+}
+
+absl::Status TokenInvalid() {
+  return Error(StatusCode::kUnauthenticated, "TOKEN_INVALID",
+               "the metadata slipway-agent-token is missing or not known");
+}
+
+absl::Status SessionReplaced(absl::string_view agent) {
+  return Error(StatusCode::kAborted, "SESSION_REPLACED",
+               StrCat("another session of agent '", agent, "' took over"),
+               {{"agent", Text(agent)}});
+}
+
+absl::Status QueueFull() {
+  return base::RetryableError(StatusCode::kResourceExhausted, "QUEUE_FULL",
+                              "too many requests wait for the dispatcher", absl::Seconds(1));
+}
+
+absl::Status ShuttingDown() {
+  return base::RetryableError(StatusCode::kUnavailable, "SHUTTING_DOWN",
+                              "the dispatcher is stopping", absl::Seconds(1));
+}
+
+}  // namespace slipway::dispatcher

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "services/dispatcher/domain/states.h"
+
+// Every error the dispatcher returns.
+namespace slipway::dispatcher {
+
+// INVALID_ARGUMENT
+absl::Status PlanCycle(absl::string_view cycle);
+absl::Status DependencyUnknown(absl::string_view task, absl::string_view dependency);
+absl::Status TaskDuplicate(absl::string_view task);
+absl::Status PlanEmpty();
+absl::Status TaskInvalid(absl::string_view task, absl::string_view problem);
+absl::Status PageInvalid(absl::string_view problem);
+absl::Status DecisionInvalid(absl::string_view decision, absl::string_view options);
+absl::Status GuidanceTooLarge(size_t bytes);
+absl::Status HelloMissing();
+absl::Status ResultMissing();
+absl::Status ResultTooLarge(size_t bytes);
+
+// NOT_FOUND
+absl::Status RunUnknown(absl::string_view plan);
+absl::Status TaskUnknown(absl::string_view task);
+absl::Status AttemptUnknown(absl::string_view attempt);
+absl::Status CheckpointUnknown(absl::string_view checkpoint);
+absl::Status ScopeUnknown(absl::string_view scope);
+
+// ALREADY_EXISTS
+absl::Status PlanSubmitted(absl::string_view plan);
+
+// FAILED_PRECONDITION
+absl::Status RunStateWrong(absl::string_view plan, RunState state, absl::string_view operation);
+absl::Status TaskStateWrong(absl::string_view task, TaskState state, absl::string_view operation);
+absl::Status CheckpointResolved(absl::string_view checkpoint, Decision decision);
+absl::Status ProtocolUnsupported(int protocol);
+absl::Status StaleEpoch(absl::string_view attempt);
+
+// OUT_OF_RANGE
+absl::Status OffsetInvalid(int64_t offset, int64_t size);
+
+// UNAUTHENTICATED
+absl::Status TokenInvalid();
+
+// ABORTED
+absl::Status SessionReplaced(absl::string_view agent);
+
+// RESOURCE_EXHAUSTED
+absl::Status QueueFull();
+
+// UNAVAILABLE
+absl::Status ShuttingDown();
+
+}  // namespace slipway::dispatcher

@@ -1,0 +1,310 @@
+#include "services/dispatcher/domain/grant_flow.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/error.h"
+#include "lib/base/status_macros.h"
+#include "lib/metrics/metrics.h"
+#include "services/dispatcher/domain/errors.h"
+#include "services/dispatcher/domain/limits.h"
+#include "services/dispatcher/domain/plan_graph.h"
+
+namespace slipway::dispatcher {
+namespace {
+
+using enum TaskState;
+
+metrics::Counter grants({.name = "slipway_dispatcher_grants_total",
+                         .description = "Grants offered to agents.",
+                         .labels = {"kind"}});
+metrics::Counter leases_expired({.name = "slipway_dispatcher_lease_expiries_total",
+                                 .description = "Attempts whose agent vanished."});
+
+}  // namespace
+
+GrantFlow::GrantFlow(Collaborators with)
+    : board_(with.board),
+      tasks_(with.tasks),
+      outbox_(with.outbox),
+      models_(with.models),
+      fleet_(with.fleet),
+      clock_(with.clock),
+      ids_(with.ids),
+      settings_(with.settings),
+      post_(std::move(with.post)),
+      roster_(with.settings) {
+  tasks_.set_on_released([this](Attempt& attempt) { OnReleased(attempt); });
+}
+
+void GrantFlow::Restore() {
+  const std::set<AttemptKey> live = board_.live_attempts();
+  for (const AttemptKey& key : live) {
+    Attempt& attempt = *board_.FindAttempt(key);
+    if (attempt.state == AttemptState::kOffered || roster_.IsProcessHost(attempt.host)) {
+      Withdraw(attempt, "DISPATCHER_RESTARTED", "the dispatcher started again");
+      continue;
+    }
+    const absl::Duration now = clock_.Elapsed();
+    const Task& task = *board_.FindTask(key.task);
+    leases_[key] = {.offer_deadline = absl::InfiniteDuration(),
+                    .lease_deadline = now + settings_.lease_timeout + kReattachGrace,
+                    .hard_deadline = now + TimeoutOf(task, attempt.kind)};
+  }
+}
+
+absl::Duration GrantFlow::TimeoutOf(const Task& task, GrantKind kind) {
+  if (kind == GrantKind::kValidate && task.progress.candidate.has_value()) {
+    absl::Duration total = kValidateOverhead;
+    for (const Validator& validator : task.progress.candidate->validators) {
+      const bool set = validator.run_timeout > absl::ZeroDuration();
+      total += set ? validator.run_timeout : kValidatorTimeoutDefault;
+    }
+    return std::min(total, kAttemptTimeoutMax);
+  }
+  if (task.spec.attempt_timeout > absl::ZeroDuration()) return task.spec.attempt_timeout;
+  return board_.RunOf(task.key).policy.attempt_timeout;
+}
+
+std::vector<ReadyTask> GrantFlow::Grantable() {
+  std::vector<ReadyTask> ready;
+  std::erase_if(paths_, [this](const auto& entry) {
+    const Run* const run = board_.FindRun(entry.first);
+    return run == nullptr || IsEnd(run->state);
+  });
+  for (const TaskState state : {kReady, kValidating}) {
+    for (Task* const task : board_.TasksIn(state)) {
+      if (IsEnd(board_.RunOf(task->key).state) || board_.IsPaused(task->key)) continue;
+      if (board_.LiveAttempt(*task) != nullptr) continue;
+      if (state == kValidating) {
+        const Attempt* const attempt = board_.FindAttempt(task->attempt());
+        const bool reported = attempt != nullptr && attempt->kind == GrantKind::kValidate &&
+                              attempt->state == AttemptState::kReported;
+        if (reported || task->resume_time.value_or(absl::InfinitePast()) > clock_.Now()) continue;
+      }
+      auto& plan_paths = paths_[task->key.plan];
+      if (plan_paths.empty()) {
+        std::vector<TaskSpec> specs;
+        for (const Task* const other : board_.TasksOf(task->key.plan)) {
+          specs.push_back(other->spec);
+        }
+        plan_paths = LongestRemainingPaths(specs);
+      }
+      ready.push_back({.key = task->key,
+                       .project = ProjectOf(task->key.plan),
+                       .validates = state == kValidating,
+                       .priority = task->spec.priority,
+                       .ready_time = task->ready_time.value_or(clock_.Now()),
+                       .remaining_path = plan_paths[task->key.id]});
+    }
+  }
+  return ready;
+}
+
+std::map<std::string, ProjectShare> GrantFlow::Shares() {
+  std::map<std::string, ProjectShare> shares;
+  for (const Run* const run : board_.ActiveRuns()) {
+    shares[ProjectOf(run->plan)].parallel_max = run->policy.parallel_max;
+  }
+  for (const AttemptKey& key : board_.live_attempts()) {
+    ++shares[ProjectOf(key.task.plan)].running;
+  }
+  return shares;
+}
+
+void GrantFlow::Schedule() {
+  int unserved = 0;
+  if (board_.CountIn(kReady) + board_.CountIn(kValidating) > 0) {
+    for (const ReadyTask& ready : OrderOfTurns(Grantable(), Shares(), clock_.Now())) {
+      Agent* const agent = roster_.FindIdle();
+      if (agent == nullptr) {
+        ++unserved;
+      } else {
+        Grant(*board_.FindTask(ready.key), *agent);
+      }
+    }
+  }
+  for (const std::string& host : roster_.HostsToStartOn(unserved, clock_.Elapsed())) {
+    const std::string id = ids_.NewId("agent");
+    roster_.Add({.id = id,
+                 .host = host,
+                 .process = true,
+                 .start_deadline = clock_.Elapsed() + kStartTimeout});
+    outbox_.Add([this, host, id] { fleet_.Start(host, id); });
+  }
+}
+
+void GrantFlow::Grant(Task& task, Agent& agent) {
+  const bool validates = task.state == kValidating;
+  ++task.epoch;
+  task.progress.last_host = agent.host;
+  board_.Touch(task);
+  Attempt attempt{.key = task.attempt(),
+                  .kind = validates ? GrantKind::kValidate : GrantKind::kWork,
+                  .host = agent.host,
+                  .agent = agent.id,
+                  .commit = validates ? task.progress.candidate.value_or(Candidate()).commit
+                                      : board_.RunOf(task.key).tip,
+                  .start_time = clock_.Now(),
+                  .key_open = !validates};
+  if (!validates) attempt.feedback = task.progress.feedback;
+  const AttemptKey key = attempt.key;
+  board_.AddAttempt(attempt);
+  agent.state = AgentState::kBusy;
+  agent.attempt = key;
+  const absl::Duration timeout = TimeoutOf(task, attempt.kind);
+  leases_[key] = {.offer_deadline = clock_.Elapsed() + kOfferTimeout,
+                  .lease_deadline = absl::InfiniteDuration(),
+                  .hard_deadline = clock_.Elapsed() + timeout};
+  grants.Increment({Name(attempt.kind)});
+  if (validates) return SendOffer(task, attempt, IssuedKey());
+  const bool own_limit = task.spec.limit_usd_nanos > 0;
+  KeyRequest request{.attempt = key,
+                     .role = task.spec.role,
+                     .lifetime = timeout + kKeyLifetimeExtra,
+                     .limit_usd_nanos = own_limit
+                                            ? task.spec.limit_usd_nanos
+                                            : board_.RunOf(task.key).policy.task_limit_usd_nanos};
+  outbox_.Add([this, key, request = std::move(request)] {
+    models_.IssueKey(request, [this, key](absl::StatusOr<IssuedKey> issued) {
+      post_([this, key, issued = std::move(issued)] { OnKeyIssued(key, issued); });
+    });
+  });
+}
+
+void GrantFlow::OnKeyIssued(const AttemptKey& key, const absl::StatusOr<IssuedKey>& issued) {
+  Attempt* const attempt = board_.FindAttempt(key);
+  if (attempt == nullptr || attempt->state != AttemptState::kOffered) return RevokeKeys(key);
+  Task& task = *board_.FindTask(key.task);
+  if (issued.ok()) return SendOffer(task, *attempt, *issued);
+  const std::string reason = base::ReasonOf(issued.status());
+  const std::string detail = std::string(issued.status().message());
+  const bool hopeless = issued.status().code() == absl::StatusCode::kInvalidArgument ||
+                        issued.status().code() == absl::StatusCode::kFailedPrecondition;
+  // The agent has seen nothing of it and can take the next grant.
+  Agent* const agent = roster_.Find(attempt->agent);
+  if (agent != nullptr) {
+    agent->attempt.reset();
+    agent->state = AgentState::kIdle;
+  }
+  tasks_.EndAttempt(*attempt, AttemptCommand::kRevoke, AttemptState::kRevoked, "KEY_REFUSED",
+                    detail);
+  if (!hopeless) return tasks_.Requeue(task, "infrastructure", detail);
+  tasks_.Ask(task, "GRANT_FAILED",
+             absl::StrCat("No key for models could be made (", reason, "): ", detail));
+}
+
+void GrantFlow::SendOffer(const Task& task, const Attempt& attempt, const IssuedKey& key) {
+  GrantOffer offer{.attempt = attempt.key,
+                   .attempt_timeout = TimeoutOf(task, attempt.kind),
+                   .commit = attempt.commit};
+  if (attempt.kind == GrantKind::kWork) {
+    offer.work = WorkOffer{.spec = task.spec,
+                           .feedback = attempt.feedback,
+                           .guidance = task.progress.guidance,
+                           .model_key = key.key,
+                           .model_proxy = key.proxy_address,
+                           .validators = board_.RunOf(task.key).policy.validators};
+  } else {
+    const Candidate candidate = task.progress.candidate.value_or(Candidate());
+    offer.work = ValidateOffer{.validators = candidate.validators,
+                               .validator_digest = candidate.validator_digest,
+                               .tree = candidate.tree};
+  }
+  Send(attempt.agent, std::move(offer));
+}
+
+void GrantFlow::Send(const std::string& agent_id, AgentOrder order) {
+  const Agent* const agent = roster_.Find(agent_id);
+  if (agent == nullptr || agent->session == nullptr) return;
+  outbox_.Add([session = agent->session, order = std::move(order)]() mutable {
+    session->Send(std::move(order));
+  });
+}
+
+bool GrantFlow::Take(Attempt& attempt) {
+  if (attempt.state != AttemptState::kOffered) return attempt.state == AttemptState::kActive;
+  Task& task = *board_.FindTask(attempt.key.task);
+  board_.Move(attempt, AttemptCommand::kTake, AttemptState::kActive);
+  if (attempt.kind == GrantKind::kWork) board_.Move(task, TaskCommand::kTake, kRunning);
+  Lease& lease = leases_[attempt.key];
+  lease.offer_deadline = absl::InfiniteDuration();
+  lease.lease_deadline = clock_.Elapsed() + settings_.lease_timeout;
+  lease.hard_deadline = clock_.Elapsed() + TimeoutOf(task, attempt.kind);
+  return true;
+}
+
+bool GrantFlow::Renew(const AttemptKey& key, const std::string& agent) {
+  Attempt* const attempt = board_.FindAttempt(key);
+  if (attempt == nullptr || !IsLive(attempt->state) || attempt->agent != agent) return false;
+  if (!Take(*attempt)) return false;
+  leases_[key].lease_deadline = clock_.Elapsed() + settings_.lease_timeout;
+  return true;
+}
+
+void GrantFlow::Withdraw(Attempt& attempt, const std::string& reason, const std::string& detail) {
+  Task& task = *board_.FindTask(attempt.key.task);
+  const bool lost = attempt.state == AttemptState::kActive;
+  tasks_.EndAttempt(attempt, lost ? AttemptCommand::kLose : AttemptCommand::kRevoke,
+                    lost ? AttemptState::kLost : AttemptState::kRevoked, reason, detail);
+  if (lost && task.state == kRunning) tasks_.Requeue(task, "infrastructure", detail);
+}
+
+void GrantFlow::Lose(Attempt& attempt, const std::string& reason, const std::string& detail) {
+  leases_expired.Increment();
+  Task& task = *board_.FindTask(attempt.key.task);
+  const bool validates = attempt.kind == GrantKind::kValidate;
+  tasks_.EndAttempt(attempt, AttemptCommand::kLose, AttemptState::kLost, reason, detail);
+  const Fault fault{.retry_class = RetryClass::kInfrastructure, .reason = reason, .detail = detail};
+  if (validates) return tasks_.FailValidation(task, fault);
+  tasks_.Fail(task, fault);
+}
+
+void GrantFlow::TimeOut(Attempt& attempt) {
+  Task& task = *board_.FindTask(attempt.key.task);
+  const bool validates = attempt.kind == GrantKind::kValidate;
+  const std::string detail = "the attempt ran out of time";
+  tasks_.EndAttempt(attempt, AttemptCommand::kFail, AttemptState::kFailed, "TIMEOUT", detail);
+  if (validates) return tasks_.FailValidation(task, {.reason = "TIMEOUT", .detail = detail});
+  tasks_.Fail(task, {.retry_class = RetryClass::kAgent,
+                     .reason = "TIMEOUT",
+                     .detail = detail,
+                     .feedback = absl::StrCat(detail, "; make a smaller step")});
+}
+
+void GrantFlow::OnReleased(Attempt& attempt) {
+  leases_.erase(attempt.key);
+  if (attempt.key_open) RevokeKeys(attempt.key);
+  Agent* const agent = roster_.Find(attempt.agent);
+  if (agent == nullptr || agent->attempt != attempt.key) return;
+  agent->attempt.reset();
+  agent->state = AgentState::kSpent;
+  if (!attempt.has_result) {
+    Send(agent->id, BeatAnswer{.verdicts = {{.attempt = attempt.key, .keep = false}}});
+  }
+  if (!agent->process) return;
+  // A child process serves one attempt.
+  Send(agent->id, Goodbye{.reason = "its attempt has ended"});
+  outbox_.Add([this, id = agent->id] { fleet_.Retire(id); });
+}
+
+void GrantFlow::RevokeKeys(const AttemptKey& key) {
+  outbox_.Add([this, key] {
+    models_.RevokeKeys(key, [this, key](absl::Status status) {
+      if (!status.ok()) return;  // Tried again by CheckRevokedKeys.
+      post_([this, key] {
+        Attempt* const attempt = board_.FindAttempt(key);
+        if (attempt == nullptr || !attempt->key_open || IsLive(attempt->state)) return;
+        attempt->key_open = false;
+        board_.Touch(*attempt);
+      });
+    });
+  });
+}
+
+void GrantFlow::RevokeOpenKeys() {
+  for (const AttemptKey& key : board_.OpenKeys()) RevokeKeys(key);
+}
+
+}  // namespace slipway::dispatcher

@@ -1,0 +1,121 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "lib/base/clock.h"
+#include "lib/base/id_generator.h"
+#include "services/dispatcher/domain/agent_fleet.h"
+#include "services/dispatcher/domain/agent_roster.h"
+#include "services/dispatcher/domain/agent_session.h"
+#include "services/dispatcher/domain/board.h"
+#include "services/dispatcher/domain/models.h"
+#include "services/dispatcher/domain/outbox.h"
+#include "services/dispatcher/domain/ready_order.h"
+#include "services/dispatcher/domain/settings.h"
+#include "services/dispatcher/domain/task_flow.h"
+
+namespace slipway::dispatcher {
+
+// Gives work to agents and takes it back: grants, leases, results. A lease lives in memory and is
+// measured by elapsed time; what an agent hands in counts only while its attempt holds the task.
+// Used by the core's thread.
+class GrantFlow final {
+ public:
+  using Post = std::function<void(absl::AnyInvocable<void()>)>;
+
+  struct Collaborators {
+    Board& board;
+    TaskFlow& tasks;
+    Outbox& outbox;
+    Models& models;
+    AgentFleet& fleet;
+    base::Clock& clock;
+    base::IdGenerator& ids;
+    const Settings& settings;
+    Post post;
+  };
+
+  explicit GrantFlow(Collaborators with);
+
+  // After the board was restored: leases begin anew; offers, and the attempts of child processes,
+  // which ended with the dispatcher that started them, are taken back without charge.
+  void Restore();
+
+  void OnHello(std::shared_ptr<AgentSession> session, const AgentHello& hello, bool process);
+  void OnSessionEnded(const AgentSession* session);
+  void OnGrantAnswer(const AgentSession* session, const AttemptKey& key, bool accepted,
+                     const std::string& reason);
+  void OnBeat(const AgentSession* session, const AgentBeat& beat);
+  void OnProgress(const AgentSession* session, const AttemptKey& key, const std::string& phase,
+                  const std::string& detail);
+  absl::StatusOr<Receipt> OnResult(const AttemptKey& key, AttemptResult result);
+  void OnAgentExited(const std::string& agent, const std::string& problem);
+
+  // The commit that a live attempt works on. STALE_EPOCH when it holds nothing.
+  absl::StatusOr<std::string> SnapshotCommit(const AttemptKey& key);
+
+  // Deadlines: offers, leases, hard limits, starts, waits.
+  void CheckDeadlines();
+
+  // Grants what can be granted and asks for agents where there are too few.
+  void Schedule();
+
+  std::vector<HostStatus> Hosts() const { return roster_.Statuses(); }
+
+  // Asks again for the end of keys whose attempts ended but whose revocation was not confirmed.
+  void RevokeOpenKeys();
+
+ private:
+  struct Lease {
+    absl::Duration offer_deadline;
+    absl::Duration lease_deadline;
+    absl::Duration hard_deadline;
+    int progress_events = 0;
+  };
+
+  std::vector<ReadyTask> Grantable();
+  std::map<std::string, ProjectShare> Shares();
+  void Grant(Task& task, Agent& agent);
+  void OnKeyIssued(const AttemptKey& key, const absl::StatusOr<IssuedKey>& issued);
+  void SendOffer(const Task& task, const Attempt& attempt, const IssuedKey& key);
+  absl::Duration TimeoutOf(const Task& task, GrantKind kind);
+
+  bool Take(Attempt& attempt);
+  bool Renew(const AttemptKey& key, const std::string& agent);
+  void Withdraw(Attempt& attempt, const std::string& reason, const std::string& detail);
+  void Lose(Attempt& attempt, const std::string& reason, const std::string& detail);
+  void TimeOut(Attempt& attempt);
+  void OnReleased(Attempt& attempt);
+  void RevokeKeys(const AttemptKey& key);
+  void Send(const std::string& agent, AgentOrder order);
+
+  void Report(Task& task, Attempt& attempt, ChangeResult result);
+  void Report(Task& task, Attempt& attempt, EvidenceResult result);
+  void Report(Task& task, Attempt& attempt, FailureResult result);
+  void Report(Task& task, Attempt& attempt, StopResult result);
+  Receipt Salvage(Attempt* attempt, const AttemptKey& key, AttemptResult result);
+
+  Board& board_;
+  TaskFlow& tasks_;
+  Outbox& outbox_;
+  Models& models_;
+  AgentFleet& fleet_;
+  base::Clock& clock_;
+  base::IdGenerator& ids_;
+  const Settings& settings_;
+  Post post_;
+  AgentRoster roster_;
+  std::map<AttemptKey, Lease> leases_;
+  std::map<std::string, std::map<std::string, absl::Duration>> paths_;  // By plan and task.
+  std::set<AttemptKey> stale_reported_;  // Beats that were answered by an event already.
+};
+
+}  // namespace slipway::dispatcher

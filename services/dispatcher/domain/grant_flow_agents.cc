@@ -1,0 +1,265 @@
+// What agents say: the rest of GrantFlow.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/status_macros.h"
+#include "lib/metrics/metrics.h"
+#include "services/dispatcher/domain/errors.h"
+#include "services/dispatcher/domain/grant_flow.h"
+#include "services/dispatcher/domain/limits.h"
+
+namespace slipway::dispatcher {
+namespace {
+
+using enum TaskState;
+
+// Beyond it an attempt's progress is in its log only.
+constexpr int kProgressEventsMax = 200;
+
+metrics::Counter stale_refused({.name = "slipway_dispatcher_stale_refused_total",
+                                .description = "Messages of fenced attempts.",
+                                .labels = {"message"}});
+
+}  // namespace
+
+void GrantFlow::OnHello(std::shared_ptr<AgentSession> session, const AgentHello& hello,
+                        bool process) {
+  Agent* agent = roster_.Find(hello.agent);
+  if (agent != nullptr && agent->session != nullptr && agent->boot_nonce > hello.boot_nonce) {
+    outbox_.Add([session, id = hello.agent] { session->End(SessionReplaced(id)); });
+    return;
+  }
+  if (agent == nullptr) {
+    agent = &roster_.Add({.id = hello.agent, .host = hello.host, .process = process});
+  }
+  const bool restarted = agent->boot_nonce != 0 && agent->boot_nonce < hello.boot_nonce;
+  if (agent->session != nullptr) {
+    outbox_.Add([old = agent->session, id = hello.agent] { old->End(SessionReplaced(id)); });
+  }
+  if (agent->state == AgentState::kStarting) roster_.NoteStarted(agent->host);
+  agent->session = session;
+  agent->boot_nonce = hello.boot_nonce;
+
+  std::vector<GrantVerdict> verdicts;
+  std::optional<AttemptKey> kept;
+  for (const AttemptKey& key : hello.held) {
+    const bool keep = Renew(key, hello.agent);
+    verdicts.push_back({.attempt = key, .keep = keep});
+    if (keep) kept = key;
+  }
+  if (restarted && agent->attempt.has_value() && agent->attempt != kept) {
+    if (Attempt* const attempt = board_.FindAttempt(*agent->attempt);
+        attempt != nullptr && IsLive(attempt->state)) {
+      Withdraw(*attempt, "AGENT_RESTARTED", "the agent started again without it");
+    }
+  }
+  if (kept.has_value()) agent->attempt = kept;
+  const bool holds = agent->attempt.has_value();
+  agent->state = holds ? AgentState::kBusy : AgentState::kIdle;
+  Send(agent->id, Welcome{.beat_interval = settings_.beat_interval,
+                          .lease_timeout = settings_.lease_timeout,
+                          .verdicts = std::move(verdicts)});
+}
+
+void GrantFlow::OnSessionEnded(const AgentSession* session) {
+  Agent* const agent = roster_.FindBySession(session);
+  if (agent == nullptr) return;
+  agent->session = nullptr;
+  if (agent->attempt.has_value()) {
+    Attempt* const attempt = board_.FindAttempt(*agent->attempt);
+    if (attempt != nullptr && attempt->state == AttemptState::kOffered) {
+      Withdraw(*attempt, "AGENT_LEFT", "the agent left before it took the grant");
+    }
+  }
+  // A child process is gone when its exit says so; of others this is all that is ever heard.
+  if (!agent->process && !agent->attempt.has_value()) roster_.Remove(std::string(agent->id));
+}
+
+void GrantFlow::OnGrantAnswer(const AgentSession* session, const AttemptKey& key, bool accepted,
+                              const std::string& reason) {
+  const Agent* const agent = roster_.FindBySession(session);
+  Attempt* const attempt = board_.FindAttempt(key);
+  if (agent == nullptr) return;
+  if (attempt == nullptr || !IsLive(attempt->state) || attempt->agent != agent->id) {
+    return Send(agent->id, BeatAnswer{.verdicts = {{.attempt = key, .keep = false}}});
+  }
+  if (accepted) {
+    Take(*attempt);
+    return;
+  }
+  if (attempt->state != AttemptState::kOffered) return;
+  Task& task = *board_.FindTask(key.task);
+  Withdraw(*attempt, "REFUSED_BY_AGENT", reason);
+  tasks_.Requeue(task, "infrastructure", absl::StrCat("the agent refused the grant: ", reason));
+}
+
+void GrantFlow::OnBeat(const AgentSession* session, const AgentBeat& beat) {
+  Agent* const agent = roster_.FindBySession(session);
+  if (agent == nullptr) return;
+  BeatAnswer answer{.sequence = beat.sequence};
+  for (const AttemptKey& key : beat.held) {
+    const bool keep = Renew(key, agent->id);
+    answer.verdicts.push_back({.attempt = key, .keep = keep});
+    if (keep || !stale_reported_.insert(key).second) continue;
+    const Task* const task = board_.FindTask(key.task);
+    if (task == nullptr) continue;
+    stale_refused.Increment({"beat"});
+    board_.EmitStale(key, task->epoch, "beat");
+  }
+  if (agent->state == AgentState::kSpent && !agent->process && beat.held.empty()) {
+    agent->state = AgentState::kIdle;
+  }
+  Send(agent->id, std::move(answer));
+}
+
+void GrantFlow::OnProgress(const AgentSession* session, const AttemptKey& key,
+                           const std::string& phase, const std::string& detail) {
+  const Agent* const agent = roster_.FindBySession(session);
+  const auto lease = leases_.find(key);
+  if (agent == nullptr || agent->attempt != key || lease == leases_.end()) return;
+  if (lease->second.progress_events++ >= kProgressEventsMax) return;
+  board_.EmitProgress(key, phase, detail);
+}
+
+absl::StatusOr<Receipt> GrantFlow::OnResult(const AttemptKey& key, AttemptResult result) {
+  Attempt* const attempt = board_.FindAttempt(key);
+  if (attempt != nullptr && attempt->has_result) return Receipt::kAccepted;
+  Task* const task = board_.FindTask(key.task);
+  if (attempt == nullptr || task == nullptr || !IsLive(attempt->state) ||
+      task->epoch != key.epoch) {
+    return Salvage(attempt, key, std::move(result));
+  }
+  const bool is_work = attempt->kind == GrantKind::kWork;
+  if (std::holds_alternative<ChangeResult>(result) && !is_work) return ResultMissing();
+  if (std::holds_alternative<EvidenceResult>(result) && is_work) return ResultMissing();
+  Take(*attempt);  // The answer to the grant may have been lost.
+  attempt->has_result = true;
+  std::visit([&](auto& value) { Report(*task, *attempt, std::move(value)); }, result);
+  return Receipt::kAccepted;
+}
+
+Receipt GrantFlow::Salvage(Attempt* attempt, const AttemptKey& key, AttemptResult result) {
+  stale_refused.Increment({"report"});
+  if (attempt == nullptr) return Receipt::kStale;
+  const Task* const task = board_.FindTask(key.task);
+  if (std::holds_alternative<ChangeResult>(result) &&
+      Allows(attempt->state, AttemptCommand::kSalvage, AttemptState::kSalvaged)) {
+    board_.StoreResult(key, std::move(result), /*salvage=*/true);
+    board_.Move(*attempt, AttemptCommand::kSalvage, AttemptState::kSalvaged, attempt->reason,
+                attempt->detail);
+  }
+  board_.EmitStale(key, task == nullptr ? key.epoch : task->epoch, "report");
+  return Receipt::kStale;
+}
+
+void GrantFlow::Report(Task& task, Attempt& attempt, ChangeResult result) {
+  board_.StoreResult(attempt.key, std::move(result), /*salvage=*/false);
+  tasks_.EndAttempt(attempt, AttemptCommand::kReport, AttemptState::kReported, "");
+  TaskFlow::ClearReview(task);
+  task.progress.work_epoch = attempt.key.epoch;
+  board_.Move(task, TaskCommand::kReport, kInspecting);
+}
+
+void GrantFlow::Report(Task& task, Attempt& attempt, EvidenceResult result) {
+  board_.StoreResult(attempt.key, std::move(result), /*salvage=*/false);
+  tasks_.EndAttempt(attempt, AttemptCommand::kReport, AttemptState::kReported, "");
+  board_.Touch(task);
+}
+
+void GrantFlow::Report(Task& task, Attempt& attempt, FailureResult result) {
+  tasks_.EndAttempt(attempt, AttemptCommand::kFail, AttemptState::kFailed, result.reason,
+                    result.detail);
+  Fault fault{.reason = result.reason, .detail = result.detail};
+  switch (result.failure_class) {
+    case FailureClass::kInfrastructure:
+      fault.retry_class = RetryClass::kInfrastructure;
+      break;
+    case FailureClass::kProvider:
+      fault.retry_class = RetryClass::kProvider;
+      break;
+    case FailureClass::kAgent:
+    case FailureClass::kTimeout:
+      fault.retry_class = RetryClass::kAgent;
+      fault.feedback = absl::StrCat("the attempt failed (", result.reason, "): ", result.detail);
+      break;
+  }
+  if (attempt.kind == GrantKind::kValidate) return tasks_.FailValidation(task, fault);
+  tasks_.Fail(task, fault);
+}
+
+void GrantFlow::Report(Task& task, Attempt& attempt, StopResult result) {
+  const bool validates = attempt.kind == GrantKind::kValidate;
+  tasks_.EndAttempt(attempt, AttemptCommand::kPause, AttemptState::kPaused,
+                    result.reason == StopReason::kBudget      ? "budget"
+                    : result.reason == StopReason::kRateLimit ? "rate_limit"
+                                                              : "told",
+                    result.detail);
+  if (validates) return tasks_.Requeue(task, "infrastructure", result.detail);
+  switch (result.reason) {
+    case StopReason::kBudget:
+      return tasks_.Pause(task, "budget", result.detail, clock_.Now() + kBudgetRecheck);
+    case StopReason::kRateLimit:
+      return tasks_.Pause(task, "rate_limit", result.detail,
+                          clock_.Now() + result.retry_delay.value_or(kRateLimitDefault));
+    case StopReason::kTold:
+      return tasks_.Requeue(task, "told", result.detail);
+  }
+}
+
+void GrantFlow::OnAgentExited(const std::string& id, const std::string& problem) {
+  Agent* const agent = roster_.Find(id);
+  if (agent == nullptr) return;
+  if (agent->state == AgentState::kStarting) {
+    roster_.NoteStartFailed(agent->host, problem, clock_.Elapsed());
+  }
+  const std::optional<AttemptKey> held = agent->attempt;
+  agent->session = nullptr;
+  if (held.has_value()) {
+    Attempt* const attempt = board_.FindAttempt(*held);
+    if (attempt != nullptr && attempt->state == AttemptState::kActive) {
+      Lose(*attempt, "AGENT_ENDED", absl::StrCat("the agent's process ended: ", problem));
+    } else if (attempt != nullptr && attempt->state == AttemptState::kOffered) {
+      Withdraw(*attempt, "AGENT_ENDED", problem);
+    }
+  }
+  roster_.Remove(id);
+}
+
+absl::StatusOr<std::string> GrantFlow::SnapshotCommit(const AttemptKey& key) {
+  const Attempt* const attempt = board_.FindAttempt(key);
+  if (attempt == nullptr || !IsLive(attempt->state)) return StaleEpoch(key.Name());
+  return attempt->commit;
+}
+
+void GrantFlow::CheckDeadlines() {
+  const absl::Duration now = clock_.Elapsed();
+  const std::map<AttemptKey, Lease> leases = leases_;
+  for (const auto& [key, lease] : leases) {
+    Attempt* const attempt = board_.FindAttempt(key);
+    if (attempt == nullptr || !IsLive(attempt->state)) continue;
+    if (attempt->state == AttemptState::kOffered) {
+      if (lease.offer_deadline <= now) {
+        Withdraw(*attempt, "OFFER_UNANSWERED", "the agent did not answer the grant");
+      }
+    } else if (lease.hard_deadline <= now) {
+      TimeOut(*attempt);
+    } else if (lease.lease_deadline <= now) {
+      Lose(*attempt, "LEASE_EXPIRED", "the agent said nothing for too long");
+    }
+  }
+  for (const std::string& id : roster_.Overdue(now)) {
+    roster_.NoteStartFailed(roster_.Find(id)->host, "the agent did not connect in time", now);
+    outbox_.Add([this, id] { fleet_.Retire(id); });
+    roster_.Remove(id);
+  }
+  const absl::Time wall = clock_.Now();
+  for (Task* const task : board_.TasksIn(kRetryWait)) {
+    if (task->resume_time.value_or(wall) <= wall) tasks_.Release(*task);
+  }
+  for (Task* const task : board_.TasksIn(kPaused)) {
+    if (task->resume_time.has_value() && *task->resume_time <= wall) tasks_.Resume(*task);
+  }
+}
+
+}  // namespace slipway::dispatcher

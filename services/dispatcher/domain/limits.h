@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/time/time.h"
+
+namespace slipway::dispatcher {
+
+// A plan: what a person can still oversee, and what one transaction inserts in well under a second.
+inline constexpr size_t kTasksMax = 10'000;
+inline constexpr size_t kTaskTextBytesMax = 64 << 10;  // One description.
+inline constexpr size_t kTaskListMax = 1'000;          // Paths, acceptance, dependencies: each.
+
+// A person's guidance, and the name of whoever acts.
+inline constexpr size_t kGuidanceBytesMax = 16 << 10;
+
+// One line for a person, in rows and events: keeps events far below their limit.
+inline constexpr size_t kDetailBytesMax = 1'000;
+
+// Feedback of one attempt, and how many pieces a task keeps: the oldest beyond it are dropped, as a
+// prompt has an end.
+inline constexpr size_t kFeedbackBytesMax = 16 << 10;
+inline constexpr size_t kFeedbackMax = 20;
+
+// A result: the largest patch that the reviewer would look at, with room.
+inline constexpr size_t kResultBytesMax = 64 << 20;
+
+// Commands that wait for the core: at 10,000 a second and more this is half a second.
+inline constexpr size_t kQueueMax = 8'192;
+
+// An agent that does not answer a grant is not there.
+inline constexpr absl::Duration kOfferTimeout = absl::Seconds(10);
+
+// After a restart agents get this on top of a whole lease to find the dispatcher again.
+inline constexpr absl::Duration kReattachGrace = absl::Seconds(30);
+
+// A child that has not said hello by then did not start.
+inline constexpr absl::Duration kStartTimeout = absl::Seconds(30);
+
+// Retries by class before a person is asked; agent retries are set by policy.
+inline constexpr int kConflictRetriesMax = 3;
+inline constexpr int kInfrastructureRetriesMax = 8;
+inline constexpr int kProviderRetriesMax = 5;
+
+// A step of the review that fails for other reasons than a service that is away.
+inline constexpr int kStepFailuresMax = 5;
+
+// Backoff is doubled up to it.
+inline constexpr absl::Duration kBackoffMax = absl::Minutes(5);
+inline constexpr absl::Duration kStepBackoffInitial = absl::Milliseconds(200);
+inline constexpr absl::Duration kStepBackoffMax = absl::Seconds(10);
+
+// A task that waits for money looks again by itself this often.
+inline constexpr absl::Duration kBudgetRecheck = absl::Seconds(60);
+inline constexpr absl::Duration kRateLimitDefault = absl::Seconds(30);
+
+// Waiting raises a task's priority by one per step, at most this much.
+inline constexpr absl::Duration kAgingStep = absl::Minutes(10);
+inline constexpr int kAgingMax = 5;
+
+// How often deadlines are looked at: leases and offers are seconds.
+inline constexpr absl::Duration kTickInterval = absl::Milliseconds(100);
+
+// Rounds in which an agent may repair what its local checks refuse.
+inline constexpr int kRepairRoundsMax = 2;
+
+// Validators together, on top of their own timeouts: snapshot and sandbox.
+inline constexpr absl::Duration kValidateOverhead = absl::Minutes(2);
+inline constexpr absl::Duration kValidatorTimeoutDefault = absl::Minutes(10);
+
+// Keys die by themselves a little after the attempt they belong to.
+inline constexpr absl::Duration kKeyLifetimeExtra = absl::Minutes(5);
+inline constexpr absl::Duration kAttemptTimeoutMax = absl::Hours(23);
+
+// Pages.
+inline constexpr int kPageSizeDefault = 100;
+inline constexpr int kPageSizeMax = 1'000;
+inline constexpr int kTaskPageSizeDefault = 1'000;
+inline constexpr int kTaskPageSizeMax = 10'000;
+
+}  // namespace slipway::dispatcher

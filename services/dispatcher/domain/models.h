@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/dispatcher/domain/keys.h"
+
+namespace slipway::dispatcher {
+
+struct KeyRequest {
+  AttemptKey attempt;
+  std::string role;
+  absl::Duration lifetime;
+  int64_t limit_usd_nanos = 0;
+};
+
+struct IssuedKey {
+  std::string key;
+  std::string proxy_address;
+};
+
+// Keys of attempts for the models proxy. Calls do not block; the callback comes once, on any
+// thread.
+class Models {
+ public:
+  virtual ~Models() = default;
+  virtual void IssueKey(const KeyRequest& request,
+                        absl::AnyInvocable<void(absl::StatusOr<IssuedKey>) &&> done) = 0;
+  virtual void RevokeKeys(const AttemptKey& attempt,
+                          absl::AnyInvocable<void(absl::Status) &&> done) = 0;
+};
+
+}  // namespace slipway::dispatcher

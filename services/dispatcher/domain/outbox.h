@@ -1,0 +1,23 @@
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+
+namespace slipway::dispatcher {
+
+// What a command does to the world outside: done only after the command's change is on disk.
+class Outbox final {
+ public:
+  using Effect = absl::AnyInvocable<void() &&>;
+
+  void Add(Effect effect) { effects_.push_back(std::move(effect)); }
+  std::vector<Effect> Take() { return std::exchange(effects_, {}); }
+  bool empty() const { return effects_.empty(); }
+
+ private:
+  std::vector<Effect> effects_;
+};
+
+}  // namespace slipway::dispatcher

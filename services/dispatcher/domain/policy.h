@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace slipway::dispatcher {
+
+// A command that decides whether a tree is good.
+struct Validator {
+  std::string name;
+  std::vector<std::string> command;
+  absl::Duration run_timeout = absl::ZeroDuration();
+  std::string directory;
+  std::string output_format;
+
+  friend bool operator==(const Validator&, const Validator&) = default;
+};
+
+// What of a project's policy the dispatcher acts on; the reviewer has the rest.
+struct RunPolicy {
+  int retries_max = 3;
+  absl::Duration attempt_timeout = absl::Minutes(30);
+  int64_t task_limit_usd_nanos = 0;
+  int parallel_max = 0;  // 0: the hosts decide.
+  bool human_approval = false;
+  std::vector<Validator> validators;
+
+  friend bool operator==(const RunPolicy&, const RunPolicy&) = default;
+};
+
+}  // namespace slipway::dispatcher

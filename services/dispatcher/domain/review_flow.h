@@ -1,0 +1,82 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "lib/base/clock.h"
+#include "services/dispatcher/domain/board.h"
+#include "services/dispatcher/domain/outbox.h"
+#include "services/dispatcher/domain/retry_policy.h"
+#include "services/dispatcher/domain/reviewer.h"
+#include "services/dispatcher/domain/task_flow.h"
+
+namespace slipway::dispatcher {
+
+// Takes the changes of tasks from INSPECTING to MERGED by calling the reviewer. What to do next
+// follows from the task alone, so after a restart the same step is simply taken again. At most one
+// step of a task, and one merge of a plan, is under way. Used by the core's thread.
+class ReviewFlow final {
+ public:
+  // Runs a command on the core's thread.
+  using Post = std::function<void(absl::AnyInvocable<void()>)>;
+
+  ReviewFlow(Board& board, TaskFlow& tasks, Outbox& outbox, Reviewer& reviewer, base::Clock& clock,
+             Randomness random, Post post);
+
+  // Starts every step whose turn it is.
+  void Drive();
+
+  size_t steps_under_way() const;
+
+ private:
+  struct Step {
+    TaskState state = TaskState::kInspecting;
+    int64_t epoch = 0;
+    uint64_t ticket = 0;  // Names one call: results of others are dropped.
+    bool under_way = false;
+    absl::Duration started;
+    absl::Duration not_before;
+    int failures = 0;  // In a row, for the backoff only.
+  };
+
+  void DriveState(TaskState state);
+  bool MayStart(const Task& task);
+  void StartStep(Task& task, Step& step);
+  void StartInspecting(const Task& task, uint64_t ticket);
+  void StartValidating(const Task& task, uint64_t ticket, Step& step);
+
+  template <typename T>
+  Reviewer::Done<T> Then(const TaskKey& key, uint64_t ticket,
+                         void (ReviewFlow::*handle)(Task&, const T&));
+  template <typename T>
+  void OnDone(const TaskKey& key, uint64_t ticket, const absl::StatusOr<T>& result,
+              void (ReviewFlow::*handle)(Task&, const T&));
+
+  void OnInspection(Task& task, const Inspection& inspection);
+  void OnCandidate(Task& task, const CandidateOutcome& outcome);
+  void OnConflict(Task& task, const Conflict& conflict);
+  void OnBuilt(Task& task, const Candidate& candidate);
+  void OnEvidence(Task& task, const EvidenceOutcome& outcome);
+  void OnJudgement(Task& task, const Judgement& judgement);
+  void OnMerged(Task& task, const Merged& merged);
+  void OnFailure(Task& task, Step& step, const absl::Status& status);
+
+  void Judge(Task& task);
+  void Rebuild(Task& task, const absl::Status& status);
+
+  Board& board_;
+  TaskFlow& tasks_;
+  Outbox& outbox_;
+  Reviewer& reviewer_;
+  base::Clock& clock_;
+  Randomness random_;
+  Post post_;
+  std::map<TaskKey, Step> steps_;
+  uint64_t last_ticket_ = 0;
+};
+
+}  // namespace slipway::dispatcher

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "services/dispatcher/domain/attempt.h"
+#include "services/dispatcher/domain/task.h"
+
+namespace slipway::dispatcher {
+
+struct InspectStep {
+  AttemptKey attempt;  // The patch is read from the store.
+  std::string base_commit;
+  std::vector<std::string> allowed_paths;
+  std::string title;
+  std::string approver;
+};
+
+struct RefusalReason {
+  std::string code;
+  std::string path;
+  std::string detail;
+};
+
+struct Inspection {
+  bool accepted = false;
+  std::vector<RefusalReason> reasons;
+  bool human_may_accept = false;
+};
+
+struct CandidateStep {
+  std::string plan;    // Set for an integration...
+  AttemptKey attempt;  // ...else the attempt whose change is merged.
+};
+
+struct Conflict {
+  struct Path {
+    std::string path;
+    std::string kind;
+    std::string hunks;
+  };
+  std::vector<Path> paths;
+};
+
+struct Merged {
+  std::string branch;
+  std::string commit;
+  std::string detail;
+};
+
+using CandidateOutcome = std::variant<Candidate, Conflict, Merged>;
+
+struct EvidenceStep {
+  std::string candidate;
+  AttemptKey attempt;  // The evidence is read from the store.
+};
+
+struct EvidenceOutcome {
+  bool passed = false;
+  std::string feedback;
+};
+
+struct JudgeStep {
+  std::string candidate;
+  std::string title;
+  std::string description;
+  std::vector<std::string> acceptance;
+  bool critical = false;
+  int round = 1;
+};
+
+enum class Verdict { kPassed, kGapsFound, kHumanNeeded };
+
+struct Judgement {
+  Verdict verdict = Verdict::kHumanNeeded;
+  std::string summary;
+  std::vector<std::string> gaps;
+};
+
+struct MergeStep {
+  std::string candidate;
+  std::string approver;
+};
+
+// The steps between a change and its branch. Every step may be repeated. Calls do not block; the
+// callback comes once, on any thread, and must not block either.
+class Reviewer {
+ public:
+  template <typename T>
+  using Done = absl::AnyInvocable<void(absl::StatusOr<T>) &&>;
+
+  virtual ~Reviewer() = default;
+  virtual void Inspect(const InspectStep& step, Done<Inspection> done) = 0;
+  virtual void CreateCandidate(const CandidateStep& step, Done<CandidateOutcome> done) = 0;
+  virtual void RecordEvidence(const EvidenceStep& step, Done<EvidenceOutcome> done) = 0;
+  virtual void Judge(const JudgeStep& step, Done<Judgement> done) = 0;
+  virtual void Merge(const MergeStep& step, Done<Merged> done) = 0;
+};
+
+}  // namespace slipway::dispatcher

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "lib/base/clock.h"
+#include "services/dispatcher/domain/board.h"
+#include "services/dispatcher/domain/retry_policy.h"
+#include "services/dispatcher/domain/settings.h"
+
+namespace slipway::dispatcher {
+
+// A failure, and what the next attempt is told of it.
+struct Fault {
+  RetryClass retry_class = RetryClass::kAgent;
+  std::string reason;    // UPPER_SNAKE
+  std::string detail;    // One line for a person.
+  std::string feedback;  // For the next attempt; empty when there is nothing to learn.
+};
+
+// What follows for a task, its dependents and its run when something has happened to it. Used by
+// the core's thread.
+class TaskFlow final {
+ public:
+  // Called for an attempt that stops holding its agent.
+  using OnReleased = std::function<void(Attempt&)>;
+
+  TaskFlow(Board& board, const Settings& settings, base::Clock& clock, Randomness random)
+      : board_(board), settings_(settings), clock_(clock), random_(std::move(random)) {}
+
+  void set_on_released(OnReleased on_released) { on_released_ = std::move(on_released); }
+
+  // The attempt at the task failed: another one, at once or later, or a question to a person.
+  void Fail(Task& task, const Fault& fault);
+
+  // The same for an attempt that was to validate: the candidate stays.
+  void FailValidation(Task& task, const Fault& fault);
+
+  // Without fault: back to READY after the initial backoff (at once for a task that RUNs).
+  void Requeue(Task& task, absl::string_view reason, absl::string_view detail);
+
+  // Stops without fault; goes on at `resume_time`, or when asked.
+  void Pause(Task& task, absl::string_view reason, absl::string_view detail,
+             std::optional<absl::Time> resume_time);
+  void Resume(Task& task);
+
+  // Asks a person. `accept` adds the option to let the change through.
+  void Ask(Task& task, absl::string_view reason, absl::string_view question, bool accept = false);
+
+  // RETRY_WAIT is over.
+  void Release(Task& task) { board_.Move(task, TaskCommand::kRelease, TaskState::kReady); }
+
+  // Its change is on the plan's branch.
+  void Land(Task& task, const std::string& commit, const std::string& detail);
+
+  // Ends a task by a person's will; what depends on it follows.
+  void End(Task& task, TaskCommand command, TaskState to, absl::string_view detail);
+
+  // A task that ended goes on, with those that were skipped for it.
+  void Revive(Task& task);
+
+  // Ends the newest attempt if it holds an agent or its change is under review.
+  void Withdraw(Task& task, AttemptCommand command, AttemptState to, absl::string_view reason);
+
+  // Ends a live attempt and lets its agent go.
+  void EndAttempt(Attempt& attempt, AttemptCommand command, AttemptState to,
+                  absl::string_view reason, absl::string_view detail = "");
+
+  // The change under review was not good.
+  void RejectChange(Task& task, absl::string_view reason, absl::string_view detail);
+
+  void AddFeedback(Task& task, const std::string& feedback);
+
+  // Forgets the change under review: the next attempt starts anew.
+  static void ClearReview(Task& task);
+
+ private:
+  void UnblockDependents(const Task& task);
+  void SkipDependents(const Task& task);
+  void CheckRunEnd(Run& run);
+  void StartIntegration(Run& run, int tasks);
+  bool IsSatisfied(const TaskKey& key);
+  bool DependenciesSatisfied(const Task& task);
+
+  Board& board_;
+  const Settings& settings_;
+  base::Clock& clock_;
+  Randomness random_;
+  OnReleased on_released_;
+};
+
+// Why a task is SKIPPED that nobody skipped by name.
+inline constexpr char kDependencyReason[] = "DEPENDENCY";
+
+}  // namespace slipway::dispatcher

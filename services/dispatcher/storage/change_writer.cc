@@ -1,0 +1,136 @@
+#include "services/dispatcher/storage/change_writer.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/error.h"
+#include "lib/base/status_macros.h"
+#include "services/dispatcher/storage/task_json.h"
+
+namespace slipway::dispatcher {
+namespace {
+
+constexpr sqlite::Sql kUpsertRun =
+    "INSERT INTO run(plan,project,title,version,digest,branch,tip,policy,state,result,"
+    "start_time_us,end_time_us) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)"
+    " ON CONFLICT(plan) DO UPDATE SET tip=excluded.tip,state=excluded.state,"
+    "result=excluded.result,end_time_us=excluded.end_time_us";
+
+constexpr sqlite::Sql kInsertTask =
+    "INSERT INTO task(plan,id,position,state,epoch,reason,detail,resume_time_us,ready_time_us,"
+    "end_time_us,merged_commit,open_checkpoint,spec,progress) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+
+constexpr sqlite::Sql kUpdateTask =
+    "UPDATE task SET state=?,epoch=?,reason=?,detail=?,resume_time_us=?,ready_time_us=?,"
+    "end_time_us=?,merged_commit=?,open_checkpoint=?,spec=?,progress=?"
+    " WHERE plan=? AND id=? AND epoch=?";
+
+constexpr sqlite::Sql kUpsertAttempt =
+    "INSERT INTO attempt(plan,task,epoch,kind,state,host,agent,commit_id,reason,detail,feedback,"
+    "start_time_us,end_time_us,has_result,key_open) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    " ON CONFLICT(plan,task,epoch) DO UPDATE SET state=excluded.state,reason=excluded.reason,"
+    "detail=excluded.detail,end_time_us=excluded.end_time_us,has_result=excluded.has_result,"
+    "key_open=excluded.key_open";
+
+constexpr sqlite::Sql kUpsertCheckpoint =
+    "INSERT INTO checkpoint(plan,task,number,reason,question,evidence,options,decision,guidance,"
+    "actor,open_time_us,resolve_time_us) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)"
+    " ON CONFLICT(plan,task,number) DO UPDATE SET decision=excluded.decision,"
+    "guidance=excluded.guidance,actor=excluded.actor,resolve_time_us=excluded.resolve_time_us";
+
+constexpr sqlite::Sql kUpsertPause =
+    "INSERT INTO pause(scope,reason,actor,time_us) VALUES(?,?,?,?) ON CONFLICT(scope) DO NOTHING";
+constexpr sqlite::Sql kDeletePause = "DELETE FROM pause WHERE scope=?";
+
+constexpr sqlite::Sql kInsertResult =
+    "INSERT INTO result(plan,task,epoch,salvage,patch,tree,facts) VALUES(?,?,?,?,?,?,?)"
+    " ON CONFLICT(plan,task,epoch) DO NOTHING";
+
+constexpr sqlite::Sql kUpdateCursor = "UPDATE meta SET ledger_cursor=?";
+
+absl::Status WriteTask(sqlite::Transaction& transaction, const TaskWrite& write) {
+  const Task& task = write.task;
+  if (write.insert) {
+    return transaction.Execute(kInsertTask, task.key.plan, task.key.id, task.position,
+                               static_cast<int>(task.state), task.epoch, task.reason, task.detail,
+                               task.resume_time, task.ready_time, task.end_time, task.merged_commit,
+                               task.open_checkpoint, ToJson(task.spec), ToJson(task.progress));
+  }
+  RETURN_IF_ERROR(transaction.Execute(
+      kUpdateTask, static_cast<int>(task.state), task.epoch, task.reason, task.detail,
+      task.resume_time, task.ready_time, task.end_time, task.merged_commit, task.open_checkpoint,
+      ToJson(task.spec), ToJson(task.progress), task.key.plan, task.key.id, write.expected_epoch));
+  if (transaction.changes() == 1) return absl::OkStatus();
+  return base::Error(absl::StatusCode::kInternal, "EPOCH_FENCED",
+                     absl::StrCat(task.key.Name(), " is not at epoch ", write.expected_epoch));
+}
+
+absl::Status WriteRun(sqlite::Transaction& transaction, const Run& run) {
+  return transaction.Execute(kUpsertRun, run.plan, ProjectOf(run.plan), run.title, run.version,
+                             run.digest, run.branch, run.tip, ToJson(run.policy),
+                             static_cast<int>(run.state), run.result, run.start_time, run.end_time);
+}
+
+absl::Status WriteAttempt(sqlite::Transaction& transaction, const Attempt& attempt) {
+  const AttemptKey& key = attempt.key;
+  return transaction.Execute(kUpsertAttempt, key.task.plan, key.task.id, key.epoch,
+                             static_cast<int>(attempt.kind), static_cast<int>(attempt.state),
+                             attempt.host, attempt.agent, attempt.commit, attempt.reason,
+                             attempt.detail, ToJson(attempt.feedback), attempt.start_time,
+                             attempt.end_time, attempt.has_result, attempt.key_open);
+}
+
+absl::Status WriteCheckpoint(sqlite::Transaction& transaction, const Checkpoint& checkpoint) {
+  std::vector<std::string> options;
+  for (const Decision option : checkpoint.options) {
+    options.push_back(absl::StrCat(static_cast<int>(option)));
+  }
+  const CheckpointKey& key = checkpoint.key;
+  return transaction.Execute(kUpsertCheckpoint, key.task.plan, key.task.id, key.number,
+                             checkpoint.reason, checkpoint.question, ToJson(checkpoint.evidence),
+                             ToJson(options), static_cast<int>(checkpoint.decision),
+                             checkpoint.guidance, checkpoint.actor, checkpoint.open_time,
+                             checkpoint.resolve_time);
+}
+
+absl::Status WriteResult(sqlite::Transaction& transaction, const ResultWrite& write) {
+  const AttemptKey& key = write.attempt;
+  if (const auto* change = std::get_if<ChangeResult>(&write.result)) {
+    return transaction.Execute(kInsertResult, key.task.plan, key.task.id, key.epoch, write.salvage,
+                               sqlite::Blob{change->patch}, change->tree, change->summary);
+  }
+  if (const auto* evidence = std::get_if<EvidenceResult>(&write.result)) {
+    return transaction.Execute(kInsertResult, key.task.plan, key.task.id, key.epoch, write.salvage,
+                               std::nullopt, evidence->tree, ToJson(*evidence));
+  }
+  return absl::OkStatus();  // Failures and stops are in the attempt's row.
+}
+
+}  // namespace
+
+absl::Status WriteRows(sqlite::Transaction& transaction, const ChangeSet& changes) {
+  for (const Run& run : changes.runs) RETURN_IF_ERROR(WriteRun(transaction, run));
+  for (const TaskWrite& task : changes.tasks) RETURN_IF_ERROR(WriteTask(transaction, task));
+  for (const Attempt& attempt : changes.attempts) {
+    RETURN_IF_ERROR(WriteAttempt(transaction, attempt));
+  }
+  for (const Checkpoint& checkpoint : changes.checkpoints) {
+    RETURN_IF_ERROR(WriteCheckpoint(transaction, checkpoint));
+  }
+  for (const Pause& pause : changes.pauses) {
+    RETURN_IF_ERROR(
+        transaction.Execute(kUpsertPause, pause.scope, pause.reason, pause.actor, pause.time));
+  }
+  for (const std::string& scope : changes.ended_pauses) {
+    RETURN_IF_ERROR(transaction.Execute(kDeletePause, scope));
+  }
+  for (const ResultWrite& result : changes.results) {
+    RETURN_IF_ERROR(WriteResult(transaction, result));
+  }
+  if (changes.ledger_cursor.has_value()) {
+    RETURN_IF_ERROR(transaction.Execute(kUpdateCursor, *changes.ledger_cursor));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace slipway::dispatcher

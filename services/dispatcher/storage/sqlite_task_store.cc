@@ -1,0 +1,261 @@
+#include "services/dispatcher/storage/sqlite_task_store.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/error.h"
+#include "lib/base/status_macros.h"
+#include "services/dispatcher/storage/change_writer.h"
+#include "services/dispatcher/storage/schema.h"
+#include "services/dispatcher/storage/task_json.h"
+#include "services/dispatcher/storage/task_rows.h"
+
+namespace slipway::dispatcher {
+namespace {
+
+constexpr sqlite::Sql kBeginTerm = "UPDATE meta SET term=term+1 RETURNING term";
+constexpr sqlite::Sql kSelectTerm = "SELECT term FROM meta";
+constexpr sqlite::Sql kSelectCursor = "SELECT ledger_cursor FROM meta";
+
+constexpr sqlite::Sql kAllRuns = "SELECT " SLIPWAY_RUN_COLUMNS " FROM run ORDER BY position";
+constexpr sqlite::Sql kActiveTasks =
+    "SELECT " SLIPWAY_TASK_COLUMNS
+    " FROM task WHERE plan IN (SELECT plan FROM run WHERE state IN (1,2)) ORDER BY plan,position";
+constexpr sqlite::Sql kActiveAttempts =
+    "SELECT " SLIPWAY_ATTEMPT_COLUMNS
+    " FROM attempt WHERE plan IN (SELECT plan FROM run WHERE state IN (1,2))";
+constexpr sqlite::Sql kActiveCheckpoints =
+    "SELECT " SLIPWAY_CHECKPOINT_COLUMNS
+    " FROM checkpoint WHERE plan IN (SELECT plan FROM run WHERE state IN (1,2))";
+constexpr sqlite::Sql kOpenKeys =
+    "SELECT " SLIPWAY_ATTEMPT_COLUMNS " FROM attempt WHERE key_open=1 AND state NOT IN (1,2)";
+constexpr sqlite::Sql kPauses = "SELECT scope,reason,actor,time_us FROM pause";
+
+constexpr sqlite::Sql kFindRun = "SELECT " SLIPWAY_RUN_COLUMNS " FROM run WHERE plan=?";
+constexpr sqlite::Sql kListRuns =
+    "SELECT " SLIPWAY_RUN_COLUMNS
+    " FROM run WHERE (?1='' OR project=?1) AND (?2=0 OR position<?2) ORDER BY position DESC LIMIT "
+    "?3";
+constexpr sqlite::Sql kCountTasks = "SELECT state,count(*) FROM task WHERE plan=? GROUP BY state";
+constexpr sqlite::Sql kFindTask = "SELECT " SLIPWAY_TASK_COLUMNS " FROM task WHERE plan=? AND id=?";
+constexpr sqlite::Sql kListTasks =
+    "SELECT " SLIPWAY_TASK_COLUMNS
+    " FROM task WHERE plan=?1 AND position>=?2 AND (?3=0 OR (?3>>state)&1=1)"
+    " ORDER BY position LIMIT ?4";
+constexpr sqlite::Sql kFindAttempt =
+    "SELECT " SLIPWAY_ATTEMPT_COLUMNS " FROM attempt WHERE plan=? AND task=? AND epoch=?";
+constexpr sqlite::Sql kListAttempts =
+    "SELECT " SLIPWAY_ATTEMPT_COLUMNS
+    " FROM attempt WHERE plan=? AND task=? ORDER BY epoch LIMIT 1000";
+constexpr sqlite::Sql kListCheckpoints =
+    "SELECT " SLIPWAY_CHECKPOINT_COLUMNS
+    " FROM checkpoint WHERE (?1='' OR plan=?1) AND (?2=1 OR decision=0) AND position>?3"
+    " AND (?2=1 OR EXISTS(SELECT 1 FROM task t WHERE t.plan=checkpoint.plan AND"
+    " t.id=checkpoint.task AND t.open_checkpoint=checkpoint.number))"
+    " ORDER BY position LIMIT ?4";
+constexpr sqlite::Sql kReadPatch =
+    "SELECT patch,tree,facts FROM result WHERE plan=? AND task=? AND epoch=? AND patch IS NOT "
+    "NULL";
+constexpr sqlite::Sql kReadEvidence =
+    "SELECT facts FROM result WHERE plan=? AND task=? AND epoch=? AND patch IS NULL";
+
+absl::Status ResultMissingFor(const AttemptKey& key) {
+  return base::Error(absl::StatusCode::kInternal, "RESULT_LOST",
+                     absl::StrCat("the result of ", key.Name(), " is not in the database"));
+}
+
+[[noreturn]] void EndProcess(const absl::Status& status) {
+  const std::string text =
+      absl::StrCat("dispatcher: a change could not be stored: ", status.ToString(), "\n");
+  fputs(text.c_str(), stderr);
+  std::abort();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SqliteTaskStore>> SqliteTaskStore::Open(const std::string& path,
+                                                                       base::Clock& clock,
+                                                                       base::IdGenerator& ids) {
+  ASSIGN_OR_RETURN(
+      std::unique_ptr<sqlite::Database> database,
+      sqlite::Database::Open(path, {.migrations = Migrations(), .exclusive = path != ":memory:"}));
+  std::unique_ptr<SqliteTaskStore> store(new SqliteTaskStore(std::move(database), clock));
+  ASSIGN_OR_RETURN(store->log_, events::EventLog::Open(*store->database_, ids, "dispatcher"));
+  RETURN_IF_ERROR(store->BeginTerm());
+  store->writer_ = std::make_unique<sqlite::GroupWriter>(
+      *store->database_, sqlite::GroupWriterOptions{
+                             .on_committed = [log = store->log_.get()] { log->NotifyAppended(); }});
+  return store;
+}
+
+absl::Status SqliteTaskStore::BeginTerm() {
+  ASSIGN_OR_RETURN(term_, database_->Write([](sqlite::Transaction& transaction) {
+    return transaction.QueryOne(kBeginTerm, [](const sqlite::Row& row) { return row.Int64(0); });
+  }));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Snapshot> SqliteTaskStore::Load() {
+  return database_->Read([](sqlite::Reader& reader) -> absl::StatusOr<Snapshot> {
+    Snapshot snapshot;
+    ASSIGN_OR_RETURN(std::vector<RunRow> runs, reader.Query(kAllRuns, ReadRun));
+    for (RunRow& row : runs) snapshot.runs.push_back(std::move(row.run));
+    ASSIGN_OR_RETURN(snapshot.tasks, reader.Query(kActiveTasks, ReadTask));
+    ASSIGN_OR_RETURN(snapshot.attempts, reader.Query(kActiveAttempts, ReadAttempt));
+    ASSIGN_OR_RETURN(std::vector<CheckpointRow> checkpoints,
+                     reader.Query(kActiveCheckpoints, ReadCheckpoint));
+    for (CheckpointRow& row : checkpoints) {
+      snapshot.checkpoints.push_back(std::move(row.checkpoint));
+    }
+    ASSIGN_OR_RETURN(snapshot.pauses, reader.Query(kPauses, [](const sqlite::Row& row) {
+      return Pause{
+          .scope = row.Text(0), .reason = row.Text(1), .actor = row.Text(2), .time = row.Time(3)};
+    }));
+    ASSIGN_OR_RETURN(snapshot.open_keys, reader.Query(kOpenKeys, ReadAttempt));
+    ASSIGN_OR_RETURN(
+        snapshot.ledger_cursor,
+        reader.QueryOne(kSelectCursor, [](const sqlite::Row& row) { return row.Text(0); }));
+    return snapshot;
+  });
+}
+
+absl::Status SqliteTaskStore::Apply(sqlite::Transaction& transaction, const ChangeSet& changes) {
+  ASSIGN_OR_RETURN(const int64_t term,
+                   transaction.QueryOne(kSelectTerm, [](const auto& row) { return row.Int64(0); }));
+  if (term != term_) {
+    return base::Error(absl::StatusCode::kAborted, "TERM_OVER",
+                       absl::StrCat("another dispatcher began term ", term, " after ", term_));
+  }
+  RETURN_IF_ERROR(WriteRows(transaction, changes));
+  const absl::Time now = clock_.Now();
+  for (const events::EventDraft& event : changes.events) {
+    RETURN_IF_ERROR(log_->Append(transaction, now, event).status());
+  }
+  return absl::OkStatus();
+}
+
+void SqliteTaskStore::Commit(ChangeSet changes, absl::AnyInvocable<void() &&> committed) {
+  writer_->Write<bool>(
+      [this,
+       changes = std::move(changes)](sqlite::Transaction& transaction) -> absl::StatusOr<bool> {
+        RETURN_IF_ERROR(Apply(transaction, changes));
+        return true;
+      },
+      base::Reply<bool>([committed = std::move(committed)](absl::StatusOr<bool> stored) mutable {
+        // After Stop nothing is taken: the effects of what was not stored must not happen.
+        if (base::ReasonOf(stored.status()) == "SHUTTING_DOWN") return;
+        if (!stored.ok()) EndProcess(stored.status());
+        std::move(committed)();
+      }));
+}
+
+absl::StatusOr<std::optional<Run>> SqliteTaskStore::FindRun(const std::string& plan) {
+  return database_->Read([&](sqlite::Reader& reader) -> absl::StatusOr<std::optional<Run>> {
+    ASSIGN_OR_RETURN(const std::optional<RunRow> row, reader.FindOne(kFindRun, ReadRun, plan));
+    if (!row.has_value()) return std::nullopt;
+    return row->run;
+  });
+}
+
+absl::StatusOr<TaskStore::RunPage> SqliteTaskStore::ListRuns(const std::string& project,
+                                                             int64_t before, int limit) {
+  return database_->Read([&](sqlite::Reader& reader) -> absl::StatusOr<RunPage> {
+    ASSIGN_OR_RETURN(std::vector<RunRow> rows,
+                     reader.Query(kListRuns, ReadRun, project, before, limit + 1));
+    RunPage page;
+    for (RunRow& row : rows) {
+      if (page.runs.size() == static_cast<size_t>(limit)) break;
+      page.runs.push_back(std::move(row.run));
+      if (rows.size() > static_cast<size_t>(limit)) page.next = row.position;
+    }
+    return page;
+  });
+}
+
+absl::StatusOr<std::vector<std::pair<TaskState, int>>> SqliteTaskStore::CountTasks(
+    const std::string& plan) {
+  return database_->Read([&](sqlite::Reader& reader) {
+    return reader.Query(
+        kCountTasks,
+        [](const sqlite::Row& row) {
+          return std::make_pair(static_cast<TaskState>(row.Int(0)), row.Int(1));
+        },
+        plan);
+  });
+}
+
+absl::StatusOr<std::optional<Task>> SqliteTaskStore::FindTask(const TaskKey& key) {
+  return database_->Read([&](sqlite::Reader& reader) {
+    return reader.FindOne(kFindTask, ReadTask, key.plan, key.id);
+  });
+}
+
+absl::StatusOr<std::vector<Task>> SqliteTaskStore::ListTasks(const std::string& plan,
+                                                             const std::vector<TaskState>& states,
+                                                             int from, int limit) {
+  int64_t mask = 0;
+  for (const TaskState state : states) mask |= int64_t{1} << static_cast<int>(state);
+  return database_->Read([&](sqlite::Reader& reader) {
+    return reader.Query(kListTasks, ReadTask, plan, from, mask, limit);
+  });
+}
+
+absl::StatusOr<std::optional<Attempt>> SqliteTaskStore::FindAttempt(const AttemptKey& key) {
+  return database_->Read([&](sqlite::Reader& reader) {
+    return reader.FindOne(kFindAttempt, ReadAttempt, key.task.plan, key.task.id, key.epoch);
+  });
+}
+
+absl::StatusOr<std::vector<Attempt>> SqliteTaskStore::ListAttempts(const TaskKey& task) {
+  return database_->Read([&](sqlite::Reader& reader) {
+    return reader.Query(kListAttempts, ReadAttempt, task.plan, task.id);
+  });
+}
+
+absl::StatusOr<TaskStore::CheckpointPage> SqliteTaskStore::ListCheckpoints(const std::string& plan,
+                                                                           bool show_resolved,
+                                                                           int64_t after,
+                                                                           int limit) {
+  return database_->Read([&](sqlite::Reader& reader) -> absl::StatusOr<CheckpointPage> {
+    ASSIGN_OR_RETURN(
+        std::vector<CheckpointRow> rows,
+        reader.Query(kListCheckpoints, ReadCheckpoint, plan, show_resolved, after, limit + 1));
+    CheckpointPage page;
+    for (CheckpointRow& row : rows) {
+      if (page.checkpoints.size() == static_cast<size_t>(limit)) break;
+      page.checkpoints.push_back(std::move(row.checkpoint));
+      if (rows.size() > static_cast<size_t>(limit)) page.next = row.position;
+    }
+    return page;
+  });
+}
+
+absl::StatusOr<ChangeResult> SqliteTaskStore::ReadChange(const AttemptKey& attempt) {
+  ASSIGN_OR_RETURN(const std::optional<ChangeResult> change,
+                   database_->Read([&](sqlite::Reader& reader) {
+                     return reader.FindOne(
+                         kReadPatch,
+                         [](const sqlite::Row& row) {
+                           return ChangeResult{
+                               .patch = row.Blob(0), .tree = row.Text(1), .summary = row.Text(2)};
+                         },
+                         attempt.task.plan, attempt.task.id, attempt.epoch);
+                   }));
+  if (!change.has_value()) return ResultMissingFor(attempt);
+  return *change;
+}
+
+absl::StatusOr<EvidenceResult> SqliteTaskStore::ReadEvidence(const AttemptKey& attempt) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> facts,
+                   database_->Read([&](sqlite::Reader& reader) {
+                     return reader.FindOne(
+                         kReadEvidence, [](const sqlite::Row& row) { return row.Text(0); },
+                         attempt.task.plan, attempt.task.id, attempt.epoch);
+                   }));
+  if (!facts.has_value()) return ResultMissingFor(attempt);
+  return EvidenceFromJson(*facts);
+}
+
+}  // namespace slipway::dispatcher

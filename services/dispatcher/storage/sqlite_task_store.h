@@ -1,0 +1,64 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "lib/base/clock.h"
+#include "lib/base/id_generator.h"
+#include "lib/events/event_log.h"
+#include "lib/sqlite/database.h"
+#include "lib/sqlite/group_writer.h"
+#include "services/dispatcher/domain/task_store.h"
+
+namespace slipway::dispatcher {
+
+// The store in one SQLite file, with the dispatcher's event log. While it is open no other process
+// can open it, and each change asserts the term that this process began.
+class SqliteTaskStore final : public TaskStore {
+ public:
+  // FAILED_PRECONDITION (LOCKED) when another dispatcher has the file.
+  static absl::StatusOr<std::unique_ptr<SqliteTaskStore>> Open(const std::string& path,
+                                                               base::Clock& clock,
+                                                               base::IdGenerator& ids);
+
+  events::EventLog& event_log() { return *log_; }
+  int64_t term() const { return term_; }
+
+  // Finishes the commits that are queued, with their callbacks, and takes no more.
+  void Stop() { writer_->Stop(); }
+
+  absl::StatusOr<Snapshot> Load() override;
+  void Commit(ChangeSet changes, absl::AnyInvocable<void() &&> committed) override;
+  absl::StatusOr<std::optional<Run>> FindRun(const std::string& plan) override;
+  absl::StatusOr<RunPage> ListRuns(const std::string& project, int64_t before, int limit) override;
+  absl::StatusOr<std::vector<std::pair<TaskState, int>>> CountTasks(
+      const std::string& plan) override;
+  absl::StatusOr<std::optional<Task>> FindTask(const TaskKey& key) override;
+  absl::StatusOr<std::vector<Task>> ListTasks(const std::string& plan,
+                                              const std::vector<TaskState>& states, int from,
+                                              int limit) override;
+  absl::StatusOr<std::optional<Attempt>> FindAttempt(const AttemptKey& key) override;
+  absl::StatusOr<std::vector<Attempt>> ListAttempts(const TaskKey& task) override;
+  absl::StatusOr<CheckpointPage> ListCheckpoints(const std::string& plan, bool show_resolved,
+                                                 int64_t after, int limit) override;
+  absl::StatusOr<ChangeResult> ReadChange(const AttemptKey& attempt) override;
+  absl::StatusOr<EvidenceResult> ReadEvidence(const AttemptKey& attempt) override;
+
+ private:
+  SqliteTaskStore(std::unique_ptr<sqlite::Database> database, base::Clock& clock)
+      : database_(std::move(database)), clock_(clock) {}
+
+  absl::Status BeginTerm();
+  absl::Status Apply(sqlite::Transaction& transaction, const ChangeSet& changes);
+
+  std::unique_ptr<sqlite::Database> database_;
+  base::Clock& clock_;
+  std::unique_ptr<events::EventLog> log_;
+  int64_t term_ = 0;
+  std::unique_ptr<sqlite::GroupWriter> writer_;
+};
+
+}  // namespace slipway::dispatcher

@@ -1,0 +1,214 @@
+#include "services/dispatcher/storage/task_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/error.h"
+
+namespace slipway::dispatcher {
+namespace {
+
+using nlohmann::json;
+
+int64_t Micros(absl::Duration duration) { return absl::ToInt64Microseconds(duration); }
+
+// Bytes of other processes need not be UTF-8: then they are replaced.
+std::string Dump(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+template <typename T>
+T Get(const json& object, const char* key, T otherwise = T()) {
+  return object.value(key, std::move(otherwise));
+}
+
+absl::Duration GetDuration(const json& object, const char* key) {
+  return absl::Microseconds(Get<int64_t>(object, key));
+}
+
+template <typename T, typename Read>
+absl::StatusOr<T> Parse(const std::string& text, Read read) {
+  try {
+    return read(json::parse(text));
+  } catch (const json::exception& error) {
+    return base::Error(absl::StatusCode::kDataLoss, "ROW_JSON",
+                       absl::StrCat("a row of the database cannot be read: ", error.what()));
+  }
+}
+
+json ValidatorJson(const Validator& validator) {
+  return {{"name", validator.name},
+          {"command", validator.command},
+          {"run_timeout_us", Micros(validator.run_timeout)},
+          {"directory", validator.directory},
+          {"output_format", validator.output_format}};
+}
+
+json ValidatorsJson(const std::vector<Validator>& validators) {
+  json array = json::array();
+  for (const Validator& validator : validators) array.push_back(ValidatorJson(validator));
+  return array;
+}
+
+std::vector<Validator> ReadValidators(const json& object) {
+  std::vector<Validator> validators;
+  for (const json& value : object.value("validators", json::array())) {
+    validators.push_back({.name = Get<std::string>(value, "name"),
+                          .command = Get<std::vector<std::string>>(value, "command"),
+                          .run_timeout = GetDuration(value, "run_timeout_us"),
+                          .directory = Get<std::string>(value, "directory"),
+                          .output_format = Get<std::string>(value, "output_format")});
+  }
+  return validators;
+}
+
+Candidate ReadCandidate(const json& value) {
+  return {.name = Get<std::string>(value, "name"),
+          .commit = Get<std::string>(value, "commit"),
+          .tree = Get<std::string>(value, "tree"),
+          .validator_digest = Get<std::string>(value, "validator_digest"),
+          .validators = ReadValidators(value),
+          .evidence_passed = Get<bool>(value, "evidence_passed")};
+}
+
+}  // namespace
+
+std::string ToJson(const TaskSpec& spec) {
+  return Dump({{"id", spec.id},
+               {"title", spec.title},
+               {"description", spec.description},
+               {"depends_on", spec.depends_on},
+               {"intent", spec.intent},
+               {"role", spec.role},
+               {"allowed_paths", spec.allowed_paths},
+               {"context_paths", spec.context_paths},
+               {"acceptance", spec.acceptance},
+               {"priority", spec.priority},
+               {"critical", spec.critical},
+               {"limit_usd_nanos", spec.limit_usd_nanos},
+               {"attempt_timeout_us", Micros(spec.attempt_timeout)},
+               {"estimate_us", Micros(spec.estimate)}});
+}
+
+absl::StatusOr<TaskSpec> TaskSpecFromJson(const std::string& text) {
+  using Strings = std::vector<std::string>;
+  return Parse<TaskSpec>(text, [](const json& value) {
+    return TaskSpec{.id = Get<std::string>(value, "id"),
+                    .title = Get<std::string>(value, "title"),
+                    .description = Get<std::string>(value, "description"),
+                    .depends_on = Get<Strings>(value, "depends_on"),
+                    .intent = Get<std::string>(value, "intent"),
+                    .role = Get<std::string>(value, "role"),
+                    .allowed_paths = Get<Strings>(value, "allowed_paths"),
+                    .context_paths = Get<Strings>(value, "context_paths"),
+                    .acceptance = Get<Strings>(value, "acceptance"),
+                    .priority = Get<int>(value, "priority"),
+                    .critical = Get<bool>(value, "critical"),
+                    .limit_usd_nanos = Get<int64_t>(value, "limit_usd_nanos"),
+                    .attempt_timeout = GetDuration(value, "attempt_timeout_us"),
+                    .estimate = GetDuration(value, "estimate_us")};
+  });
+}
+
+std::string ToJson(const Progress& progress) {
+  json value = {{"retries", progress.retries},
+                {"feedback", progress.feedback},
+                {"guidance", progress.guidance},
+                {"work_epoch", progress.work_epoch},
+                {"inspected", progress.inspected},
+                {"judge_round", progress.judge_round},
+                {"patch_approver", progress.patch_approver},
+                {"approver", progress.approver},
+                {"paused_in", static_cast<int>(progress.paused_in)},
+                {"step_failures", progress.step_failures},
+                {"checkpoints", progress.checkpoints},
+                {"last_host", progress.last_host}};
+  if (progress.candidate.has_value()) {
+    const Candidate& candidate = *progress.candidate;
+    value["candidate"] = {{"name", candidate.name},
+                          {"commit", candidate.commit},
+                          {"tree", candidate.tree},
+                          {"validator_digest", candidate.validator_digest},
+                          {"validators", ValidatorsJson(candidate.validators)},
+                          {"evidence_passed", candidate.evidence_passed}};
+  }
+  return Dump(value);
+}
+
+absl::StatusOr<Progress> ProgressFromJson(const std::string& text) {
+  return Parse<Progress>(text, [](const json& value) {
+    Progress progress{.retries = Get<std::map<std::string, int>>(value, "retries"),
+                      .feedback = Get<std::vector<std::string>>(value, "feedback"),
+                      .guidance = Get<std::string>(value, "guidance"),
+                      .work_epoch = Get<int64_t>(value, "work_epoch"),
+                      .inspected = Get<bool>(value, "inspected"),
+                      .judge_round = Get<int>(value, "judge_round"),
+                      .patch_approver = Get<std::string>(value, "patch_approver"),
+                      .approver = Get<std::string>(value, "approver"),
+                      .paused_in = static_cast<TaskState>(
+                          Get<int>(value, "paused_in", static_cast<int>(TaskState::kReady))),
+                      .step_failures = Get<int>(value, "step_failures"),
+                      .checkpoints = Get<int64_t>(value, "checkpoints"),
+                      .last_host = Get<std::string>(value, "last_host")};
+    if (value.contains("candidate")) progress.candidate = ReadCandidate(value["candidate"]);
+    return progress;
+  });
+}
+
+std::string ToJson(const RunPolicy& policy) {
+  return Dump({{"retries_max", policy.retries_max},
+               {"attempt_timeout_us", Micros(policy.attempt_timeout)},
+               {"task_limit_usd_nanos", policy.task_limit_usd_nanos},
+               {"parallel_max", policy.parallel_max},
+               {"human_approval", policy.human_approval},
+               {"validators", ValidatorsJson(policy.validators)}});
+}
+
+absl::StatusOr<RunPolicy> RunPolicyFromJson(const std::string& text) {
+  return Parse<RunPolicy>(text, [](const json& value) {
+    return RunPolicy{.retries_max = Get<int>(value, "retries_max"),
+                     .attempt_timeout = GetDuration(value, "attempt_timeout_us"),
+                     .task_limit_usd_nanos = Get<int64_t>(value, "task_limit_usd_nanos"),
+                     .parallel_max = Get<int>(value, "parallel_max"),
+                     .human_approval = Get<bool>(value, "human_approval"),
+                     .validators = ReadValidators(value)};
+  });
+}
+
+std::string ToJson(const std::vector<std::string>& strings) { return Dump(json(strings)); }
+
+absl::StatusOr<std::vector<std::string>> StringsFromJson(const std::string& text) {
+  return Parse<std::vector<std::string>>(
+      text, [](const json& value) { return value.get<std::vector<std::string>>(); });
+}
+
+std::string ToJson(const EvidenceResult& evidence) {
+  json outcomes = json::array();
+  for (const ValidatorOutcome& outcome : evidence.outcomes) {
+    outcomes.push_back({{"validator", outcome.validator},
+                        {"exit_code", outcome.exit_code},
+                        {"timed_out", outcome.timed_out},
+                        {"run_duration_us", Micros(outcome.run_duration)},
+                        {"output_tail", outcome.output_tail}});
+  }
+  return Dump({{"tree", evidence.tree},
+               {"validator_digest", evidence.validator_digest},
+               {"outcomes", outcomes}});
+}
+
+absl::StatusOr<EvidenceResult> EvidenceFromJson(const std::string& text) {
+  return Parse<EvidenceResult>(text, [](const json& value) {
+    EvidenceResult evidence{.tree = Get<std::string>(value, "tree"),
+                            .validator_digest = Get<std::string>(value, "validator_digest")};
+    for (const json& outcome : value.value("outcomes", json::array())) {
+      evidence.outcomes.push_back({.validator = Get<std::string>(outcome, "validator"),
+                                   .exit_code = Get<int>(outcome, "exit_code"),
+                                   .timed_out = Get<bool>(outcome, "timed_out"),
+                                   .run_duration = GetDuration(outcome, "run_duration_us"),
+                                   .output_tail = Get<std::string>(outcome, "output_tail")});
+    }
+    return evidence;
+  });
+}
+
+}  // namespace slipway::dispatcher
