@@ -51,6 +51,12 @@ class Drafter final {
   // Ends what goes on for a plan that has left DRAFTING. Nothing when there is nothing.
   void Cancel(const PlanHead& plan);
 
+  // Plans that are drafted now, with those that wait.
+  size_t active() const {
+    base::MutexLock lock(mutex_);
+    return entries_.size();
+  }
+
   // Breaks off the calls under way, which Resume takes up, and joins. Idempotent.
   void Stop();
 
@@ -79,7 +85,7 @@ class Drafter final {
                                      bool resumed_call);
 
   const Options options_;
-  base::Mutex mutex_;
+  mutable base::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mutex_);
   base::ThreadPool pool_;

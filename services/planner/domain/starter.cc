@@ -89,6 +89,16 @@ absl::StatusOr<PlanHead> Starter::Deliver(const PlanHead& plan, const std::strin
         absl::StrCat(plan.name(), " will start as soon as this has passed: ", Describe(delivered)),
         kBackoffFirst, {{"plan", plan.name()}});
   }
+  std::unique_ptr<base::Timer> timer;  // Goes after the lock.
+  {
+    base::MutexLock lock(mutex_);
+    waits_.erase(plan.name());
+    const auto found = timers_.find(plan.name());
+    if (found != timers_.end()) {
+      timer = std::move(found->second);
+      timers_.erase(found);
+    }
+  }
   return options_.store.GetHead(plan.project, plan.id);
 }
 
