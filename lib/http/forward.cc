@@ -44,12 +44,13 @@ asio::generic::stream_protocol ProtocolOf(const Address& address) {
 class Pair final : public std::enable_shared_from_this<Pair> {
  public:
   Pair(asio::io_context& context, Socket near, absl::Duration idle_timeout,
-       std::function<void(Pair&)> closed)
+       const std::function<void()>& on_bytes, std::function<void(Pair&)> closed)
       : context_(context),
         near_(std::move(near)),
         far_(context),
         idle_(context),
         idle_timeout_(absl::ToChronoNanoseconds(idle_timeout)),
+        on_bytes_(on_bytes),
         closed_(std::move(closed)) {}
 
   const Forward::Carried& carried() const { return carried_; }
@@ -106,6 +107,7 @@ class Pair final : public std::enable_shared_from_this<Pair> {
       bytes += co_await asio::async_write(to, asio::buffer(buffer.data(), size),
                                           asio::redirect_error(asio::use_awaitable, error));
       Touch();
+      if (on_bytes_) on_bytes_();
     }
     if (error == asio::error::eof) {
       to.shutdown(Socket::shutdown_send, error);
@@ -131,6 +133,7 @@ class Pair final : public std::enable_shared_from_this<Pair> {
   Socket far_;
   asio::steady_timer idle_;
   const std::chrono::nanoseconds idle_timeout_;
+  const std::function<void()>& on_bytes_;  // Of the forwarder, which joins before it goes.
   const std::function<void(Pair&)> closed_;
   Forward::Carried carried_;
   int open_directions_ = 0;
@@ -189,7 +192,7 @@ class Forward::State final {
   void Admit(Socket socket) {
     const auto pair =
         std::make_shared<Pair>(loop_.context, std::move(socket), options_.idle_timeout,
-                               [this](Pair& closed) { Forget(closed); });
+                               options_.on_bytes, [this](Pair& closed) { Forget(closed); });
     {
       base::MutexLock lock(mutex_);
       pairs_.insert(pair);

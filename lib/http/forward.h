@@ -28,6 +28,7 @@ class Forward final {
     int connections = 256;  // Further ones are closed at once: one sandbox needs a few.
     absl::Duration idle_timeout = absl::Minutes(30);  // Without a byte either way.
     std::function<void(const Carried&)> on_closed;    // Per connection; must not block.
+    std::function<void()> on_bytes;  // After each piece that was passed on; must not block.
   };
 
   // Fails with ADDRESS_INVALID or ADDRESS_UNAVAILABLE. The target need not exist yet.

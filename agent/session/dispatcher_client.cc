@@ -1,0 +1,100 @@
+#include "agent/session/dispatcher_client.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/domain/pause.h"
+#include "agent/session/convert.h"
+#include "lib/base/error.h"
+#include "lib/log/log.h"
+#include "lib/rpc/channel.h"
+#include "lib/rpc/client_call.h"
+#include "lib/rpc/status.h"
+
+namespace slipway::agent {
+namespace {
+
+constexpr char kTokenKey[] = "slipway-agent-token";
+constexpr absl::Duration kSubmitTimeout = absl::Seconds(30);
+constexpr absl::Duration kBackoffMin = absl::Milliseconds(50);
+constexpr absl::Duration kBackoffMax = absl::Seconds(2);
+
+// Whether the same call may succeed later: the dispatcher is away, restarting or overloaded.
+bool IsPassing(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kAborted:
+    case absl::StatusCode::kCancelled:
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kUnknown:
+      return true;
+    case absl::StatusCode::kResourceExhausted:
+      return base::ReasonOf(status) != "RESULT_TOO_LARGE";
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+DispatcherClient::DispatcherClient(const std::string& address, std::string token,
+                                   base::Clock& clock)
+    : token_(std::move(token)),
+      clock_(clock),
+      channel_(rpc::MakeChannel(address)),
+      stub_(v1::AgentService::NewStub(channel_)) {}
+
+void DispatcherClient::Authorize(grpc::ClientContext& context) const {
+  context.AddMetadata(kTokenKey, token_);
+}
+
+absl::Status DispatcherClient::GetSnapshot(
+    const GrantKey& key, absl::Duration timeout,
+    absl::FunctionRef<absl::Status(absl::string_view)> sink) {
+  grpc::ClientContext context;
+  const absl::Status prepared =
+      rpc::PrepareContext({.timeout = timeout, .wait_for_ready = true}, context);
+  if (!prepared.ok()) return prepared;
+  Authorize(context);
+  v1::GetSnapshotRequest request;
+  request.set_attempt(key.attempt);
+  request.set_epoch(key.epoch);
+  const auto reader = stub_->GetSnapshot(&context, request);
+  v1::GetSnapshotResponse response;
+  absl::Status taken;
+  while (taken.ok() && reader->Read(&response)) taken = sink(response.chunk());
+  if (!taken.ok()) context.TryCancel();
+  const absl::Status status = rpc::FromGrpcStatus(reader->Finish());
+  return taken.ok() ? status : taken;
+}
+
+absl::StatusOr<DispatcherClient::Receipt> DispatcherClient::SubmitResult(
+    const GrantKey& key, const Result& result, absl::Duration timeout,
+    absl::FunctionRef<bool()> abandoned) {
+  const v1::SubmitResultRequest request = ResultToProto(key, result);
+  const absl::Duration deadline = clock_.Elapsed() + timeout;
+  absl::Duration backoff = kBackoffMin;
+  while (true) {
+    grpc::ClientContext context;
+    const absl::Duration left = deadline - clock_.Elapsed();
+    const absl::Status prepared =
+        rpc::PrepareContext({.timeout = std::min(left, kSubmitTimeout)}, context);
+    if (!prepared.ok()) return prepared;
+    Authorize(context);
+    v1::SubmitResultResponse response;
+    const absl::Status status =
+        rpc::FromGrpcStatus(stub_->SubmitResult(&context, request, &response));
+    if (status.ok()) {
+      return response.receipt() == v1::SubmitResultResponse::RECEIPT_STALE ? Receipt::kStale
+                                                                           : Receipt::kAccepted;
+    }
+    if (!IsPassing(status) || abandoned() || clock_.Elapsed() + backoff >= deadline) return status;
+    log::Warning("the result was not taken, trying again",
+                 {{"attempt", key.attempt}, {"error", status.message()}});
+    Pause(clock_, backoff);
+    backoff = std::min(backoff * 2, kBackoffMax);
+  }
+}
+
+}  // namespace slipway::agent

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "grpcpp/channel.h"
+#include "grpcpp/client_context.h"
+
+#include "agent/domain/grant.h"
+#include "agent/domain/result.h"
+#include "lib/base/clock.h"
+#include "slipway/agent/v1/agent_service.grpc.pb.h"
+
+namespace slipway::agent {
+
+// The calls of one agent to its dispatcher. Thread-safe; all calls block.
+class DispatcherClient final {
+ public:
+  enum class Receipt { kAccepted, kStale };
+
+  DispatcherClient(const std::string& address, std::string token, base::Clock& clock);
+
+  // Puts the token into `context`.
+  void Authorize(grpc::ClientContext& context) const;
+  v1::AgentService::StubInterface& stub() { return *stub_; }
+
+  // Hands the pack of the grant's snapshot to `sink`, whose first error ends the call.
+  absl::Status GetSnapshot(const GrantKey& key, absl::Duration timeout,
+                           absl::FunctionRef<absl::Status(absl::string_view)> sink);
+
+  // Hands in `result`, again and again until there is a receipt, a refusal that no repeat changes,
+  // `timeout` is over or `abandoned` says so.
+  absl::StatusOr<Receipt> SubmitResult(const GrantKey& key, const Result& result,
+                                       absl::Duration timeout, absl::FunctionRef<bool()> abandoned);
+
+ private:
+  const std::string token_;
+  base::Clock& clock_;
+  const std::shared_ptr<grpc::Channel> channel_;
+  const std::unique_ptr<v1::AgentService::StubInterface> stub_;
+};
+
+}  // namespace slipway::agent

@@ -1,0 +1,193 @@
+#include "agent/supervisor/change_work.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+#include "agent/domain/errors.h"
+#include "agent/domain/frame.h"
+#include "agent/domain/limits.h"
+#include "agent/domain/runner_message.h"
+#include "agent/domain/text_cleaner.h"
+#include "agent/domain/work_file.h"
+#include "agent/supervisor/watch_result.h"
+#include "lib/base/error.h"
+#include "lib/base/file.h"
+#include "lib/base/status_macros.h"
+#include "lib/base/utf8.h"
+#include "lib/http/forward.h"
+#include "lib/rpc/socket_path.h"
+
+namespace slipway::agent {
+namespace {
+
+// Enough for bubblewrap's reason or the end of a stack trace.
+constexpr size_t kErrorTailBytesMax = 2u << 10;
+
+// What the runner said, put together.
+class RunnerOutput final {
+ public:
+  RunnerOutput(AttemptReport& report, const std::string& secret)
+      : report_(report), log_cleaner_({secret}), error_cleaner_({secret}) {}
+
+  absl::Status TakeFrames(absl::string_view bytes) {
+    return frames_.Feed(bytes, [this](absl::string_view frame) { return TakeFrame(frame); });
+  }
+
+  absl::Status TakeErrors(absl::string_view bytes) {
+    LogErrors(error_cleaner_.Feed(bytes));
+    return absl::OkStatus();
+  }
+
+  // The runner is gone. What it came to; absent when it never said.
+  std::optional<Result> Finish() {
+    report_.Log(log_cleaner_.Finish());
+    LogErrors(error_cleaner_.Finish());
+    return std::move(result_);
+  }
+
+  const std::string& error_tail() const { return error_tail_; }
+
+ private:
+  absl::Status TakeFrame(absl::string_view frame) {
+    if (result_.has_value()) return RunnerProtocol("a message after the result");
+    ASSIGN_OR_RETURN(RunnerMessage message, DecodeMessage(frame));
+    return std::visit([this](auto& part) { return TakeMessage(part); }, message);
+  }
+
+  absl::Status TakeMessage(ProgressNote& note) {
+    report_.Progress(std::move(note));
+    return absl::OkStatus();
+  }
+  absl::Status TakeMessage(LogText& log) {
+    report_.Log(log_cleaner_.Feed(log.text));
+    return absl::OkStatus();
+  }
+  absl::Status TakeMessage(PatchPiece& piece) {
+    if (patch_.size() + piece.bytes.size() > kPatchBytesMax) return PatchTooLarge();
+    patch_.append(piece.bytes);
+    return absl::OkStatus();
+  }
+  absl::Status TakeMessage(Change& change) {
+    if (patch_.empty()) return RunnerProtocol("a change without a patch");
+    change.patch = std::move(patch_);
+    result_ = std::move(change);
+    return absl::OkStatus();
+  }
+  absl::Status TakeMessage(Failure& failure) {
+    TextCleaner cleaner;
+    failure.detail = cleaner.Feed(failure.detail);
+    result_ = std::move(failure);
+    return absl::OkStatus();
+  }
+  absl::Status TakeMessage(Stop& stop) {
+    result_ = std::move(stop);
+    return absl::OkStatus();
+  }
+
+  void LogErrors(const std::string& text) {
+    report_.Log(text);
+    error_tail_.append(text);
+    if (error_tail_.size() > kErrorTailBytesMax) {
+      error_tail_.erase(0, error_tail_.size() - kErrorTailBytesMax);
+    }
+  }
+
+  AttemptReport& report_;
+  FrameReader frames_;
+  TextCleaner log_cleaner_;
+  TextCleaner error_cleaner_;
+  std::string error_tail_;
+  std::string patch_;
+  std::optional<Result> result_;
+};
+
+absl::Status GiveTo(const std::string& path, mode_t mode, uid_t uid) {
+  if (geteuid() == 0 && lchown(path.c_str(), uid, uid) != 0) return base::ErrnoStatus(errno, path);
+  if (chmod(path.c_str(), mode) != 0) return base::ErrnoStatus(errno, path);
+  return absl::OkStatus();
+}
+
+// The run directory's socket, which leads to the models proxy and nowhere else.
+class ModelForward final {
+ public:
+  absl::Status Start(const std::string& target, const std::string& run, uid_t uid,
+                     AttemptReport& report) {
+    const std::string path = run + "/models.sock";
+    directory_ = base::UniqueFd(open(run.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!directory_.valid()) return base::ErrnoStatus(errno, run);
+    // A long path does not fit a socket's address; this one to the same place does.
+    const std::string listen =
+        path.size() <= rpc::kSocketPathBytesMax
+            ? path
+            : absl::StrCat("/proc/self/fd/", directory_.get(), "/models.sock");
+    ASSIGN_OR_RETURN(
+        forward_, http::Forward::Start({.listen = "unix:" + listen,
+                                        .target = std::string(absl::StripPrefix(target, "http://")),
+                                        .on_bytes = [&report] { report.Active(); }}));
+    return GiveTo(path, 0600, uid);
+  }
+
+ private:
+  base::UniqueFd directory_;
+  std::unique_ptr<http::Forward> forward_;
+};
+
+absl::Status WriteWorkFile(const std::string& commit, const WriteOrder& order,
+                           const std::string& run, uid_t uid) {
+  const std::string path = run + "/work.json";
+  RETURN_IF_ERROR(base::WriteFileAtomic(path, EncodeWorkFile({.commit = commit, .order = order})));
+  return GiveTo(path, 0400, uid);
+}
+
+sandbox::Spec RunnerSpec(const Settings& settings, const WriteOrder& order,
+                         const AttemptDirectory& directory) {
+  sandbox::Spec spec = settings.BaseSpec();
+  spec.argv = {kProgramInside, "--runner"};
+  spec.env[kModelKeyVariable] = order.model_key;
+  spec.read_only.push_back({.host = settings.program, .inside = kProgramInside});
+  spec.workspace = directory.workspace();
+  spec.run_directory = directory.run();
+  return spec;
+}
+
+}  // namespace
+
+absl::StatusOr<Result> WriteChange(const Settings& settings, const std::string& commit,
+                                   const WriteOrder& order, absl::Duration deadline,
+                                   const AttemptDirectory& directory, const WatchContext& context) {
+  RETURN_IF_ERROR(WriteWorkFile(commit, order, directory.run(), settings.uid));
+  ModelForward forward;
+  RETURN_IF_ERROR(forward.Start(order.model_proxy, directory.run(), settings.uid, context.report));
+  RunnerOutput output(context.report, order.model_key);
+  WatchOptions options{.spec = RunnerSpec(settings, order, directory),
+                       .deadline = deadline,
+                       .on_out = [&](absl::string_view bytes) { return output.TakeFrames(bytes); },
+                       .on_err = [&](absl::string_view bytes) { return output.TakeErrors(bytes); }};
+  ASSIGN_OR_RETURN(const WatchOutcome outcome, WatchSandbox(std::move(options), context));
+  std::optional<Result> result = output.Finish();
+  // A result that came before the end counts, whatever ended the runner then.
+  if (result.has_value() && outcome.end != WatchOutcome::End::kRefused) return *std::move(result);
+  if (outcome.end == WatchOutcome::End::kRefused) {
+    return Failure{.failure_class = FailureClass::kAgent,
+                   .reason = base::ReasonOf(outcome.refusal),
+                   .detail = std::string(outcome.refusal.message())};
+  }
+  if (outcome.end != WatchOutcome::End::kExited) return ResultOfEnd(outcome.end, context.lease);
+  return Failure{
+      .failure_class = FailureClass::kInfrastructure,
+      .reason = "RUNNER_DIED",
+      .detail = absl::StrCat("the runner ended with code ", outcome.code, " and without a result: ",
+                             base::ToUtf8(output.error_tail(), kErrorTailBytesMax))};
+}
+
+}  // namespace slipway::agent
