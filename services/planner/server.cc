@@ -46,9 +46,11 @@ absl::Status CheckConfig(const config::v1::PlannerConfig& config) {
   if (config.models_address().empty()) return missing("models_address");
   if (config.reviewer_address().empty()) return missing("reviewer_address");
   if (config.dispatcher_address().empty()) return missing("dispatcher_address");
-  if (config.repair_rounds_max() < 0 || config.drafts_max() < 0) {
+  if (config.repair_rounds_max() < 0 || config.repair_rounds_max() > kRepairRoundsMax ||
+      config.drafts_max() < 0 || config.drafts_max() > kDraftThreadsMax) {
     return base::Error(absl::StatusCode::kInvalidArgument, "CONFIG_INVALID",
-                       "repair_rounds_max and drafts_max must not be negative");
+                       absl::StrCat("repair_rounds_max must be 0 to ", kRepairRoundsMax,
+                                    ", drafts_max 0 to ", kDraftThreadsMax));
   }
   return absl::OkStatus();
 }

@@ -149,6 +149,12 @@ absl::Status PathOutside(absl::string_view task, absl::string_view path,
                  {{"task", Text(task)}, {"path", Text(path)}});
 }
 
+absl::Status CommitInvalid(absl::string_view commit) {
+  return Invalid("OID_INVALID",
+                 absl::StrCat("base_commit '", commit, "' is not 40 hexadecimal digits"),
+                 {{"commit", Text(commit)}});
+}
+
 absl::Status EditEmpty() {
   return Invalid("EDIT_EMPTY", "the edit changes nothing: give edits or added tasks");
 }

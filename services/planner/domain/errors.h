@@ -38,6 +38,7 @@ absl::Status TaskUnknown(absl::string_view task);
 absl::Status TaskInvalid(absl::string_view task, absl::string_view problem);
 absl::Status RequirementInvalid(absl::string_view requirement, absl::string_view problem);
 absl::Status PathOutside(absl::string_view task, absl::string_view path, absl::string_view problem);
+absl::Status CommitInvalid(absl::string_view commit);
 absl::Status EditEmpty();
 
 // Pages.

@@ -66,6 +66,9 @@ inline constexpr int kUnexplainedTriesMax = 5;
 
 inline constexpr int kRepairRoundsDefault = 3;
 inline constexpr int kDraftsDefault = 4;
+// A model that is wrong ten times stays wrong; a thread waits for each draft's call.
+inline constexpr int kRepairRoundsMax = 10;
+inline constexpr int kDraftThreadsMax = 64;
 inline constexpr int kPageSizeDefault = 100;
 inline constexpr int kPageSizeMax = 1'000;
 // Plans in drafting, with those that wait: each may hold a call open for minutes.

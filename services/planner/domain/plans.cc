@@ -1,5 +1,6 @@
 #include "services/planner/domain/plans.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -16,6 +17,12 @@ namespace slipway::planner {
 namespace {
 
 std::string ProjectName(const PlanHead& head) { return absl::StrCat("projects/", head.project); }
+
+bool IsCommit(absl::string_view text) {
+  return text.size() == 40 && std::all_of(text.begin(), text.end(), [](char c) {
+           return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f');
+         });
+}
 
 bool WasApproved(PlanState state) {
   return state != PlanState::kDrafting && state != PlanState::kProposed &&
@@ -46,6 +53,7 @@ absl::StatusOr<Plan> Plans::Import(const Wish& wish, PlanContent content,
                                    const std::string& base_commit) {
   // A plan that was written without a spec says everything in its tasks.
   if (!wish.spec.empty()) RETURN_IF_ERROR(CheckSpec(wish.spec));
+  if (!base_commit.empty() && !IsCommit(base_commit)) return CommitInvalid(base_commit);
   ASSIGN_OR_RETURN(const std::optional<PlanHead> earlier,
                    with_.store.FindPlanOfRequest(wish.project, wish.request_id));
   if (earlier.has_value()) return Load(*earlier);

@@ -38,12 +38,11 @@ class StrictBuilder final : public nlohmann::json_sax<Json> {
   bool end_array() override { return Leave(); }
 
   bool key(string_t& value) override {
-    if (levels_.back().value->contains(value)) {
-      error_ = ReplyDuplicateKey(absl::StrCat(Path(), ".", Shown(value)));
-      return false;
-    }
-    levels_.back().key = std::move(value);
-    return true;
+    Level& object = levels_.back();
+    object.key = std::move(value);
+    if (!object.value->contains(object.key)) return true;
+    error_ = ReplyDuplicateKey(Path());
+    return false;
   }
 
   bool parse_error(size_t position, const std::string&,
@@ -72,11 +71,14 @@ class StrictBuilder final : public nlohmann::json_sax<Json> {
   // Names of fields are the model's own text.
   static std::string Shown(absl::string_view key) { return base::ToUtf8(key, 80); }
 
+  // Where the reading is. An element that is open is in its array already.
   std::string Path() const {
     std::string path = "$";
-    for (const Level& level : levels_) {
+    for (size_t i = 0; i < levels_.size(); ++i) {
+      const Level& level = levels_[i];
       if (level.value->is_array()) {
-        absl::StrAppend(&path, "[", level.value->size(), "]");
+        const bool inside = i + 1 < levels_.size();
+        absl::StrAppend(&path, "[", level.value->size() - (inside ? 1 : 0), "]");
       } else if (!level.key.empty()) {
         absl::StrAppend(&path, ".", Shown(level.key));
       }

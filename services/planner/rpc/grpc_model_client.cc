@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "lib/base/status_macros.h"
+#include "lib/metrics/metrics.h"
 #include "lib/rpc/client_call.h"
 #include "lib/rpc/status.h"
 #include "services/planner/domain/limits.h"
@@ -16,6 +17,10 @@ namespace {
 // Routes have their own limit; this one only ends a call whose server is gone without a word.
 constexpr absl::Duration kGenerateTimeout = absl::Minutes(30);
 constexpr absl::Duration kPriceTimeout = absl::Seconds(5);
+
+metrics::Counter calls({.name = "slipway_planner_model_calls_total",
+                        .description = "Calls for plans, by the code that they ended with.",
+                        .labels = {"code"}});
 
 models::v1::GenerateRequest RequestOf(const PlanCall& call) {
   models::v1::GenerateRequest request;
@@ -70,7 +75,9 @@ absl::StatusOr<ModelReply> GrpcModelClient::Generate(const PlanCall& call,
       too_large = reply.text.size() > kReplyBytesMax;
     }
   }
-  RETURN_IF_ERROR(rpc::FromGrpcStatus(stream->Finish()));
+  const absl::Status finished = rpc::FromGrpcStatus(stream->Finish());
+  calls.Increment({rpc::CodeName(finished.code())});
+  RETURN_IF_ERROR(finished);
   if (!ended) return absl::UnavailableError("the reply ended without its outcome");
   return reply;
 }
