@@ -31,6 +31,7 @@ LIB_DEPENDENCIES = {
 ALWAYS = ("absl/", "lib/base/")
 LAYERS = {
     "domain": ALWAYS + ("{own}/domain/", "nlohmann/", "lib/events/event.h", "lib/log/", "lib/metrics/",
+                        "lib/patch/",
                         "re2/"),
     "storage": ALWAYS + ("{own}/domain/", "{own}/storage/", "nlohmann/", "lib/sqlite/", "lib/git/",
                          "lib/events/event.h", "lib/events/event_log.h", "lib/log/", "lib/metrics/"),
