@@ -152,6 +152,38 @@ TEST_F(PlannerServiceTest, UnknownOutcomeAfterARestartCostsNoTry) {
   EXPECT_THAT(models_.requests().back().call_id(), testing::EndsWith(":draft:1:2"));
 }
 
+TEST_F(PlannerServiceTest, PromptThatDoesNotFitShowsLessOfTheRepository) {
+  models_.SetAnswer([](const auto& request) -> absl::StatusOr<std::string> {
+    if (absl::StrContains(request.messages(1).text(), "README.md")) {
+      return base::Error(absl::StatusCode::kInvalidArgument, "PROMPT_TOO_LARGE", "too large");
+    }
+    return std::string(kGoodReply);
+  });
+
+  ProposedPlan();
+
+  // 24,000 tokens, halved until the context is left out.
+  EXPECT_EQ(models_.requests().size(), 6);
+}
+
+TEST_F(PlannerServiceTest, WhatNobodyExplainsIsTriedFiveTimes) {
+  models_.SetAnswer([](const auto&) { return absl::InternalError("?"); });
+  const std::string name = CreatePlan("do it").value().name();
+  ASSERT_TRUE(Reaches(name, v1::Plan::STATE_FAILED));
+  EXPECT_EQ(models_.requests().size(), 5);
+}
+
+TEST_F(PlannerServiceTest, MissingRouteFailsThePlanAtOnce) {
+  models_.SetAnswer([](const auto&) {
+    return base::Error(absl::StatusCode::kFailedPrecondition, "ROUTE_MISSING", "no route");
+  });
+  const std::string name = CreatePlan("do it").value().name();
+  ASSERT_TRUE(Reaches(name, v1::Plan::STATE_FAILED));
+  EXPECT_EQ(GetPlan(name).failure(), "ROUTE_MISSING: no route");
+  EXPECT_EQ(Events("plan.state_changed").back().payload().plan_state_changed().reason(),
+            "ROUTE_MISSING: no route");
+}
+
 TEST_F(PlannerServiceTest, RejectStopsDrafting) {
   models_.SetAnswer(nullptr);
   const std::string name = CreatePlan("do it").value().name();

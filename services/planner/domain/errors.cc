@@ -86,6 +86,13 @@ absl::Status PlanInState(absl::string_view name, PlanState state, absl::string_v
       {{"plan", Text(name)}, {"state", Text(PlanStateName(state))}});
 }
 
+absl::Status StartPending(absl::string_view name, const absl::Status& trouble) {
+  return base::RetryableError(
+      absl::StatusCode::kUnavailable, "START_PENDING",
+      absl::StrCat(name, " will start as soon as this has passed: ", Describe(trouble)),
+      kBackoffFirst, {{"plan", Text(name)}});
+}
+
 absl::Status TooManyPlans(absl::string_view id) {
   return base::Error(absl::StatusCode::kResourceExhausted, "PLAN_NAMES_SPENT",
                      absl::StrCat("too many plans are called ", id, ": give another title"),

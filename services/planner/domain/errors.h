@@ -25,6 +25,8 @@ absl::Status PlanUnknown(absl::string_view name);
 absl::Status VersionUnknown(absl::string_view name, int version);
 absl::Status VersionMismatch(absl::string_view name, int64_t given, int64_t current);
 absl::Status PlanInState(absl::string_view name, PlanState state, absl::string_view wanted);
+// With the time after which asking again may help.
+absl::Status StartPending(absl::string_view name, const absl::Status& trouble);
 absl::Status TooManyPlans(absl::string_view id);
 absl::Status TooManyDrafts();
 

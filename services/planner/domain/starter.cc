@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "lib/base/error.h"
 #include "lib/base/status_macros.h"
 #include "services/planner/domain/draft_trouble.h"
 #include "services/planner/domain/errors.h"
@@ -84,10 +83,7 @@ absl::StatusOr<PlanHead> Starter::Deliver(const PlanHead& plan, const std::strin
     RETURN_IF_ERROR(KeepFailure(plan, delivered, /*end_order=*/!passes));
     if (!passes) return delivered;
     Schedule(plan, delivered);
-    return base::RetryableError(
-        absl::StatusCode::kUnavailable, "START_PENDING",
-        absl::StrCat(plan.name(), " will start as soon as this has passed: ", Describe(delivered)),
-        kBackoffFirst, {{"plan", plan.name()}});
+    return StartPending(plan.name(), delivered);
   }
   std::unique_ptr<base::Timer> timer;  // Goes after the lock.
   {

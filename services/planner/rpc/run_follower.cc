@@ -15,7 +15,7 @@ namespace slipway::planner {
 namespace {
 
 constexpr char kLog[] = "dispatcher";
-constexpr absl::Duration kReconnectInterval = absl::Seconds(1);
+constexpr absl::Duration kReconnectInterval = absl::Milliseconds(200);
 
 metrics::Counter restarts({.name = "slipway_planner_follower_restarts_total",
                            .description = "Times the dispatcher's log could not be continued.",
