@@ -19,6 +19,7 @@ struct GrantVerdict {
   bool keep = false;  // Else stop at once.
 };
 
+// Answers Hello; may be repeated at any time.
 struct Welcome {
   absl::Duration beat_interval;
   absl::Duration lease_timeout;
@@ -26,7 +27,7 @@ struct Welcome {
 };
 
 struct BeatAnswer {
-  int64_t sequence = 0;  // 0: not asked for.
+  int64_t sequence = 0;  // Of the beat.
   std::vector<GrantVerdict> verdicts;
 };
 

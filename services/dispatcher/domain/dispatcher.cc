@@ -237,16 +237,19 @@ void Dispatcher::OnProgress(std::shared_ptr<AgentSession> session, AttemptKey ke
        detail = std::move(detail)] { grants_.OnProgress(session.get(), key, phase, detail); });
 }
 
-void Dispatcher::SubmitResult(AttemptKey key, AttemptResult result, base::Reply<Receipt> reply) {
-  Ask<Receipt>(std::move(reply),
-               [this, key = std::move(key), result = std::move(result)]() mutable {
-                 return grants_.OnResult(key, std::move(result));
-               });
+void Dispatcher::SubmitResult(AgentIdentity caller, AttemptKey key, AttemptResult result,
+                              base::Reply<Receipt> reply) {
+  Ask<Receipt>(std::move(reply), [this, caller = std::move(caller), key = std::move(key),
+                                  result = std::move(result)]() mutable {
+    return grants_.OnResult(caller, key, std::move(result));
+  });
 }
 
-void Dispatcher::SnapshotCommit(AttemptKey key, base::Reply<std::string> reply) {
-  Ask<std::string>(std::move(reply),
-                   [this, key = std::move(key)] { return grants_.SnapshotCommit(key); });
+void Dispatcher::SnapshotCommit(AgentIdentity caller, AttemptKey key,
+                                base::Reply<std::string> reply) {
+  Ask<std::string>(std::move(reply), [this, caller = std::move(caller), key = std::move(key)] {
+    return grants_.SnapshotCommit(caller, key);
+  });
 }
 
 void Dispatcher::OnAgentExited(std::string agent, std::string problem) {

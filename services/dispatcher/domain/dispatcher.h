@@ -76,8 +76,9 @@ class Dispatcher final {
   void OnBeat(std::shared_ptr<AgentSession> session, AgentBeat beat);
   void OnProgress(std::shared_ptr<AgentSession> session, AttemptKey key, std::string phase,
                   std::string detail);
-  void SubmitResult(AttemptKey key, AttemptResult result, base::Reply<Receipt> reply);
-  void SnapshotCommit(AttemptKey key, base::Reply<std::string> reply);
+  void SubmitResult(AgentIdentity caller, AttemptKey key, AttemptResult result,
+                    base::Reply<Receipt> reply);
+  void SnapshotCommit(AgentIdentity caller, AttemptKey key, base::Reply<std::string> reply);
   void OnAgentExited(std::string agent, std::string problem);
 
   size_t queue_size() const { return loop_.size(); }

@@ -281,11 +281,13 @@ void GrantFlow::OnReleased(Attempt& attempt) {
   agent->attempt.reset();
   agent->state = AgentState::kSpent;
   if (!attempt.has_result) {
-    Send(agent->id, BeatAnswer{.verdicts = {{.attempt = attempt.key, .keep = false}}});
+    // A repeated Welcome tells at once what the answer to the next beat would.
+    Send(agent->id, Welcome{.beat_interval = settings_.beat_interval,
+                            .lease_timeout = settings_.lease_timeout,
+                            .verdicts = {{.attempt = attempt.key, .keep = false}}});
   }
   if (!agent->process) return;
   // A child process serves one attempt.
-  Send(agent->id, Goodbye{.reason = "its attempt has ended"});
   outbox_.Add([this, id = agent->id] { fleet_.Retire(id); });
 }
 

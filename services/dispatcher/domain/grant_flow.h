@@ -15,6 +15,7 @@
 #include "services/dispatcher/domain/agent_fleet.h"
 #include "services/dispatcher/domain/agent_roster.h"
 #include "services/dispatcher/domain/agent_session.h"
+#include "services/dispatcher/domain/agent_tokens.h"
 #include "services/dispatcher/domain/board.h"
 #include "services/dispatcher/domain/models.h"
 #include "services/dispatcher/domain/outbox.h"
@@ -56,11 +57,14 @@ class GrantFlow final {
   void OnBeat(const AgentSession* session, const AgentBeat& beat);
   void OnProgress(const AgentSession* session, const AttemptKey& key, const std::string& phase,
                   const std::string& detail);
-  absl::StatusOr<Receipt> OnResult(const AttemptKey& key, AttemptResult result);
+  // TOKEN_INVALID when the attempt is not the caller's, RESULT_MISSING for a result of another
+  // kind.
+  absl::StatusOr<Receipt> OnResult(const AgentIdentity& caller, const AttemptKey& key,
+                                   AttemptResult result);
   void OnAgentExited(const std::string& agent, const std::string& problem);
 
   // The commit that a live attempt works on. STALE_EPOCH when it holds nothing.
-  absl::StatusOr<std::string> SnapshotCommit(const AttemptKey& key);
+  absl::StatusOr<std::string> SnapshotCommit(const AgentIdentity& caller, const AttemptKey& key);
 
   // Deadlines: offers, leases, hard limits, starts, waits.
   void CheckDeadlines();

@@ -21,6 +21,10 @@ metrics::Counter stale_refused({.name = "slipway_dispatcher_stale_refused_total"
                                 .description = "Messages of fenced attempts.",
                                 .labels = {"message"}});
 
+bool IsOf(const Attempt& attempt, const AgentIdentity& caller) {
+  return attempt.host == caller.host && (!caller.process() || attempt.agent == caller.agent);
+}
+
 }  // namespace
 
 void GrantFlow::OnHello(std::shared_ptr<AgentSession> session, const AgentHello& hello,
@@ -82,7 +86,9 @@ void GrantFlow::OnGrantAnswer(const AgentSession* session, const AttemptKey& key
   Attempt* const attempt = board_.FindAttempt(key);
   if (agent == nullptr) return;
   if (attempt == nullptr || !IsLive(attempt->state) || attempt->agent != agent->id) {
-    return Send(agent->id, BeatAnswer{.verdicts = {{.attempt = key, .keep = false}}});
+    return Send(agent->id, Welcome{.beat_interval = settings_.beat_interval,
+                                   .lease_timeout = settings_.lease_timeout,
+                                   .verdicts = {{.attempt = key, .keep = false}}});
   }
   if (accepted) {
     Take(*attempt);
@@ -122,8 +128,10 @@ void GrantFlow::OnProgress(const AgentSession* session, const AttemptKey& key,
   board_.EmitProgress(key, phase, detail);
 }
 
-absl::StatusOr<Receipt> GrantFlow::OnResult(const AttemptKey& key, AttemptResult result) {
+absl::StatusOr<Receipt> GrantFlow::OnResult(const AgentIdentity& caller, const AttemptKey& key,
+                                            AttemptResult result) {
   Attempt* const attempt = board_.FindAttempt(key);
+  if (attempt != nullptr && !IsOf(*attempt, caller)) return TokenInvalid();
   if (attempt != nullptr && attempt->has_result) return Receipt::kAccepted;
   Task* const task = board_.FindTask(key.task);
   if (attempt == nullptr || task == nullptr || !IsLive(attempt->state) ||
@@ -226,8 +234,10 @@ void GrantFlow::OnAgentExited(const std::string& id, const std::string& problem)
   roster_.Remove(id);
 }
 
-absl::StatusOr<std::string> GrantFlow::SnapshotCommit(const AttemptKey& key) {
+absl::StatusOr<std::string> GrantFlow::SnapshotCommit(const AgentIdentity& caller,
+                                                      const AttemptKey& key) {
   const Attempt* const attempt = board_.FindAttempt(key);
+  if (attempt != nullptr && !IsOf(*attempt, caller)) return TokenInvalid();
   if (attempt == nullptr || !IsLive(attempt->state)) return StaleEpoch(key.Name());
   return attempt->commit;
 }

@@ -93,6 +93,8 @@ class TaskStore {
                                                          bool show_resolved, int64_t after,
                                                          int limit) = 0;
 
+  virtual absl::StatusOr<std::vector<Pause>> ListPauses() = 0;
+
   virtual absl::StatusOr<ChangeResult> ReadChange(const AttemptKey& attempt) = 0;
   virtual absl::StatusOr<EvidenceResult> ReadEvidence(const AttemptKey& attempt) = 0;
 };

@@ -33,24 +33,21 @@ int64_t LogFiles::Size(const AttemptKey& attempt) const {
 
 absl::Status LogFiles::Append(const AttemptKey& attempt, int64_t offset, absl::string_view data) {
   const std::string path = PathOf(attempt);
-  {
-    base::MutexLock lock(mutex_);
-    RETURN_IF_ERROR(base::MakeDirectories(path.substr(0, path.rfind('/'))));
-    const base::UniqueFd file(
-        open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
-    struct stat info;
-    if (!file.valid() || fstat(file.get(), &info) != 0) return base::ErrnoStatus(errno, path);
-    if (offset < 0 || offset > info.st_size) return OffsetInvalid(offset, info.st_size);
-    data.remove_prefix(std::min(data.size(), static_cast<size_t>(info.st_size - offset)));
-    data = data.substr(0, static_cast<size_t>(std::max<int64_t>(0, kLogBytesMax - info.st_size)));
-    while (!data.empty()) {
-      const ssize_t size = write(file.get(), data.data(), data.size());
-      if (size < 0 && errno == EINTR) continue;
-      if (size < 0) return base::ErrnoStatus(errno, path);
-      data.remove_prefix(static_cast<size_t>(size));
-    }
+  base::MutexLock lock(mutex_);
+  RETURN_IF_ERROR(base::MakeDirectories(path.substr(0, path.rfind('/'))));
+  const base::UniqueFd file(
+      open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
+  struct stat info;
+  if (!file.valid() || fstat(file.get(), &info) != 0) return base::ErrnoStatus(errno, path);
+  if (offset < 0 || offset > info.st_size) return OffsetInvalid(offset, info.st_size);
+  data.remove_prefix(std::min(data.size(), static_cast<size_t>(info.st_size - offset)));
+  data = data.substr(0, static_cast<size_t>(std::max<int64_t>(0, kLogBytesMax - info.st_size)));
+  while (!data.empty()) {
+    const ssize_t size = write(file.get(), data.data(), data.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return base::ErrnoStatus(errno, path);
+    data.remove_prefix(static_cast<size_t>(size));
   }
-  WakeAll();
   return absl::OkStatus();
 }
 

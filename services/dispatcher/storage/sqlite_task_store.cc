@@ -66,6 +66,10 @@ absl::Status ResultMissingFor(const AttemptKey& key) {
                      absl::StrCat("the result of ", key.Name(), " is not in the database"));
 }
 
+Pause ReadPause(const sqlite::Row& row) {
+  return {.scope = row.Text(0), .reason = row.Text(1), .actor = row.Text(2), .time = row.Time(3)};
+}
+
 [[noreturn]] void EndProcess(const absl::Status& status) {
   const std::string text =
       absl::StrCat("dispatcher: a change could not be stored: ", status.ToString(), "\n");
@@ -109,10 +113,7 @@ absl::StatusOr<Snapshot> SqliteTaskStore::Load() {
     for (CheckpointRow& row : checkpoints) {
       snapshot.checkpoints.push_back(std::move(row.checkpoint));
     }
-    ASSIGN_OR_RETURN(snapshot.pauses, reader.Query(kPauses, [](const sqlite::Row& row) {
-      return Pause{
-          .scope = row.Text(0), .reason = row.Text(1), .actor = row.Text(2), .time = row.Time(3)};
-    }));
+    ASSIGN_OR_RETURN(snapshot.pauses, reader.Query(kPauses, ReadPause));
     ASSIGN_OR_RETURN(snapshot.open_keys, reader.Query(kOpenKeys, ReadAttempt));
     ASSIGN_OR_RETURN(
         snapshot.ledger_cursor,
@@ -230,6 +231,10 @@ absl::StatusOr<TaskStore::CheckpointPage> SqliteTaskStore::ListCheckpoints(const
     }
     return page;
   });
+}
+
+absl::StatusOr<std::vector<Pause>> SqliteTaskStore::ListPauses() {
+  return database_->Read([](sqlite::Reader& reader) { return reader.Query(kPauses, ReadPause); });
 }
 
 absl::StatusOr<ChangeResult> SqliteTaskStore::ReadChange(const AttemptKey& attempt) {

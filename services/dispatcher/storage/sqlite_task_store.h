@@ -44,6 +44,7 @@ class SqliteTaskStore final : public TaskStore {
   absl::StatusOr<std::vector<Attempt>> ListAttempts(const TaskKey& task) override;
   absl::StatusOr<CheckpointPage> ListCheckpoints(const std::string& plan, bool show_resolved,
                                                  int64_t after, int limit) override;
+  absl::StatusOr<std::vector<Pause>> ListPauses() override;
   absl::StatusOr<ChangeResult> ReadChange(const AttemptKey& attempt) override;
   absl::StatusOr<EvidenceResult> ReadEvidence(const AttemptKey& attempt) override;
 

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "lib/base/clock.h"
+#include "lib/base/id_generator.h"
+#include "lib/base/mutex.h"
+#include "lib/base/process.h"
+#include "services/dispatcher/domain/agent_fleet.h"
+#include "services/dispatcher/domain/agent_tokens.h"
+
+namespace slipway::dispatcher {
+
+// Agents as child processes, each with a token of its own. A child that the dispatcher leaves
+// behind is killed by the kernel. One thread starts, watches and reaps them.
+class ProcessFleet final : public AgentFleet {
+ public:
+  struct Program {
+    std::string path;
+    std::string config;
+  };
+  // Called on the fleet's thread when an agent is gone or could not be started.
+  using OnExited = std::function<void(std::string agent, std::string problem)>;
+
+  // `programs` by host.
+  ProcessFleet(std::map<std::string, Program> programs, AgentTokens& tokens, base::IdGenerator& ids,
+               base::Clock& clock);
+  ~ProcessFleet() override { Stop(); }
+
+  void Begin(OnExited on_exited);
+
+  // Kills all and joins. Idempotent.
+  void Stop();
+
+  void Start(const std::string& host, const std::string& agent) override;
+  void Retire(const std::string& agent) override;
+
+ private:
+  struct Child {
+    base::Process process;
+    absl::Duration terminate_at = absl::InfiniteDuration();
+    absl::Duration kill_at = absl::InfiniteDuration();
+  };
+  struct Order {
+    std::string host;  // Empty: retire.
+    std::string agent;
+  };
+
+  void Loop();
+  void Obey(const Order& order);
+  void Launch(const std::string& host, const std::string& agent);
+  void Watch();
+  bool Reap(const std::string& agent, Child& child);
+
+  const std::map<std::string, Program> programs_;
+  AgentTokens& tokens_;
+  base::IdGenerator& ids_;
+  base::Clock& clock_;
+  OnExited on_exited_;
+  std::map<std::string, Child> children_;  // Of the thread.
+
+  base::Mutex mutex_;
+  base::CondVar changed_;
+  std::vector<Order> orders_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+}  // namespace slipway::dispatcher

@@ -1,0 +1,185 @@
+#include "services/dispatcher/rpc/convert.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/digest.h"
+#include "lib/base/status_macros.h"
+#include "services/dispatcher/domain/limits.h"
+#include "services/dispatcher/rpc/time_convert.h"
+
+namespace slipway::dispatcher {
+namespace {
+
+template <typename Repeated>
+std::vector<std::string> Strings(const Repeated& repeated) {
+  return {repeated.begin(), repeated.end()};
+}
+
+TaskSpec TaskSpecFromProto(const v1::TaskSpec& proto) {
+  return {.id = proto.id(),
+          .title = proto.title(),
+          .description = proto.description(),
+          .depends_on = Strings(proto.depends_on()),
+          .intent = proto.intent(),
+          .role = proto.role(),
+          .allowed_paths = Strings(proto.allowed_paths()),
+          .context_paths = Strings(proto.context_paths()),
+          .acceptance = Strings(proto.acceptance()),
+          .priority = proto.priority(),
+          .critical = proto.critical(),
+          .limit_usd_nanos = proto.limit_usd_nanos(),
+          .attempt_timeout = FromProto(proto.attempt_timeout()),
+          .estimate = FromProto(proto.estimate_duration())};
+}
+
+void SpecToProto(const TaskSpec& spec, v1::TaskSpec& proto) {
+  proto.set_id(spec.id);
+  proto.set_title(spec.title);
+  proto.set_description(spec.description);
+  proto.mutable_depends_on()->Add(spec.depends_on.begin(), spec.depends_on.end());
+  proto.set_intent(spec.intent);
+  proto.set_role(spec.role);
+  proto.mutable_allowed_paths()->Add(spec.allowed_paths.begin(), spec.allowed_paths.end());
+  proto.mutable_context_paths()->Add(spec.context_paths.begin(), spec.context_paths.end());
+  proto.mutable_acceptance()->Add(spec.acceptance.begin(), spec.acceptance.end());
+  proto.set_priority(spec.priority);
+  proto.set_critical(spec.critical);
+  proto.set_limit_usd_nanos(spec.limit_usd_nanos);
+  if (spec.attempt_timeout > absl::ZeroDuration()) {
+    ToProto(spec.attempt_timeout, *proto.mutable_attempt_timeout());
+  }
+  if (spec.estimate > absl::ZeroDuration()) {
+    ToProto(spec.estimate, *proto.mutable_estimate_duration());
+  }
+}
+
+RunPolicy PolicyFromProto(const common::v1::ProjectPolicy& proto) {
+  RunPolicy policy{.task_limit_usd_nanos = proto.attempts().task_limit_usd_nanos(),
+                   .parallel_max = std::max(0, proto.parallel_max()),
+                   .human_approval = proto.review().human_approval()};
+  if (proto.attempts().has_retries_max()) {
+    policy.retries_max = std::max(0, proto.attempts().retries_max());
+  }
+  const absl::Duration timeout = FromProto(proto.attempts().attempt_timeout());
+  if (timeout > absl::ZeroDuration()) {
+    policy.attempt_timeout = std::min(timeout, kAttemptTimeoutMax);
+  }
+  for (const auto& validator : proto.validators()) {
+    policy.validators.push_back(ValidatorFromProto(validator));
+  }
+  return policy;
+}
+
+}  // namespace
+
+absl::StatusOr<PlanSpec> PlanSpecFromProto(const v1::PlanSpec& proto) {
+  RETURN_IF_ERROR(CheckPlanName(proto.plan()));
+  // Messages without maps are written the same way every time.
+  PlanSpec spec{.plan = proto.plan(),
+                .title = proto.title(),
+                .version = proto.version(),
+                .branch = proto.branch(),
+                .base_commit = proto.base_commit(),
+                .policy = PolicyFromProto(proto.policy()),
+                .digest = base::Sha256Hex(proto.SerializeAsString())};
+  for (const v1::TaskSpec& task : proto.tasks()) spec.tasks.push_back(TaskSpecFromProto(task));
+  return spec;
+}
+
+Validator ValidatorFromProto(const common::v1::Validator& proto) {
+  return {.name = proto.name(),
+          .command = Strings(proto.command()),
+          .run_timeout = FromProto(proto.run_timeout()),
+          .directory = proto.directory(),
+          .output_format = proto.output_format()};
+}
+
+void ToProto(const Validator& validator, common::v1::Validator& proto) {
+  proto.set_name(validator.name);
+  proto.mutable_command()->Add(validator.command.begin(), validator.command.end());
+  if (validator.run_timeout > absl::ZeroDuration()) {
+    ToProto(validator.run_timeout, *proto.mutable_run_timeout());
+  }
+  proto.set_directory(validator.directory);
+  proto.set_output_format(validator.output_format);
+}
+
+void ToProto(const Run& run, bool paused, const std::vector<std::pair<TaskState, int>>& counts,
+             v1::Run& proto) {
+  proto.set_plan(run.plan);
+  proto.set_title(run.title);
+  proto.set_state(static_cast<v1::Run::State>(run.state));
+  proto.set_paused(paused);
+  for (const auto& [state, count] : counts) {
+    (*proto.mutable_tasks_by_state())[std::string(Name(state))] = count;
+  }
+  proto.set_branch(run.branch);
+  proto.set_result(run.result);
+  ToProto(run.start_time, *proto.mutable_start_time());
+  if (run.end_time.has_value()) ToProto(*run.end_time, *proto.mutable_end_time());
+}
+
+void ToProto(const Task& task, v1::Task& proto) {
+  proto.set_name(task.key.Name());
+  proto.set_title(task.spec.title);
+  proto.set_state(static_cast<v1::Task::State>(task.state));
+  proto.set_epoch(task.epoch);
+  proto.set_reason(task.reason);
+  proto.set_detail(task.detail);
+  if (task.resume_time.has_value()) ToProto(*task.resume_time, *proto.mutable_resume_time());
+  for (const auto& [retry_class, count] : task.progress.retries) {
+    if (count > 0) (*proto.mutable_retries())[retry_class] = count;
+  }
+  SpecToProto(task.spec, *proto.mutable_spec());
+  proto.set_merged_commit(task.merged_commit);
+  if (task.open_checkpoint > 0) {
+    proto.set_checkpoint(CheckpointKey{.task = task.key, .number = task.open_checkpoint}.Name());
+  }
+  if (task.epoch > 0) proto.set_attempt(task.attempt().Name());
+  if (task.ready_time.has_value()) ToProto(*task.ready_time, *proto.mutable_ready_time());
+  if (task.end_time.has_value()) ToProto(*task.end_time, *proto.mutable_end_time());
+}
+
+void ToProto(const Attempt& attempt, int64_t log_bytes, v1::Attempt& proto) {
+  proto.set_name(attempt.key.Name());
+  proto.set_kind(static_cast<v1::Attempt::Kind>(attempt.kind));
+  proto.set_state(static_cast<v1::Attempt::State>(attempt.state));
+  proto.set_epoch(attempt.key.epoch);
+  proto.set_host(attempt.host);
+  proto.set_agent(attempt.agent);
+  proto.set_reason(attempt.reason);
+  proto.set_detail(attempt.detail);
+  proto.mutable_feedback()->Add(attempt.feedback.begin(), attempt.feedback.end());
+  ToProto(attempt.start_time, *proto.mutable_start_time());
+  if (attempt.end_time.has_value()) ToProto(*attempt.end_time, *proto.mutable_end_time());
+  proto.set_log_bytes(log_bytes);
+}
+
+void ToProto(const Checkpoint& checkpoint, v1::Checkpoint& proto) {
+  proto.set_name(checkpoint.key.Name());
+  proto.set_reason(checkpoint.reason);
+  proto.set_question(checkpoint.question);
+  proto.mutable_evidence()->Add(checkpoint.evidence.begin(), checkpoint.evidence.end());
+  for (const Decision option : checkpoint.options) {
+    proto.add_options(static_cast<v1::Checkpoint::Decision>(option));
+  }
+  proto.set_decision(static_cast<v1::Checkpoint::Decision>(checkpoint.decision));
+  proto.set_guidance(checkpoint.guidance);
+  proto.set_actor(checkpoint.actor);
+  ToProto(checkpoint.open_time, *proto.mutable_open_time());
+  if (checkpoint.resolve_time.has_value()) {
+    ToProto(*checkpoint.resolve_time, *proto.mutable_resolve_time());
+  }
+}
+
+void ToProto(const HostStatus& host, v1::Host& proto) {
+  proto.set_name(host.name);
+  proto.set_driver(host.process ? "process" : "external");
+  proto.set_slots(host.slots);
+  proto.set_agents(host.agents);
+  proto.set_busy(host.busy);
+  proto.set_problem(host.problem);
+}
+
+}  // namespace slipway::dispatcher

@@ -1,0 +1,77 @@
+#include "services/dispatcher/rpc/grpc_models.h"
+
+#include <utility>
+
+#include "lib/rpc/client_call.h"
+#include "services/dispatcher/rpc/service_identity.h"
+#include "services/dispatcher/rpc/time_convert.h"
+
+namespace slipway::dispatcher {
+namespace {
+
+namespace pb = models::v1;
+using Async = pb::ModelsService::StubInterface::async_interface;
+
+// Less than an offer lives, so that a key does not come for an offer that was taken back.
+constexpr absl::Duration kIssueTimeout = absl::Seconds(8);
+constexpr absl::Duration kRevokeTimeout = absl::Seconds(30);
+
+// Waits for a service that starts again instead of failing at once.
+rpc::CallOptions Patient(absl::Duration timeout) {
+  rpc::CallOptions options = AsDispatcher(timeout);
+  options.wait_for_ready = true;
+  return options;
+}
+
+}  // namespace
+
+void GrpcModels::IssueKey(const KeyRequest& request,
+                          absl::AnyInvocable<void(absl::StatusOr<IssuedKey>) &&> done) {
+  pb::IssueAttemptKeyRequest proto;
+  const TaskKey& task = request.attempt.task;
+  proto.mutable_scopes()->set_project(ProjectOf(task.plan));
+  proto.mutable_scopes()->set_plan(task.plan);
+  proto.mutable_scopes()->set_task(task.Name());
+  proto.mutable_scopes()->set_attempt(request.attempt.Name());
+  proto.set_epoch(request.attempt.epoch);
+  proto.add_roles(request.role);
+  ToProto(request.lifetime, *proto.mutable_lifetime());
+  proto.set_limit_usd_nanos(request.limit_usd_nanos);
+  const uint64_t id = calls_.Begin();
+  using Method = void (Async::*)(grpc::ClientContext*, const pb::IssueAttemptKeyRequest*,
+                                 pb::IssueAttemptKeyResponse*, std::function<void(grpc::Status)>);
+  calls_.Attach(id, rpc::CallUnaryAsync(
+                        *stub_->async(), static_cast<Method>(&Async::IssueAttemptKey),
+                        std::move(proto), Patient(kIssueTimeout),
+                        absl::AnyInvocable<void(absl::StatusOr<pb::IssueAttemptKeyResponse>) &&>(
+                            [this, id, done = std::move(done)](
+                                absl::StatusOr<pb::IssueAttemptKeyResponse> key) mutable {
+                              if (key.ok()) {
+                                std::move(done)(IssuedKey{.key = key->key(),
+                                                          .proxy_address = key->proxy_address()});
+                              } else {
+                                std::move(done)(key.status());
+                              }
+                              calls_.End(id);
+                            })));
+}
+
+void GrpcModels::RevokeKeys(const AttemptKey& attempt,
+                            absl::AnyInvocable<void(absl::Status) &&> done) {
+  pb::RevokeAttemptKeysRequest proto;
+  proto.set_attempt(attempt.Name());
+  const uint64_t id = calls_.Begin();
+  using Method = void (Async::*)(grpc::ClientContext*, const pb::RevokeAttemptKeysRequest*,
+                                 pb::RevokeAttemptKeysResponse*, std::function<void(grpc::Status)>);
+  calls_.Attach(id, rpc::CallUnaryAsync(
+                        *stub_->async(), static_cast<Method>(&Async::RevokeAttemptKeys),
+                        std::move(proto), Patient(kRevokeTimeout),
+                        absl::AnyInvocable<void(absl::StatusOr<pb::RevokeAttemptKeysResponse>) &&>(
+                            [this, id, done = std::move(done)](
+                                absl::StatusOr<pb::RevokeAttemptKeysResponse> result) mutable {
+                              std::move(done)(result.status());
+                              calls_.End(id);
+                            })));
+}
+
+}  // namespace slipway::dispatcher

@@ -1,0 +1,212 @@
+#include "services/dispatcher/rpc/grpc_reviewer.h"
+
+#include <utility>
+
+#include "lib/base/status_macros.h"
+#include "lib/rpc/client_call.h"
+#include "services/dispatcher/rpc/convert.h"
+#include "services/dispatcher/rpc/service_identity.h"
+#include "services/dispatcher/rpc/time_convert.h"
+
+namespace slipway::dispatcher {
+namespace {
+
+namespace pb = reviewer::v1;
+using Async = pb::ReviewerService::StubInterface::async_interface;
+
+// Steps on repositories take milliseconds; a critic thinks for minutes.
+constexpr absl::Duration kStepTimeout = absl::Seconds(60);
+constexpr absl::Duration kJudgeTimeout = absl::Minutes(20);
+
+Merged MergedFromProto(const pb::Merged& proto) {
+  return {.branch = proto.branch(), .commit = proto.commit(), .detail = proto.detail()};
+}
+
+absl::Status Unreadable() { return absl::InternalError("the reviewer's answer has no result"); }
+
+absl::StatusOr<Inspection> InspectionFromProto(const pb::InspectResponse& proto) {
+  if (proto.has_accepted()) return Inspection{.accepted = true};
+  if (!proto.has_refused()) return Unreadable();
+  Inspection inspection{.human_may_accept = proto.refused().human_may_accept()};
+  for (const pb::Reason& reason : proto.refused().reasons()) {
+    inspection.reasons.push_back(
+        {.code = reason.code(), .path = reason.path(), .detail = reason.detail()});
+  }
+  return inspection;
+}
+
+absl::StatusOr<CandidateOutcome> CandidateFromProto(const pb::CreateCandidateResponse& proto) {
+  if (proto.has_merged()) return CandidateOutcome(MergedFromProto(proto.merged()));
+  if (proto.has_conflict()) {
+    Conflict conflict;
+    for (const pb::ConflictedPath& path : proto.conflict().paths()) {
+      conflict.paths.push_back({.path = path.path(), .kind = path.kind(), .hunks = path.hunks()});
+    }
+    return CandidateOutcome(std::move(conflict));
+  }
+  if (!proto.has_candidate()) return Unreadable();
+  const pb::Candidate& from = proto.candidate();
+  Candidate candidate{.name = from.name(),
+                      .commit = from.commit(),
+                      .tree = from.tree(),
+                      .validator_digest = from.validator_digest(),
+                      .evidence_passed = from.evidence_passed()};
+  for (const auto& validator : from.validators()) {
+    candidate.validators.push_back(ValidatorFromProto(validator));
+  }
+  return CandidateOutcome(std::move(candidate));
+}
+
+absl::StatusOr<EvidenceOutcome> EvidenceOutcomeFromProto(const pb::RecordEvidenceResponse& proto) {
+  return EvidenceOutcome{.passed = proto.passed(), .feedback = proto.feedback()};
+}
+
+absl::StatusOr<Judgement> JudgementFromProto(const pb::JudgeResponse& proto) {
+  Judgement judgement{.summary = proto.summary(),
+                      .gaps = {proto.gaps().begin(), proto.gaps().end()}};
+  switch (proto.verdict()) {
+    case pb::VERDICT_PASSED:
+      judgement.verdict = Verdict::kPassed;
+      return judgement;
+    case pb::VERDICT_GAPS_FOUND:
+      judgement.verdict = Verdict::kGapsFound;
+      return judgement;
+    case pb::VERDICT_HUMAN_NEEDED:
+      judgement.verdict = Verdict::kHumanNeeded;
+      return judgement;
+    default:
+      return Unreadable();
+  }
+}
+
+absl::StatusOr<Merged> MergeFromProto(const pb::MergeResponse& proto) {
+  if (!proto.has_merged()) return Unreadable();
+  return MergedFromProto(proto.merged());
+}
+
+pb::InspectRequest InspectToProto(const InspectStep& step, ChangeResult change) {
+  pb::InspectRequest request;
+  request.set_attempt(step.attempt.Name());
+  request.set_epoch(step.attempt.epoch);
+  request.set_base_commit(step.base_commit);
+  request.set_patch(std::move(change.patch));
+  request.set_expected_tree(change.tree);
+  request.mutable_allowed_paths()->Add(step.allowed_paths.begin(), step.allowed_paths.end());
+  request.set_title(step.title);
+  request.set_approver(step.approver);
+  return request;
+}
+
+pb::RecordEvidenceRequest EvidenceToProto(const EvidenceStep& step,
+                                          const EvidenceResult& evidence) {
+  pb::RecordEvidenceRequest request;
+  request.set_candidate(step.candidate);
+  request.set_tree(evidence.tree);
+  request.set_validator_digest(evidence.validator_digest);
+  request.set_attempt(step.attempt.Name());
+  for (const ValidatorOutcome& outcome : evidence.outcomes) {
+    pb::ValidatorResult& result = *request.add_results();
+    result.set_validator(outcome.validator);
+    result.set_passed(outcome.exit_code == 0 && !outcome.timed_out);
+    result.set_exit_code(outcome.exit_code);
+    result.set_timed_out(outcome.timed_out);
+    ToProto(outcome.run_duration, *result.mutable_run_duration());
+    result.set_output_tail(outcome.output_tail);
+  }
+  return request;
+}
+
+}  // namespace
+
+template <typename Response, typename T, typename Method, typename Request>
+void GrpcReviewer::Call(uint64_t id, Method method, Request request, absl::Duration timeout,
+                        absl::StatusOr<T> (*convert)(const Response&), Done<T> done) {
+  calls_.Attach(id, rpc::CallUnaryAsync(
+                        *stub_->async(), method, std::move(request), AsDispatcher(timeout),
+                        absl::AnyInvocable<void(absl::StatusOr<Response>) &&>(
+                            [this, id, convert,
+                             done = std::move(done)](absl::StatusOr<Response> response) mutable {
+                              std::move(done)(response.ok() ? convert(*response)
+                                                            : absl::StatusOr<T>(response.status()));
+                              calls_.End(id);
+                            })));
+}
+
+void GrpcReviewer::Inspect(const InspectStep& step, Done<Inspection> done) {
+  const uint64_t id = calls_.Begin();
+  auto shared = std::make_shared<Done<Inspection>>(std::move(done));
+  const absl::Status queued = executor_.TryRun([this, id, step, shared] {
+    absl::StatusOr<ChangeResult> change = store_.ReadChange(step.attempt);
+    if (change.ok()) {
+      using Method = void (Async::*)(grpc::ClientContext*, const pb::InspectRequest*,
+                                     pb::InspectResponse*, std::function<void(grpc::Status)>);
+      return Call(id, static_cast<Method>(&Async::Inspect),
+                  InspectToProto(step, *std::move(change)), kStepTimeout, &InspectionFromProto,
+                  std::move(*shared));
+    }
+    std::move (*shared)(change.status());
+    calls_.End(id);
+  });
+  if (queued.ok()) return;
+  std::move (*shared)(queued);
+  calls_.End(id);
+}
+
+void GrpcReviewer::CreateCandidate(const CandidateStep& step, Done<CandidateOutcome> done) {
+  pb::CreateCandidateRequest request;
+  if (step.plan.empty()) {
+    request.set_attempt(step.attempt.Name());
+  } else {
+    request.set_plan(step.plan);
+  }
+  using Method = void (Async::*)(grpc::ClientContext*, const pb::CreateCandidateRequest*,
+                                 pb::CreateCandidateResponse*, std::function<void(grpc::Status)>);
+  Call(calls_.Begin(), static_cast<Method>(&Async::CreateCandidate), std::move(request),
+       kStepTimeout, &CandidateFromProto, std::move(done));
+}
+
+void GrpcReviewer::RecordEvidence(const EvidenceStep& step, Done<EvidenceOutcome> done) {
+  const uint64_t id = calls_.Begin();
+  auto shared = std::make_shared<Done<EvidenceOutcome>>(std::move(done));
+  const absl::Status queued = executor_.TryRun([this, id, step, shared] {
+    const absl::StatusOr<EvidenceResult> evidence = store_.ReadEvidence(step.attempt);
+    if (evidence.ok()) {
+      using Method =
+          void (Async::*)(grpc::ClientContext*, const pb::RecordEvidenceRequest*,
+                          pb::RecordEvidenceResponse*, std::function<void(grpc::Status)>);
+      return Call(id, static_cast<Method>(&Async::RecordEvidence), EvidenceToProto(step, *evidence),
+                  kStepTimeout, &EvidenceOutcomeFromProto, std::move(*shared));
+    }
+    std::move (*shared)(evidence.status());
+    calls_.End(id);
+  });
+  if (queued.ok()) return;
+  std::move (*shared)(queued);
+  calls_.End(id);
+}
+
+void GrpcReviewer::Judge(const JudgeStep& step, Done<Judgement> done) {
+  pb::JudgeRequest request;
+  request.set_candidate(step.candidate);
+  request.set_title(step.title);
+  request.set_description(step.description);
+  request.mutable_acceptance()->Add(step.acceptance.begin(), step.acceptance.end());
+  request.set_critical(step.critical);
+  request.set_round(step.round);
+  using Method = void (Async::*)(grpc::ClientContext*, const pb::JudgeRequest*, pb::JudgeResponse*,
+                                 std::function<void(grpc::Status)>);
+  Call(calls_.Begin(), static_cast<Method>(&Async::Judge), std::move(request), kJudgeTimeout,
+       &JudgementFromProto, std::move(done));
+}
+
+void GrpcReviewer::Merge(const MergeStep& step, Done<Merged> done) {
+  pb::MergeRequest request;
+  request.set_candidate(step.candidate);
+  request.set_approver(step.approver);
+  using Method = void (Async::*)(grpc::ClientContext*, const pb::MergeRequest*, pb::MergeResponse*,
+                                 std::function<void(grpc::Status)>);
+  Call(calls_.Begin(), static_cast<Method>(&Async::Merge), std::move(request), kStepTimeout,
+       &MergeFromProto, std::move(done));
+}
+
+}  // namespace slipway::dispatcher

@@ -1,0 +1,179 @@
+#include "services/dispatcher/server.h"
+
+#include <utility>
+
+#include "absl/random/random.h"
+#include "lib/base/mutex.h"
+#include "lib/base/status_macros.h"
+#include "lib/base/thread_pool.h"
+#include "lib/events/event_log_service.h"
+#include "lib/http/admin_server.h"
+#include "lib/log/log.h"
+#include "lib/metrics/metrics.h"
+#include "lib/rpc/channel.h"
+#include "lib/rpc/server.h"
+#include "services/dispatcher/domain/dispatcher.h"
+#include "services/dispatcher/domain/limits.h"
+#include "services/dispatcher/fleet/kill_switch.h"
+#include "services/dispatcher/fleet/process_fleet.h"
+#include "services/dispatcher/rpc/agent_service.h"
+#include "services/dispatcher/rpc/dispatcher_handlers.h"
+#include "services/dispatcher/rpc/dispatcher_service.h"
+#include "services/dispatcher/rpc/grpc_models.h"
+#include "services/dispatcher/rpc/grpc_reviewer.h"
+#include "services/dispatcher/rpc/ledger_follower.h"
+#include "services/dispatcher/server_settings.h"
+#include "services/dispatcher/storage/log_files.h"
+#include "services/dispatcher/storage/sqlite_task_store.h"
+
+namespace slipway::dispatcher {
+namespace {
+
+// Reads of rows and logs: short, and many watch at once.
+constexpr int kReadThreads = 4;
+constexpr int kEventThreads = 2;
+// Room for the largest result and what surrounds it.
+constexpr int kMessageBytesMax = static_cast<int>(kResultBytesMax) + (1 << 20);
+
+Randomness OwnRandomness() {
+  auto mutex = std::make_shared<base::Mutex>();
+  auto generator = std::make_shared<absl::BitGen>();
+  return [mutex, generator] {
+    base::MutexLock lock(*mutex);
+    return absl::Uniform(*generator, 0.0, 1.0);
+  };
+}
+
+}  // namespace
+
+// In the order of what needs what; destroyed in reverse.
+class Server::Parts final {
+ public:
+  Parts(std::unique_ptr<SqliteTaskStore> store, std::unique_ptr<LogFiles> logs, Settings settings,
+        const config::v1::DispatcherConfig& config, const Environment& environment)
+      : store_(std::move(store)),
+        logs_(std::move(logs)),
+        reviewer_channel_(
+            rpc::MakeChannel(config.reviewer_address(), {.max_message_bytes = kMessageBytesMax})),
+        repository_(repository::v1::RepositoryService::NewStub(reviewer_channel_)),
+        reviewer_(reviewer_channel_, *store_, read_pool_),
+        models_(rpc::MakeChannel(config.models_address())),
+        fleet_(ProgramsOf(config), tokens_, environment.ids, environment.clock),
+        dispatcher_({.store = *store_,
+                     .reviewer = reviewer_,
+                     .models = models_,
+                     .fleet = fleet_,
+                     .clock = environment.clock,
+                     .ids = environment.ids,
+                     .random = environment.random ? environment.random : OwnRandomness(),
+                     .settings = std::move(settings)}),
+        handlers_(dispatcher_, *store_, *logs_),
+        log_host_{*logs_, *store_, read_pool_, environment.clock},
+        service_(handlers_, log_host_, read_pool_),
+        event_service_(store_->event_log(), event_pool_, environment.clock),
+        agent_service_({dispatcher_, tokens_, *logs_, log_pool_},
+                       {dispatcher_, tokens_, *repository_}),
+        clock_(environment.clock) {}
+
+  ~Parts() { Stop(); }
+
+  absl::Status Serve(const config::v1::DispatcherConfig& config) {
+    RETURN_IF_ERROR(AddExternalTokens(config, tokens_));
+    fleet_.Begin([this](std::string agent, std::string problem) {
+      dispatcher_.OnAgentExited(std::move(agent), std::move(problem));
+    });
+    ASSIGN_OR_RETURN(const std::string cursor, dispatcher_.Start());
+    const absl::Duration drain = DrainTimeout(config.listen());
+    ASSIGN_OR_RETURN(agents_, rpc::Server::Start({.address = config.agent_address(),
+                                                  .services = {&agent_service_},
+                                                  .max_message_bytes = kMessageBytesMax,
+                                                  .drain_timeout = absl::Milliseconds(200)}));
+    ASSIGN_OR_RETURN(grpc_, rpc::Server::Start({.address = config.listen().address(),
+                                                .services = {&service_, &event_service_},
+                                                .max_message_bytes = kMessageBytesMax,
+                                                .drain_timeout = drain}));
+    kill_switch_ = std::make_unique<KillSwitch>(config.kill_switch_file(), clock_,
+                                                [this](bool on) { dispatcher_.SetKillSwitch(on); });
+    follower_ = std::make_unique<LedgerFollower>(rpc::MakeChannel(config.ledger_address()),
+                                                 dispatcher_, cursor);
+    if (config.listen().admin_address().empty()) return absl::OkStatus();
+    ASSIGN_OR_RETURN(admin_, http::AdminServer::Start({.address = config.listen().admin_address(),
+                                                       .metrics = [] { return metrics::Render(); },
+                                                       .ready = [] { return absl::OkStatus(); }}));
+    return absl::OkStatus();
+  }
+
+  void Stop() {
+    if (stopped_) return;
+    stopped_ = true;
+    event_service_.EndStreams();
+    log_host_.stopping = true;
+    if (kill_switch_ != nullptr) kill_switch_->Stop();
+    if (follower_ != nullptr) follower_->Stop();
+    if (grpc_ != nullptr) grpc_->Shutdown();
+    if (agents_ != nullptr) agents_->Shutdown();
+    // What follows from the end of sessions and processes is for the next start to find.
+    dispatcher_.Stop();
+    fleet_.Stop();
+    store_->Stop();
+    reviewer_.Stop();
+    models_.Stop();
+    read_pool_.Stop();
+    log_pool_.Stop();
+    event_pool_.Stop();
+  }
+
+  const std::string& address() const { return grpc_->address(); }
+  const std::string& agent_address() const { return agents_->address(); }
+  int admin_port() const { return admin_ == nullptr ? 0 : admin_->port(); }
+
+ private:
+  const std::unique_ptr<SqliteTaskStore> store_;
+  const std::unique_ptr<LogFiles> logs_;
+  AgentTokens tokens_;
+  base::ThreadPool read_pool_{{.threads = kReadThreads}};
+  base::ThreadPool log_pool_{{.threads = 1}};
+  base::ThreadPool event_pool_{{.threads = kEventThreads}};
+  const std::shared_ptr<grpc::Channel> reviewer_channel_;
+  const std::unique_ptr<repository::v1::RepositoryService::Stub> repository_;
+  GrpcReviewer reviewer_;
+  GrpcModels models_;
+  ProcessFleet fleet_;
+  Dispatcher dispatcher_;
+  DispatcherHandlers handlers_;
+  ReadLogReactor::Host log_host_;
+  DispatcherService service_;
+  events::EventLogService event_service_;
+  AgentService agent_service_;
+  base::Clock& clock_;
+  std::unique_ptr<rpc::Server> agents_;
+  std::unique_ptr<rpc::Server> grpc_;
+  std::unique_ptr<KillSwitch> kill_switch_;
+  std::unique_ptr<LedgerFollower> follower_;
+  std::unique_ptr<http::AdminServer> admin_;
+  bool stopped_ = false;
+};
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::DispatcherConfig& config,
+                                                      const Environment& environment) {
+  ASSIGN_OR_RETURN(Settings settings, SettingsOf(config));
+  ASSIGN_OR_RETURN(std::unique_ptr<SqliteTaskStore> store,
+                   SqliteTaskStore::Open(config.database(), environment.clock, environment.ids));
+  ASSIGN_OR_RETURN(std::unique_ptr<LogFiles> logs, LogFiles::Open(config.log_directory()));
+  const int64_t term = store->term();
+  auto parts = std::make_unique<Parts>(std::move(store), std::move(logs), std::move(settings),
+                                       config, environment);
+  RETURN_IF_ERROR(parts->Serve(config));
+  log::Info("dispatcher serves", {{"address", parts->address()}, {"term", term}});
+  return std::unique_ptr<Server>(new Server(std::move(parts)));
+}
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Server::~Server() = default;
+
+const std::string& Server::address() const { return parts_->address(); }
+const std::string& Server::agent_address() const { return parts_->agent_address(); }
+int Server::admin_port() const { return parts_->admin_port(); }
+void Server::Stop() { parts_->Stop(); }
+
+}  // namespace slipway::dispatcher

@@ -1,0 +1,123 @@
+#include "services/dispatcher/server_settings.h"
+
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "lib/base/error.h"
+#include "lib/base/file.h"
+#include "lib/base/resource_name.h"
+#include "lib/base/status_macros.h"
+#include "services/dispatcher/rpc/time_convert.h"
+
+namespace slipway::dispatcher {
+namespace {
+
+constexpr int kSlotsMax = 1'000;       // Agents of one host.
+constexpr size_t kTokenBytesMin = 16;  // Shorter can be guessed.
+constexpr size_t kTokenFileBytesMax = 4 << 10;
+
+absl::Status Invalid(absl::string_view field, absl::string_view problem) {
+  return base::Error(absl::StatusCode::kInvalidArgument, "CONFIG_INVALID",
+                     absl::StrCat(field, " ", problem), {{"field", std::string(field)}});
+}
+
+absl::StatusOr<absl::Duration> DurationOf(const google::protobuf::Duration& proto,
+                                          absl::string_view field, absl::Duration otherwise) {
+  const absl::Duration duration = FromProto(proto);
+  if (duration < absl::ZeroDuration()) return Invalid(field, "must not be negative");
+  return duration == absl::ZeroDuration() ? otherwise : duration;
+}
+
+absl::StatusOr<HostSettings> HostOf(const config::v1::AgentHost& host) {
+  const std::string field = absl::StrCat("hosts '", host.name(), "'");
+  if (!base::IsValidId(host.name())) return Invalid(field, "needs a name of [a-z0-9-]");
+  if (host.slots() < 1 || host.slots() > kSlotsMax) {
+    return Invalid(field, absl::StrCat("needs 1 to ", kSlotsMax, " slots"));
+  }
+  HostSettings settings{.name = absl::StrCat("hosts/", host.name()), .slots = host.slots()};
+  switch (host.driver_case()) {
+    case config::v1::AgentHost::kProcess:
+      if (host.process().agent_program().empty()) return Invalid(field, "needs agent_program");
+      if (host.process().agent_config().empty()) return Invalid(field, "needs agent_config");
+      settings.process = true;
+      settings.warm = std::clamp(host.process().warm(), 0, host.slots());
+      return settings;
+    case config::v1::AgentHost::kExternal:
+      if (host.external().token_file().empty()) return Invalid(field, "needs token_file");
+      return settings;
+    case config::v1::AgentHost::DRIVER_NOT_SET:
+      return Invalid(field, "needs a driver: process or external");
+  }
+  return Invalid(field, "needs a driver: process or external");
+}
+
+absl::Status CheckPresent(const config::v1::DispatcherConfig& config) {
+  if (config.listen().address().empty()) return Invalid("listen.address", "is missing");
+  if (config.database().empty()) return Invalid("database", "is missing");
+  if (config.log_directory().empty()) return Invalid("log_directory", "is missing");
+  if (config.agent_address().empty()) return Invalid("agent_address", "is missing");
+  if (config.reviewer_address().empty()) return Invalid("reviewer_address", "is missing");
+  if (config.models_address().empty()) return Invalid("models_address", "is missing");
+  if (config.ledger_address().empty()) return Invalid("ledger_address", "is missing");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Settings> SettingsOf(const config::v1::DispatcherConfig& config) {
+  RETURN_IF_ERROR(CheckPresent(config));
+  Settings settings;
+  ASSIGN_OR_RETURN(settings.lease_timeout,
+                   DurationOf(config.lease_timeout(), "lease_timeout", settings.lease_timeout));
+  ASSIGN_OR_RETURN(settings.beat_interval,
+                   DurationOf(config.beat_interval(), "beat_interval", settings.beat_interval));
+  ASSIGN_OR_RETURN(settings.backoff_initial, DurationOf(config.backoff_initial(), "backoff_initial",
+                                                        settings.backoff_initial));
+  if (settings.lease_timeout < 2 * settings.beat_interval) {
+    return Invalid("lease_timeout", "must be at least twice the beat_interval");
+  }
+  std::set<std::string> names;
+  for (const config::v1::AgentHost& host : config.hosts()) {
+    ASSIGN_OR_RETURN(HostSettings one, HostOf(host));
+    if (!names.insert(one.name).second) return Invalid("hosts", "names a host twice");
+    settings.hosts.push_back(std::move(one));
+  }
+  return settings;
+}
+
+std::map<std::string, ProcessFleet::Program> ProgramsOf(
+    const config::v1::DispatcherConfig& config) {
+  std::map<std::string, ProcessFleet::Program> programs;
+  for (const config::v1::AgentHost& host : config.hosts()) {
+    if (!host.has_process()) continue;
+    programs[absl::StrCat("hosts/", host.name())] = {.path = host.process().agent_program(),
+                                                     .config = host.process().agent_config()};
+  }
+  return programs;
+}
+
+absl::Status AddExternalTokens(const config::v1::DispatcherConfig& config, AgentTokens& tokens) {
+  for (const config::v1::AgentHost& host : config.hosts()) {
+    if (!host.has_external()) continue;
+    const std::string field = absl::StrCat("token_file of host '", host.name(), "'");
+    absl::StatusOr<std::string> text =
+        base::ReadFile(host.external().token_file(), kTokenFileBytesMax);
+    if (!text.ok())
+      return Invalid(field, absl::StrCat("cannot be read: ", text.status().message()));
+    const std::string token(absl::StripAsciiWhitespace(*text));
+    if (token.size() < kTokenBytesMin) {
+      return Invalid(field, absl::StrCat("needs at least ", kTokenBytesMin, " characters"));
+    }
+    tokens.Add(token, {.host = absl::StrCat("hosts/", host.name())});
+  }
+  return absl::OkStatus();
+}
+
+absl::Duration DrainTimeout(const config::v1::Listen& listen) {
+  const absl::Duration timeout = FromProto(listen.drain_timeout());
+  return timeout > absl::ZeroDuration() ? timeout : absl::Seconds(5);
+}
+
+}  // namespace slipway::dispatcher

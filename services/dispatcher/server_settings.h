@@ -1,0 +1,24 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/dispatcher/domain/agent_tokens.h"
+#include "services/dispatcher/domain/settings.h"
+#include "services/dispatcher/fleet/process_fleet.h"
+#include "slipway/config/v1/dispatcher.pb.h"
+
+namespace slipway::dispatcher {
+
+// The configuration, checked and with its defaults. All fail with CONFIG_INVALID.
+absl::StatusOr<Settings> SettingsOf(const config::v1::DispatcherConfig& config);
+std::map<std::string, ProcessFleet::Program> ProgramsOf(const config::v1::DispatcherConfig& config);
+
+// Reads the tokens of external hosts from their files.
+absl::Status AddExternalTokens(const config::v1::DispatcherConfig& config, AgentTokens& tokens);
+
+absl::Duration DrainTimeout(const config::v1::Listen& listen);
+
+}  // namespace slipway::dispatcher

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <functional>
+#include <set>
+#include <string>
+
+#include "lib/base/mutex.h"
+#include "slipway/models/v1/models_service.grpc.pb.h"
+
+namespace slipway::dispatcher {
+
+// Makes keys and knows which are open.
+class FakeModels final : public models::v1::ModelsService::Service {
+ public:
+  std::function<grpc::Status()> issue;  // Refuses keys when set and not OK.
+
+  std::set<std::string> open_keys() {
+    base::MutexLock lock(mutex_);
+    return open_;
+  }
+
+  grpc::Status IssueAttemptKey(grpc::ServerContext*,
+                               const models::v1::IssueAttemptKeyRequest* request,
+                               models::v1::IssueAttemptKeyResponse* response) override {
+    if (issue) {
+      const grpc::Status status = issue();
+      if (!status.ok()) return status;
+    }
+    base::MutexLock lock(mutex_);
+    open_.insert(request->scopes().attempt());
+    response->set_key("key of " + request->scopes().attempt());
+    response->set_proxy_address("unix:/models-proxy.sock");
+    return grpc::Status::OK;
+  }
+
+  grpc::Status RevokeAttemptKeys(grpc::ServerContext*,
+                                 const models::v1::RevokeAttemptKeysRequest* request,
+                                 models::v1::RevokeAttemptKeysResponse* response) override {
+    base::MutexLock lock(mutex_);
+    response->set_revoked(static_cast<int>(open_.erase(request->attempt())));
+    return grpc::Status::OK;
+  }
+
+ private:
+  base::Mutex mutex_;
+  std::set<std::string> open_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace slipway::dispatcher
