@@ -1,0 +1,63 @@
+#include "services/models/domain/attempt_keys.h"
+
+#include <optional>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "lib/base/digest.h"
+#include "lib/base/status_macros.h"
+#include "services/models/domain/call_check.h"
+#include "services/models/domain/errors.h"
+#include "services/models/domain/limits.h"
+
+namespace slipway::models {
+namespace {
+
+constexpr absl::string_view kSecretPrefix = "slpk_";
+
+}  // namespace
+
+absl::StatusOr<AttemptKeys::Issued> AttemptKeys::IssueKey(const Issue& issue) {
+  AttemptKey key = {.epoch = issue.epoch,
+                    .roles = issue.roles,
+                    .expire_time = clock_.Now() + issue.lifetime,
+                    .limit_usd_nanos = issue.limit_usd_nanos};
+  RETURN_IF_ERROR(ScopesOfAttempt(issue.scopes.attempt, key.scopes));
+  Scopes given = issue.scopes;
+  given.role.clear();
+  if (given.project.empty()) given.project = key.scopes.project;
+  if (given.plan.empty()) given.plan = key.scopes.plan;
+  if (given.task.empty()) given.task = key.scopes.task;
+  if (!(given == key.scopes)) return ScopeInvalid("scopes do not belong to one attempt");
+  if (issue.roles.empty()) return RoleUnknown("");
+  if (issue.roles.size() > kKeyRolesMax) {
+    return ScopeInvalid(absl::StrCat("more than ", kKeyRolesMax, " roles"));
+  }
+  for (const std::string& role : issue.roles) RETURN_IF_ERROR(routes_.For(role).status());
+  if (issue.lifetime <= absl::ZeroDuration() || issue.lifetime > kKeyLifetimeMax) {
+    return LifetimeInvalid();
+  }
+  if (issue.limit_usd_nanos < 0) return LimitInvalid();
+  const std::string secret = ids_.NewSecret(kSecretPrefix);
+  key.hash = base::Sha256Hex(secret);
+  ASSIGN_OR_RETURN(const std::string replaced, store_.PutKey(key));
+  if (!replaced.empty()) running_.CancelKeys({replaced}, "KEY_REPLACED");
+  return Issued{secret, key.expire_time};
+}
+
+absl::StatusOr<int> AttemptKeys::Revoke(const std::string& attempt) {
+  Scopes scopes;
+  RETURN_IF_ERROR(ScopesOfAttempt(attempt, scopes));
+  ASSIGN_OR_RETURN(const std::vector<std::string> hashes, store_.RemoveKeys(attempt));
+  running_.CancelKeys(hashes, "KEY_REVOKED");
+  return static_cast<int>(hashes.size());
+}
+
+absl::StatusOr<AttemptKey> AttemptKeys::Authenticate(absl::string_view secret) {
+  if (!absl::StartsWith(secret, kSecretPrefix)) return KeyInvalid();
+  ASSIGN_OR_RETURN(std::optional<AttemptKey> key, store_.FindKey(base::Sha256Hex(secret)));
+  if (!key.has_value() || key->expire_time <= clock_.Now()) return KeyInvalid();
+  return *std::move(key);
+}
+
+}  // namespace slipway::models

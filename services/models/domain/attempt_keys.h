@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "lib/base/clock.h"
+#include "lib/base/id_generator.h"
+#include "services/models/domain/attempt_key.h"
+#include "services/models/domain/route_table.h"
+#include "services/models/domain/running_calls.h"
+#include "services/models/domain/store.h"
+
+namespace slipway::models {
+
+// Keys by which attempts call models. Thread-safe; blocks on disk.
+class AttemptKeys final {
+ public:
+  struct Issue {
+    Scopes scopes;
+    int64_t epoch = 0;
+    std::vector<std::string> roles;
+    absl::Duration lifetime;
+    int64_t limit_usd_nanos = 0;
+  };
+  struct Issued {
+    std::string secret;
+    absl::Time expire_time;
+  };
+
+  AttemptKeys(Store& store, const RouteTable& routes, RunningCalls& running, base::Clock& clock,
+              base::IdGenerator& ids)
+      : store_(store), routes_(routes), running_(running), clock_(clock), ids_(ids) {}
+
+  // Replaces an earlier key of the same attempt and epoch, whose calls are cancelled. Fails with
+  // ScopeInvalid, RoleUnknown, RouteMissing, LifetimeInvalid or LimitInvalid.
+  absl::StatusOr<Issued> IssueKey(const Issue& issue);
+
+  // Ends the keys of an attempt, cancels their calls, and returns how many keys there were.
+  absl::StatusOr<int> Revoke(const std::string& attempt);
+
+  // The live key of that secret. Fails with KeyInvalid.
+  absl::StatusOr<AttemptKey> Authenticate(absl::string_view secret);
+
+ private:
+  Store& store_;
+  const RouteTable& routes_;
+  RunningCalls& running_;
+  base::Clock& clock_;
+  base::IdGenerator& ids_;
+};
+
+}  // namespace slipway::models

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "lib/base/clock.h"
+#include "services/models/domain/call.h"
+#include "services/models/domain/cancellation.h"
+#include "services/models/domain/gate_keeper.h"
+#include "services/models/domain/inbox.h"
+#include "services/models/domain/ledger.h"
+#include "services/models/domain/provider.h"
+#include "services/models/domain/reply_sink.h"
+#include "services/models/domain/route.h"
+#include "services/models/domain/settler.h"
+#include "services/models/domain/store.h"
+
+namespace slipway::models {
+
+// What every try needs.
+struct CallEnvironment {
+  Store& store;
+  Ledger& ledger;
+  GateKeeper& gates;
+  Settler& settler;
+  base::Clock& clock;
+  std::string owner;  // This instance.
+};
+
+struct TryResult {
+  enum class Next { kDone, kSameRoute, kNextRoute };
+  Next next = Next::kDone;
+  absl::StatusOr<CallOutcome> outcome = absl::UnknownError("not run");
+};
+
+// One try of a call on one route: bound, hold, record, send, stream, settle. Whatever happens after
+// the hold is taken, the ledger is told how it ended, by this process or the next. Used once, by
+// one thread.
+class CallTry final {
+ public:
+  // `record` names the call, the try and the route's reasons; the rest is filled in.
+  CallTry(CallEnvironment& environment, const CallSpec& spec, const Route& route,
+          Provider& provider, CallRecord record);
+
+  TryResult Run(ReplySink& sink, Cancellation& cancellation);
+
+ private:
+  absl::StatusOr<Quote> GetQuote();
+  absl::Status Admit(const Quote& quote);
+  absl::StatusOr<int64_t> AdmitKey(const KeyUse& use, int64_t minimum) const;
+  TryResult Refuse(absl::Status error, const char* outcome, std::optional<Proof> released);
+  TryResult Send(ReplySink& sink, Cancellation& cancellation);
+  ProviderResult Receive(ReplySink& sink, Cancellation& cancellation);
+  void AskProvidersBooks(ProviderResult& result);
+  TryResult Finish(ProviderResult result, const Cancellation& cancellation);
+  TryResult Judge(const ProviderResult& result);
+  void CloseGate(const ProviderResult& result);
+  Settlement SettlementOf(const ProviderResult& result) const;
+  absl::Status End(const std::optional<Settlement>& owed);
+  void Count(const ProviderResult& result) const;
+
+  CallEnvironment& environment_;
+  const CallSpec& spec_;
+  const Route& route_;
+  Provider& provider_;
+  CallRecord record_;
+  int64_t input_tokens_ = 0;
+  int64_t output_tokens_ = 0;  // Asked for, then granted.
+  std::optional<absl::Duration> first_text_after_;
+  absl::Duration started_;
+};
+
+}  // namespace slipway::models

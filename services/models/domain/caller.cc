@@ -1,0 +1,165 @@
+#include "services/models/domain/caller.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/error.h"
+#include "lib/base/mutex.h"
+#include "lib/base/status_macros.h"
+#include "services/models/domain/call_check.h"
+#include "services/models/domain/errors.h"
+#include "services/models/domain/estimate.h"
+
+namespace slipway::models {
+namespace {
+
+// Of the reasons why no route served, the one that helps the caller most: the soonest retry.
+const absl::Status& MostHelpful(const absl::Status& a, const absl::Status& b) {
+  const auto wait = [](const absl::Status& status) {
+    const std::optional<base::ErrorDetail> detail = base::DetailOf(status);
+    return detail.has_value() ? detail->retry_after.value_or(absl::InfiniteDuration())
+                              : absl::InfiniteDuration();
+  };
+  return wait(b) < wait(a) ? b : a;
+}
+
+std::string RouteLine(const Route& route, absl::string_view verdict) {
+  return absl::StrCat(route.role, "[", route.position, "] ", route.provider, "/", route.model, ": ",
+                      verdict);
+}
+
+std::string TryId(const std::string& call_id, int number) {
+  return number == 1 ? call_id : absl::StrCat(call_id, "~", number);
+}
+
+}  // namespace
+
+absl::StatusOr<CallOutcome> Caller::Run(const CallSpec& spec, ReplySink& sink,
+                                        Cancellation& cancellation) {
+  RETURN_IF_ERROR(CheckCall(spec));
+  ASSIGN_OR_RETURN(const std::vector<Route> routes, routes_.For(spec.role));
+  const RunningCalls::Entry running(running_, spec.call_id, spec.key_hash, cancellation);
+  ASSIGN_OR_RETURN(const std::vector<CallRecord> tries, environment_.store.FindTries(spec.call_id));
+  std::optional<absl::StatusOr<CallOutcome>> recorded = FromRecord(spec, tries, sink);
+  if (recorded.has_value()) return *std::move(recorded);
+  return TryRoutes(spec, routes, static_cast<int>(tries.size()) + 1, sink, cancellation);
+}
+
+std::optional<absl::StatusOr<CallOutcome>> Caller::FromRecord(const CallSpec& spec,
+                                                              const std::vector<CallRecord>& tries,
+                                                              ReplySink& sink) const {
+  if (tries.empty()) return std::nullopt;
+  const CallRecord& last = tries.back();
+  if (last.fingerprint != Fingerprint(spec)) return CallIdReused(spec.call_id);
+  if (last.outcome == "OK") {
+    if (last.reply.empty() && last.tokens.output > 0) {
+      return OutcomeUnknown(spec.call_id, "its reply is not kept any more");
+    }
+    if (!last.reply.empty()) sink.OnText(last.reply);
+    return CallOutcome{.call = last.id,
+                       .provider = last.provider,
+                       .model = last.model,
+                       .service_tier = last.service_tier,
+                       .tokens = last.tokens,
+                       .cost_usd_nanos = last.charge_usd_nanos,
+                       .finish_reason = last.finish_reason};
+  }
+  // What nothing was paid for may be tried again: the budget or the provider may have changed.
+  const bool charged = last.outcome == "INCOMPLETE" || last.outcome == "RUNNING" ||
+                       (last.outcome == "CANCELLED" && last.charge_usd_nanos > 0);
+  if (charged) return OutcomeUnknown(spec.call_id, last.reason);
+  if (absl::IsInvalidArgument(last.error)) return last.error;
+  return std::nullopt;
+}
+
+absl::Status Caller::Admissible(const CallSpec& spec, const Route& route) const {
+  if (route.manual_approval) return ApprovalRequired(spec.role);
+  const std::optional<Gate> gate = environment_.gates.ClosedFor(route.provider, route.model);
+  if (gate.has_value()) return GateError(*gate, environment_.clock.Now());
+  const int64_t bound = InputTokensBound(spec);
+  if (bound > route.input_tokens_max) {
+    return PromptTooLarge(spec.role, bound, route.input_tokens_max);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CallOutcome> Caller::TryRoutes(const CallSpec& spec,
+                                              const std::vector<Route>& routes, int next_try,
+                                              ReplySink& sink, Cancellation& cancellation) {
+  const std::string fingerprint = Fingerprint(spec);
+  std::vector<std::string> reasons;
+  absl::Status error;
+  int left = kTriesMax;
+  const auto refuse = [&](const Route& route, const absl::Status& why) {
+    reasons.push_back(RouteLine(route, absl::StrCat("passed over: ", why.message())));
+    error = error.ok() ? why : MostHelpful(error, why);
+  };
+  for (const Route& route : routes) {
+    const absl::Status admissible = Admissible(spec, route);
+    if (!admissible.ok()) {
+      refuse(route, admissible);
+      continue;
+    }
+    TryResult result;
+    for (int same = 1; left > 0 && same <= kTriesPerRoute; ++same, --left) {
+      CallRecord record = {.id = TryId(spec.call_id, next_try),
+                           .call_id = spec.call_id,
+                           .try_number = next_try,
+                           .fingerprint = fingerprint,
+                           .route_reasons = reasons};
+      record.route_reasons.push_back(
+          RouteLine(route, same == 1 ? "first that can serve" : "tried again"));
+      ++next_try;
+      CallTry call_try(environment_, spec, route, *providers_.at(route.provider),
+                       std::move(record));
+      result = call_try.Run(sink, cancellation);
+      if (result.next == TryResult::Next::kDone) return std::move(result.outcome);
+      if (result.next == TryResult::Next::kNextRoute) break;
+      if (same < kTriesPerRoute && !Pause(same, cancellation)) {
+        return CallCancelled(cancellation.why());
+      }
+    }
+    refuse(route, result.outcome.status());
+    if (left <= 0) break;
+  }
+  return error;
+}
+
+bool Caller::Pause(int tries, Cancellation& cancellation) const {
+  base::Mutex mutex;
+  base::CondVar changed;
+  bool over = false;
+  const auto end = [&] {
+    base::MutexLock lock(mutex);
+    over = true;
+    changed.NotifyAll();
+  };
+  const std::unique_ptr<base::Timer> timer = environment_.clock.RunAfter(kRetryDelay * tries, end);
+  cancellation.Listen(end);
+  {
+    base::MutexLock lock(mutex);
+    while (!over) changed.Wait(mutex);
+  }
+  cancellation.Listen(nullptr);
+  return !cancellation.cancelled();
+}
+
+absl::StatusOr<Caller::Estimate> Caller::EstimateCall(const std::string& role, int64_t input_tokens,
+                                                      int64_t output_tokens) {
+  if (input_tokens < 0 || output_tokens < 0) return LimitInvalid();
+  ASSIGN_OR_RETURN(const std::vector<Route> routes, routes_.For(role));
+  const auto open = std::find_if(routes.begin(), routes.end(), [&](const Route& route) {
+    return !environment_.gates.ClosedFor(route.provider, route.model).has_value();
+  });
+  Estimate estimate = {.route = open == routes.end() ? routes.front() : *open};
+  if (providers_.at(estimate.route.provider)->free()) return estimate;
+  ASSIGN_OR_RETURN(const Quote quote,
+                   environment_.ledger.QuoteCall(
+                       estimate.route.provider, estimate.route.model, estimate.route.service_tier,
+                       input_tokens > 0 ? input_tokens : estimate.route.input_tokens_max,
+                       output_tokens > 0 ? output_tokens : estimate.route.output_tokens_max));
+  estimate.cost_usd_nanos = quote.cost_usd_nanos;
+  return estimate;
+}
+
+}  // namespace slipway::models

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "services/models/domain/call.h"
+#include "services/models/domain/call_try.h"
+#include "services/models/domain/cancellation.h"
+#include "services/models/domain/provider.h"
+#include "services/models/domain/reply_sink.h"
+#include "services/models/domain/route_table.h"
+#include "services/models/domain/running_calls.h"
+
+namespace slipway::models {
+
+using Providers = std::map<std::string, std::unique_ptr<Provider>>;
+
+// Makes calls: the one path to a provider, whichever entrance a request came through. Chooses the
+// route, tries again or falls back within limits, and answers repeats from the record.
+//
+// Thread-safe; each call blocks its thread until it has ended.
+class Caller final {
+ public:
+  Caller(CallEnvironment environment, const RouteTable& routes, const Providers& providers,
+         RunningCalls& running)
+      : environment_(std::move(environment)),
+        routes_(routes),
+        providers_(providers),
+        running_(running) {}
+
+  // Errors: those of CheckCall; RoleUnknown, RouteMissing, ApprovalRequired, PromptTooLarge,
+  // BudgetDenied, BudgetBusy, GateClosed, ProviderUnavailable, ProviderRefused, LedgerUnavailable,
+  // OutcomeUnknown, CallIdReused, CallCancelled, KeyInvalid.
+  absl::StatusOr<CallOutcome> Run(const CallSpec& spec, ReplySink& sink,
+                                  Cancellation& cancellation);
+
+  // The price of a call at its worst on the first route of its role that is open.
+  struct Estimate {
+    int64_t cost_usd_nanos = 0;
+    Route route;
+  };
+  absl::StatusOr<Estimate> EstimateCall(const std::string& role, int64_t input_tokens,
+                                        int64_t output_tokens);
+
+ private:
+  // The answer that the record gives; absent when the call must be made.
+  std::optional<absl::StatusOr<CallOutcome>> FromRecord(const CallSpec& spec,
+                                                        const std::vector<CallRecord>& tries,
+                                                        ReplySink& sink) const;
+  // Why `route` cannot serve `spec` now; OK when it can.
+  absl::Status Admissible(const CallSpec& spec, const Route& route) const;
+  absl::StatusOr<CallOutcome> TryRoutes(const CallSpec& spec, const std::vector<Route>& routes,
+                                        int next_try, ReplySink& sink, Cancellation& cancellation);
+  // Waits before another try on the same route; false when the call was cancelled meanwhile.
+  bool Pause(int tries, Cancellation& cancellation) const;
+
+  CallEnvironment environment_;
+  const RouteTable& routes_;
+  const Providers& providers_;
+  RunningCalls& running_;
+};
+
+}  // namespace slipway::models

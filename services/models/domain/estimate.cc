@@ -1,0 +1,43 @@
+#include "services/models/domain/estimate.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "services/models/domain/limits.h"
+
+namespace slipway::models {
+namespace {
+
+constexpr __int128 kPicoPerNano = 1'000;
+
+int64_t Saturated(__int128 value) {
+  constexpr __int128 kMax = std::numeric_limits<int64_t>::max();
+  return static_cast<int64_t>(std::clamp<__int128>(value, 0, kMax));
+}
+
+}  // namespace
+
+int64_t InputTokensBound(const CallSpec& spec) {
+  size_t bytes = spec.response_schema.size() + spec.extra_json.size();
+  for (const Message& message : spec.messages) bytes += message.text.size();
+  const int64_t messages = static_cast<int64_t>(spec.messages.size()) + 1;  // The reply's primer.
+  return static_cast<int64_t>(bytes) + messages * kTokensPerMessage;
+}
+
+int64_t CostBound(const Quote& quote, int64_t output_tokens) {
+  const __int128 output = static_cast<__int128>(quote.output_pico_usd) * output_tokens;
+  return Saturated(quote.input_usd_nanos + (output + kPicoPerNano - 1) / kPicoPerNano);
+}
+
+int64_t OutputTokensGranted(const Quote& quote, const Amounts& held, int64_t input_tokens,
+                            int64_t output_tokens_max) {
+  int64_t granted = std::min(output_tokens_max, held.tokens - input_tokens);
+  if (quote.output_pico_usd > 0) {
+    const __int128 money =
+        (static_cast<__int128>(held.usd_nanos) - quote.input_usd_nanos) * kPicoPerNano;
+    granted = std::min(granted, Saturated(money / quote.output_pico_usd));
+  }
+  return std::max<int64_t>(granted, 0);
+}
+
+}  // namespace slipway::models

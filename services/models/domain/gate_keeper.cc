@@ -1,0 +1,126 @@
+#include "services/models/domain/gate_keeper.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/status_macros.h"
+#include "nlohmann/json.hpp"
+#include "services/models/domain/errors.h"
+#include "services/models/domain/limits.h"
+
+namespace slipway::models {
+namespace {
+
+events::EventDraft GateEvent(const Gate& gate, bool closed) {
+  nlohmann::json facts = {{"gate", gate.name}, {"closed", closed}, {"cause", gate.cause}};
+  if (closed && gate.until.has_value()) {
+    facts["until_time"] =
+        absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", *gate.until, absl::UTCTimeZone());
+  }
+  return {.kind = "gate.changed",
+          .payload_json = events::PayloadJson("gate.changed", facts.dump())};
+}
+
+// Whether `gate` says more than `other`, which is closed already.
+bool Outlasts(const Gate& gate, const Gate& other) {
+  if (!other.until.has_value()) return false;
+  return !gate.until.has_value() || *gate.until > *other.until;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<GateKeeper>> GateKeeper::Load(Store& store, base::Clock& clock) {
+  auto keeper = std::unique_ptr<GateKeeper>(new GateKeeper(store, clock));
+  ASSIGN_OR_RETURN(const std::vector<Gate> gates, store.Gates());
+  for (const Gate& gate : gates) {
+    if (gate.cause == "CONFIG") {
+      RETURN_IF_ERROR(store.RemoveGate(gate.name, GateEvent(gate, false)));
+      continue;
+    }
+    base::MutexLock lock(keeper->mutex_);
+    keeper->gates_[gate.name] = gate;
+  }
+  RETURN_IF_ERROR(keeper->OpenDue().status());
+  return keeper;
+}
+
+bool GateKeeper::IsClosed(const Gate& gate) const {
+  return !gate.until.has_value() || *gate.until > clock_.Now();
+}
+
+std::optional<Gate> GateKeeper::ClosedFor(absl::string_view provider,
+                                          absl::string_view model) const {
+  base::MutexLock lock(mutex_);
+  std::optional<Gate> closed;
+  for (const std::string& name : {ProviderGateName(provider), ModelGateName(provider, model)}) {
+    const auto found = gates_.find(name);
+    if (found == gates_.end() || !IsClosed(found->second)) continue;
+    if (!closed.has_value() || Outlasts(found->second, *closed)) closed = found->second;
+  }
+  return closed;
+}
+
+absl::Status GateKeeper::Close(const Gate& gate) {
+  base::MutexLock change(change_mutex_);
+  {
+    base::MutexLock lock(mutex_);
+    const auto found = gates_.find(gate.name);
+    if (found != gates_.end() && IsClosed(found->second) && !Outlasts(gate, found->second)) {
+      return absl::OkStatus();
+    }
+    gates_[gate.name] = gate;  // Also when the disk fails below: it must hold for this process.
+  }
+  return store_.PutGate(gate, GateEvent(gate, true));
+}
+
+absl::Status GateKeeper::Open(const std::string& name) {
+  base::MutexLock change(change_mutex_);
+  Gate gate;
+  {
+    base::MutexLock lock(mutex_);
+    const auto found = gates_.find(name);
+    if (found == gates_.end()) return GateUnknown(name);
+    gate = found->second;
+  }
+  RETURN_IF_ERROR(store_.RemoveGate(name, GateEvent(gate, false)));
+  base::MutexLock lock(mutex_);
+  gates_.erase(name);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<absl::Time> GateKeeper::OpenDue() {
+  absl::Time next = absl::InfiniteFuture();
+  for (const Gate& gate : All()) {
+    if (IsClosed(gate)) {
+      next = std::min(next, gate.until.value_or(absl::InfiniteFuture()));
+      continue;
+    }
+    const absl::Status opened = Open(gate.name);
+    if (!opened.ok() && !absl::IsNotFound(opened)) return opened;
+  }
+  return next;
+}
+
+std::vector<Gate> GateKeeper::All() const {
+  base::MutexLock lock(mutex_);
+  std::vector<Gate> gates;
+  for (const auto& [name, gate] : gates_) gates.push_back(gate);
+  return gates;
+}
+
+std::string ProviderGateName(absl::string_view provider) {
+  return absl::StrCat("providers/", provider);
+}
+
+std::string ModelGateName(absl::string_view provider, absl::string_view model) {
+  return absl::StrCat("providers/", provider, "/models/", model);
+}
+
+absl::Status GateError(const Gate& gate, absl::Time now) {
+  if (gate.cause == "CONFIG") return ProviderRefused(gate.name, gate.detail);
+  const absl::Duration left = gate.until.has_value() ? *gate.until - now : kGateRecheck;
+  return GateClosed(gate.name, gate.cause, std::max(left, absl::Milliseconds(1)));
+}
+
+}  // namespace slipway::models

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "lib/base/clock.h"
+#include "lib/base/mutex.h"
+#include "services/models/domain/gate.h"
+#include "services/models/domain/store.h"
+
+namespace slipway::models {
+
+// Who is not asked at the moment. Durable: a restart forgets nothing, except CONFIG gates, because
+// a restart is how configuration changes. Thread-safe; blocks on disk where it changes something.
+class GateKeeper final {
+ public:
+  static absl::StatusOr<std::unique_ptr<GateKeeper>> Load(Store& store, base::Clock& clock);
+
+  // The gate that keeps calls from `model` of `provider`; absent when none does. One whose time
+  // has come does not.
+  std::optional<Gate> ClosedFor(absl::string_view provider, absl::string_view model) const;
+
+  // Closes a gate. One that only a person can open, or that opens later, stays as it is.
+  absl::Status Close(const Gate& gate);
+
+  // Opens a gate before its time. Fails with GateUnknown.
+  absl::Status Open(const std::string& name);
+
+  // Opens every gate whose time has come, and says when the next one's will.
+  absl::StatusOr<absl::Time> OpenDue();
+
+  std::vector<Gate> All() const;
+
+ private:
+  GateKeeper(Store& store, base::Clock& clock) : store_(store), clock_(clock) {}
+
+  bool IsClosed(const Gate& gate) const;
+
+  Store& store_;
+  base::Clock& clock_;
+  base::Mutex change_mutex_;  // One change at a time, so that store and memory agree.
+  mutable base::Mutex mutex_;
+  std::map<std::string, Gate> gates_ ABSL_GUARDED_BY(mutex_);
+};
+
+std::string ProviderGateName(absl::string_view provider);
+std::string ModelGateName(absl::string_view provider, absl::string_view model);
+
+// The error for a call that `gate` keeps out.
+absl::Status GateError(const Gate& gate, absl::Time now);
+
+}  // namespace slipway::models

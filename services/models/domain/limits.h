@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/time/time.h"
+
+namespace slipway::models {
+
+// Calls under way at once: each holds a thread that mostly waits. Further ones wait in a queue of
+// the same length, then are refused.
+inline constexpr int kCallsMax = 128;
+
+// The ledger allows 200 characters for a reservation's key; a try adds a few.
+inline constexpr size_t kCallIdBytesMax = 180;
+
+// A conversation, all its text together: below gRPC's and the proxy's limits of a message.
+inline constexpr size_t kPromptBytesMax = 6u << 20;
+inline constexpr size_t kMessagesMax = 2'000;
+
+// A reply, far above what the largest output limit of any model amounts to. It bounds what a call
+// holds in memory, also for a reader that reads nothing.
+inline constexpr size_t kReplyBytesMax = 4u << 20;
+
+// Tokens per message besides its text: speaker, separators, the primer of the reply. Published
+// figures are 3 to 7.
+inline constexpr int64_t kTokensPerMessage = 16;
+
+// The least output that is worth a call: when money or tokens buy less, the call is refused instead
+// of cut off.
+inline constexpr int64_t kOutputTokensMin = 256;
+
+inline constexpr int64_t kInputTokensDefault = 100'000;
+inline constexpr int64_t kOutputTokensDefault = 16'000;
+inline constexpr absl::Duration kCallTimeoutDefault = absl::Minutes(15);
+inline constexpr absl::Duration kCallTimeoutMax = absl::Hours(23);
+
+// A hold outlives its call by this much, so that only a dead instance's holds ever expire.
+inline constexpr absl::Duration kHoldSlack = absl::Minutes(10);
+
+// Tries of one call over all routes: the only retry layer.
+inline constexpr int kTriesMax = 4;
+inline constexpr int kTriesPerRoute = 2;
+inline constexpr absl::Duration kRetryDelay = absl::Milliseconds(250);
+
+// Gates without a time from the provider.
+inline constexpr absl::Duration kGateWaitDefault = absl::Seconds(5);
+inline constexpr absl::Duration kGateWaitMax = absl::Hours(24);
+inline constexpr absl::Duration kGateRecheck = absl::Minutes(10);  // Only a person opens it.
+
+// What a caller should wait when calls of its own budget hold the money.
+inline constexpr absl::Duration kBusyRetryDefault = absl::Seconds(5);
+
+inline constexpr absl::Duration kKeyLifetimeMax = absl::Hours(24);
+inline constexpr int kKeyRolesMax = 32;
+
+// How long a ledger may take while a caller waits; the rest is settled later.
+inline constexpr absl::Duration kLedgerTimeout = absl::Seconds(5);
+
+// A reserve that timed out may still arrive; its release is repeated for as long.
+inline constexpr absl::Duration kReserveInFlightMax = absl::Seconds(30);
+
+inline constexpr int kOwedBatch = 100;
+
+inline constexpr int kPageSizeDefault = 100;
+inline constexpr int kPageSizeMax = 1'000;
+
+// Replies are kept this long for callers that repeat a call.
+inline constexpr absl::Duration kReplyRetention = absl::Hours(7 * 24);
+
+}  // namespace slipway::models

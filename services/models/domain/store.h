@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "lib/events/event.h"
+#include "services/models/domain/attempt_key.h"
+#include "services/models/domain/call.h"
+#include "services/models/domain/gate.h"
+#include "services/models/domain/settlement.h"
+
+namespace slipway::models {
+
+// What must survive the process. Every change is durable when its method returns. Thread-safe.
+class Store {
+ public:
+  // Decides how much a call of a key may ask for, given what the key's calls hold and have cost.
+  using AdmitKey = absl::FunctionRef<absl::StatusOr<int64_t>(const KeyUse& use)>;
+
+  virtual ~Store() = default;
+
+  // Records a try in phase kReserving and returns what it asks for: `record.charge_usd_nanos`, or,
+  // for a call of a key, what `admit` says of all calls that keys of its attempt made. Fails with
+  // KeyInvalid for a key that is no more, or as `admit` does; then nothing is recorded.
+  virtual absl::StatusOr<int64_t> Begin(const CallRecord& record, AdmitKey admit) = 0;
+
+  // Enters phase kSending with what is held.
+  virtual absl::Status MarkSending(const std::string& id, int64_t held_usd_nanos) = 0;
+
+  // Ends a try, with what the ledger is owed for it, if anything, and an event.
+  virtual absl::Status End(const CallRecord& record, const std::optional<Settlement>& owed,
+                           const events::EventDraft& event) = 0;
+
+  // The ledger accepted what was owed. `cost` is absent when it knew better.
+  virtual absl::Status MarkSettled(const std::string& reservation,
+                                   std::optional<int64_t> cost_usd_nanos) = 0;
+
+  // Up to `limit` settlements that are owed, after `after` in order of their reservations.
+  virtual absl::StatusOr<std::vector<Settlement>> Owed(const std::string& after, int limit) = 0;
+
+  // Every try of a call, first to last.
+  virtual absl::StatusOr<std::vector<CallRecord>> FindTries(const std::string& call_id) = 0;
+
+  // Newest first, without replies, below sequence `before`; in `scope` or below it.
+  virtual absl::StatusOr<std::vector<CallRecord>> ListCalls(int64_t before,
+                                                            const std::string& scope,
+                                                            int limit) = 0;
+
+  // Up to `limit` tries that other instances than `owner` left running.
+  virtual absl::StatusOr<std::vector<CallRecord>> LeftRunning(const std::string& owner,
+                                                              int limit) = 0;
+
+  // Instances of this service: each is registered before its first call.
+  virtual absl::Status RegisterOwner(const std::string& owner) = 0;
+  // Those except `owner` that are not closed and for which nothing is owed or running.
+  virtual absl::StatusOr<std::vector<std::string>> OwnersToClose(const std::string& owner) = 0;
+  virtual absl::Status MarkOwnerClosed(const std::string& owner) = 0;
+
+  virtual absl::StatusOr<std::vector<Gate>> Gates() = 0;
+  virtual absl::Status PutGate(const Gate& gate, const events::EventDraft& event) = 0;
+  virtual absl::Status RemoveGate(const std::string& name, const events::EventDraft& event) = 0;
+
+  // Replaces an earlier key of the same attempt and epoch; returns its hash, or "".
+  virtual absl::StatusOr<std::string> PutKey(const AttemptKey& key) = 0;
+  virtual absl::StatusOr<std::optional<AttemptKey>> FindKey(const std::string& hash) = 0;
+  // Removes the keys of an attempt and returns their hashes.
+  virtual absl::StatusOr<std::vector<std::string>> RemoveKeys(const std::string& attempt) = 0;
+
+  // Drops replies of calls that ended before `ended_before` and keys expired before it.
+  virtual absl::Status Prune(absl::Time ended_before) = 0;
+};
+
+}  // namespace slipway::models

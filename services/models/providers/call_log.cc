@@ -1,0 +1,71 @@
+#include "services/models/providers/call_log.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "lib/base/status_macros.h"
+#include "nlohmann/json.hpp"
+
+namespace slipway::models {
+namespace {
+
+absl::Status WriteAll(int fd, absl::string_view bytes, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t written = write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return base::ErrnoStatus(errno, absl::StrCat("write ", path));
+    bytes.remove_prefix(static_cast<size_t>(written));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<CallLog>> CallLog::Open(const std::string& path) {
+  base::UniqueFd fd(open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  if (!fd.valid()) return base::ErrnoStatus(errno, absl::StrCat("call_log ", path));
+  const off_t size = lseek(fd.get(), 0, SEEK_END);
+  char last = '\n';
+  if (size > 0 && pread(fd.get(), &last, 1, size - 1) != 1) {
+    return base::ErrnoStatus(errno, absl::StrCat("read ", path));
+  }
+  // A torn line must not swallow the next one.
+  if (last != '\n') RETURN_IF_ERROR(WriteAll(fd.get(), "\n", path));
+  return std::unique_ptr<CallLog>(new CallLog(path, std::move(fd)));
+}
+
+absl::Status CallLog::Append(const std::string& call_id, const std::string& model,
+                             const TokenCounts& tokens, absl::Time time) {
+  const nlohmann::json line = {
+      {"call_id", call_id},
+      {"model", model},
+      {"input", tokens.input},
+      {"output", tokens.output},
+      {"time", absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", time, absl::UTCTimeZone())}};
+  base::MutexLock lock(mutex_);
+  RETURN_IF_ERROR(WriteAll(fd_.get(), line.dump() + "\n", path_));
+  if (fdatasync(fd_.get()) != 0) return base::ErrnoStatus(errno, absl::StrCat("sync ", path_));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<TokenCounts>> CallLog::Find(const std::string& call_id) {
+  base::MutexLock lock(mutex_);
+  std::ifstream file(path_);
+  if (!file) return absl::InternalError(absl::StrCat("cannot read ", path_));
+  for (std::string line; std::getline(file, line);) {
+    if (!absl::StrContains(line, call_id)) continue;
+    const auto value = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (value.is_discarded() || !value.is_object()) continue;
+    if (value.value("call_id", "") != call_id) continue;
+    return TokenCounts{.input = value.value("input", int64_t{0}),
+                       .output = value.value("output", int64_t{0})};
+  }
+  return std::nullopt;
+}
+
+}  // namespace slipway::models

@@ -1,0 +1,148 @@
+#include "services/models/rpc/convert.h"
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/status_macros.h"
+#include "nlohmann/json.hpp"
+#include "services/models/domain/errors.h"
+
+namespace slipway::models {
+namespace {
+
+absl::StatusOr<Speaker> SpeakerFromProto(v1::PromptMessage::Speaker speaker) {
+  switch (speaker) {
+    case v1::PromptMessage::SPEAKER_SYSTEM:
+      return Speaker::kSystem;
+    case v1::PromptMessage::SPEAKER_USER:
+      return Speaker::kUser;
+    case v1::PromptMessage::SPEAKER_ASSISTANT:
+      return Speaker::kAssistant;
+    default:
+      return PromptInvalid("a message has no speaker");
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<CallSpec> CallSpecFromProto(const v1::GenerateRequest& request) {
+  CallSpec spec = {.call_id = request.call_id(),
+                   .role = request.role(),
+                   .scopes = ScopesFromProto(request.scopes()),
+                   .response_schema = request.response_schema(),
+                   .output_tokens_max = request.output_tokens_max(),
+                   .envelope = request.envelope(),
+                   .intent = request.intent()};
+  spec.scopes.role = request.role();
+  for (const v1::PromptMessage& message : request.messages()) {
+    ASSIGN_OR_RETURN(const Speaker speaker, SpeakerFromProto(message.speaker()));
+    spec.messages.push_back({speaker, message.text()});
+  }
+  if (!spec.response_schema.empty()) {
+    const auto schema = nlohmann::json::parse(spec.response_schema, nullptr, false);
+    if (!schema.is_object()) return PromptInvalid("response_schema is not a JSON object");
+  }
+  return spec;
+}
+
+AttemptKeys::Issue IssueFromProto(const v1::IssueAttemptKeyRequest& request) {
+  return {.scopes = ScopesFromProto(request.scopes()),
+          .epoch = request.epoch(),
+          .roles = {request.roles().begin(), request.roles().end()},
+          .lifetime = absl::Seconds(request.lifetime().seconds()) +
+                      absl::Nanoseconds(request.lifetime().nanos()),
+          .limit_usd_nanos = request.limit_usd_nanos()};
+}
+
+Scopes ScopesFromProto(const ledger::v1::ScopePath& scopes) {
+  return {.project = scopes.project(),
+          .plan = scopes.plan(),
+          .task = scopes.task(),
+          .attempt = scopes.attempt(),
+          .role = scopes.role()};
+}
+
+ledger::v1::ScopePath ScopesToProto(const Scopes& scopes) {
+  ledger::v1::ScopePath proto;
+  proto.set_project(scopes.project);
+  proto.set_plan(scopes.plan);
+  proto.set_task(scopes.task);
+  proto.set_attempt(scopes.attempt);
+  proto.set_role(scopes.role);
+  return proto;
+}
+
+ledger::v1::TokenCounts TokensToProto(const TokenCounts& tokens) {
+  ledger::v1::TokenCounts proto;
+  proto.set_input(tokens.input);
+  proto.set_cache_read(tokens.cache_read);
+  proto.set_cache_write(tokens.cache_write);
+  proto.set_output(tokens.output);
+  proto.set_reasoning(tokens.reasoning);
+  return proto;
+}
+
+v1::GenerateResponse::Outcome OutcomeToProto(const CallOutcome& outcome) {
+  v1::GenerateResponse::Outcome proto;
+  proto.set_provider(outcome.provider);
+  proto.set_model(outcome.model);
+  proto.set_service_tier(outcome.service_tier);
+  *proto.mutable_tokens() = TokensToProto(outcome.tokens);
+  proto.set_cost_usd_nanos(outcome.cost_usd_nanos);
+  proto.set_finish_reason(outcome.finish_reason);
+  proto.set_call(absl::StrCat("calls/", outcome.call));
+  return proto;
+}
+
+v1::Call CallToProto(const CallRecord& record) {
+  v1::Call proto;
+  proto.set_name(absl::StrCat("calls/", record.id));
+  proto.set_call_id(record.call_id);
+  *proto.mutable_start_time() = TimeToProto(record.start_time);
+  if (record.end_time.has_value()) *proto.mutable_end_time() = TimeToProto(*record.end_time);
+  *proto.mutable_scopes() = ScopesToProto(record.scopes);
+  proto.set_intent(record.intent);
+  proto.set_provider(record.provider);
+  proto.set_model(record.model);
+  proto.set_service_tier(record.service_tier);
+  proto.set_outcome(record.outcome);
+  proto.set_reason(record.reason);
+  *proto.mutable_tokens() = TokensToProto(record.tokens);
+  proto.set_cost_usd_nanos(record.charge_usd_nanos);
+  for (const std::string& reason : record.route_reasons) proto.add_route_reasons(reason);
+  return proto;
+}
+
+v1::Route RouteToProto(const Route& route) {
+  v1::Route proto;
+  proto.set_role(route.role);
+  proto.set_position(route.position);
+  proto.set_provider(route.provider);
+  proto.set_model(route.model);
+  proto.set_service_tier(route.service_tier);
+  proto.set_reasoning_effort(route.reasoning_effort);
+  proto.set_input_tokens_max(route.input_tokens_max);
+  proto.set_output_tokens_max(route.output_tokens_max);
+  proto.mutable_call_timeout()->set_seconds(absl::ToInt64Seconds(route.call_timeout));
+  proto.set_manual_approval(route.manual_approval);
+  return proto;
+}
+
+v1::Gate GateToProto(const Gate& gate) {
+  v1::Gate proto;
+  proto.set_name(gate.name);
+  proto.set_cause(gate.cause);
+  if (gate.until.has_value()) *proto.mutable_until_time() = TimeToProto(*gate.until);
+  proto.set_detail(gate.detail);
+  return proto;
+}
+
+google::protobuf::Timestamp TimeToProto(absl::Time time) {
+  google::protobuf::Timestamp proto;
+  const int64_t micros = absl::ToUnixMicros(time);
+  int64_t seconds = micros / 1'000'000;
+  if (micros % 1'000'000 < 0) --seconds;
+  proto.set_seconds(seconds);
+  proto.set_nanos(static_cast<int32_t>((micros - seconds * 1'000'000) * 1'000));
+  return proto;
+}
+
+}  // namespace slipway::models

@@ -1,0 +1,134 @@
+#include "services/models/rpc/grpc_ledger.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "lib/base/status_macros.h"
+#include "lib/rpc/channel.h"
+#include "lib/rpc/client_call.h"
+#include "services/models/domain/limits.h"
+#include "services/models/rpc/convert.h"
+
+namespace slipway::models {
+namespace {
+
+namespace pb = ::slipway::ledger::v1;
+using Stub = pb::LedgerService::StubInterface;
+
+rpc::CallOptions Options() { return {.timeout = kLedgerTimeout, .principal = "models"}; }
+
+pb::Amounts AmountsToProto(const Amounts& amounts) {
+  pb::Amounts proto;
+  proto.set_usd_nanos(amounts.usd_nanos);
+  proto.set_tokens(amounts.tokens);
+  proto.set_requests(amounts.requests);
+  return proto;
+}
+
+absl::Time TimeFromProto(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+}
+
+Denial DenialFromProto(const pb::Denial& proto) {
+  Denial denial = {
+      .cause = std::string(absl::StripPrefix(pb::Denial::Cause_Name(proto.cause()), "CAUSE_")),
+      .budget = proto.balance().budget().name(),
+      .scope = proto.balance().budget().scope(),
+      .requested = proto.requested(),
+      .remaining = proto.balance().remaining()};
+  if (proto.has_retry_time()) denial.retry_time = TimeFromProto(proto.retry_time());
+  return denial;
+}
+
+pb::ReleaseRequest::Proof ProofToProto(Proof proof) {
+  switch (proof) {
+    case Proof::kNotSent:
+      return pb::ReleaseRequest::PROOF_NOT_SENT;
+    case Proof::kConnectFailed:
+      return pb::ReleaseRequest::PROOF_CONNECT_FAILED;
+    case Proof::kUpstreamErrorBeforeOutput:
+      return pb::ReleaseRequest::PROOF_UPSTREAM_ERROR_BEFORE_OUTPUT;
+  }
+  return pb::ReleaseRequest::PROOF_UNSPECIFIED;
+}
+
+}  // namespace
+
+GrpcLedger::GrpcLedger(const std::string& address, base::Clock& clock)
+    : clock_(clock), stub_(pb::LedgerService::NewStub(rpc::MakeChannel(address))) {}
+
+absl::StatusOr<Quote> GrpcLedger::QuoteCall(const std::string& provider, const std::string& model,
+                                            const std::string& service_tier, int64_t input_tokens,
+                                            int64_t output_tokens) {
+  pb::QuoteRequest request;
+  request.set_provider(provider);
+  request.set_model(model);
+  request.set_service_tier(service_tier);
+  request.set_input_tokens(input_tokens);
+  request.set_output_tokens(output_tokens);
+  ASSIGN_OR_RETURN(const pb::QuoteResponse response,
+                   rpc::CallWithRetry(clock_, *stub_, &Stub::Quote, request, Options()));
+  return Quote{.cost_usd_nanos = response.cost_usd_nanos(),
+               .input_usd_nanos = response.input_usd_nanos(),
+               .output_pico_usd = response.output_pico_usd()};
+}
+
+absl::StatusOr<Hold> GrpcLedger::Reserve(const HoldRequest& hold) {
+  pb::ReserveRequest request;
+  request.set_key(hold.key);
+  request.set_kind(pb::Reservation::KIND_CALL);
+  *request.mutable_scopes() = ScopesToProto(hold.scopes);
+  *request.mutable_amounts() = AmountsToProto(hold.amounts);
+  *request.mutable_minimum() = AmountsToProto(hold.minimum);
+  request.set_envelope(hold.envelope);
+  request.mutable_lifetime()->set_seconds(absl::ToInt64Seconds(hold.lifetime));
+  request.set_owner(hold.owner);
+  request.set_provider(hold.provider);
+  request.set_model(hold.model);
+  request.set_service_tier(hold.service_tier);
+  ASSIGN_OR_RETURN(const pb::ReserveResponse response,
+                   rpc::CallWithRetry(clock_, *stub_, &Stub::Reserve, request, Options()));
+  const pb::Reservation& reservation = response.reservation();
+  Hold result = {.open = reservation.state() == pb::Reservation::STATE_HELD,
+                 .held = {.usd_nanos = reservation.held().usd_nanos(),
+                          .tokens = reservation.held().tokens(),
+                          .requests = reservation.held().requests()}};
+  if (reservation.state() == pb::Reservation::STATE_DENIED) {
+    result.denial = DenialFromProto(reservation.denial());
+  }
+  return result;
+}
+
+absl::StatusOr<int64_t> GrpcLedger::Settle(const Settlement& settlement) {
+  if (settlement.kind == Settlement::Kind::kRelease) return Release(settlement);
+  pb::SettleRequest request;
+  request.set_key(settlement.reservation);
+  if (settlement.kind == Settlement::Kind::kUsage) {
+    *request.mutable_tokens() = TokensToProto(settlement.tokens);
+    if (settlement.free) request.set_cost_usd_nanos(0);
+  } else {
+    request.set_outcome_unknown(true);
+  }
+  request.set_provider(settlement.provider);
+  request.set_model(settlement.model);
+  request.set_service_tier(settlement.service_tier);
+  request.set_provider_request_id(settlement.provider_request_id);
+  ASSIGN_OR_RETURN(const pb::SettleResponse response,
+                   rpc::CallUnary(*stub_, &Stub::Settle, request, Options()));
+  return response.reservation().settled().usd_nanos();
+}
+
+absl::StatusOr<int64_t> GrpcLedger::Release(const Settlement& settlement) {
+  pb::ReleaseRequest request;
+  request.set_key(settlement.reservation);
+  request.set_proof(ProofToProto(settlement.proof));
+  RETURN_IF_ERROR(rpc::CallUnary(*stub_, &Stub::Release, request, Options()).status());
+  return 0;
+}
+
+absl::Status GrpcLedger::CloseOwner(const std::string& owner) {
+  pb::CloseOwnerRequest request;
+  request.set_owner(owner);
+  return rpc::CallUnary(*stub_, &Stub::CloseOwner, request, Options()).status();
+}
+
+}  // namespace slipway::models

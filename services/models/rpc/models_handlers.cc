@@ -1,0 +1,112 @@
+#include "services/models/rpc/models_handlers.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "lib/base/error.h"
+#include "lib/base/status_macros.h"
+#include "lib/log/log.h"
+#include "services/models/domain/errors.h"
+#include "services/models/domain/limits.h"
+#include "services/models/rpc/convert.h"
+
+namespace slipway::models {
+
+absl::StatusOr<v1::GenerateResponse::Outcome> ModelsHandlers::Generate(
+    const v1::GenerateRequest& request, ReplySink& sink, Cancellation& cancellation) {
+  ASSIGN_OR_RETURN(const CallSpec spec, CallSpecFromProto(request));
+  ASSIGN_OR_RETURN(const CallOutcome outcome, with_.caller.Run(spec, sink, cancellation));
+  return OutcomeToProto(outcome);
+}
+
+absl::StatusOr<v1::EstimateResponse> ModelsHandlers::Estimate(const rpc::Call&,
+                                                              const v1::EstimateRequest& request) {
+  const absl::StatusOr<Caller::Estimate> estimate =
+      with_.caller.EstimateCall(request.role(), request.input_tokens(), request.output_tokens());
+  if (base::ReasonOf(estimate.status()) == "PRICE_UNKNOWN") {
+    ASSIGN_OR_RETURN(const std::vector<Route> routes, with_.routes.For(request.role()));
+    return PriceUnknown(routes.front().provider, routes.front().model);
+  }
+  RETURN_IF_ERROR(estimate.status());
+  v1::EstimateResponse response;
+  response.set_cost_usd_nanos(estimate->cost_usd_nanos);
+  response.set_provider(estimate->route.provider);
+  response.set_model(estimate->route.model);
+  return response;
+}
+
+absl::StatusOr<v1::IssueAttemptKeyResponse> ModelsHandlers::IssueAttemptKey(
+    const rpc::Call&, const v1::IssueAttemptKeyRequest& request) {
+  ASSIGN_OR_RETURN(const AttemptKeys::Issued issued, with_.keys.IssueKey(IssueFromProto(request)));
+  v1::IssueAttemptKeyResponse response;
+  response.set_key(issued.secret);
+  *response.mutable_expire_time() = TimeToProto(issued.expire_time);
+  response.set_proxy_address(with_.proxy_address);
+  return response;
+}
+
+absl::StatusOr<v1::RevokeAttemptKeysResponse> ModelsHandlers::RevokeAttemptKeys(
+    const rpc::Call&, const v1::RevokeAttemptKeysRequest& request) {
+  ASSIGN_OR_RETURN(const int revoked, with_.keys.Revoke(request.attempt()));
+  v1::RevokeAttemptKeysResponse response;
+  response.set_revoked(revoked);
+  return response;
+}
+
+absl::StatusOr<v1::ListCallsResponse> ModelsHandlers::ListCalls(
+    const rpc::Call&, const v1::ListCallsRequest& request) {
+  if (request.page_size() < 0) return PageInvalid();
+  const int size = request.page_size() == 0 ? kPageSizeDefault
+                                            : std::min<int>(request.page_size(), kPageSizeMax);
+  int64_t before = std::numeric_limits<int64_t>::max();
+  if (!request.page_token().empty() &&
+      (!absl::SimpleAtoi(request.page_token(), &before) || before <= 0)) {
+    return PageInvalid();
+  }
+  ASSIGN_OR_RETURN(const std::vector<CallRecord> records,
+                   with_.store.ListCalls(before, request.scope(), size));
+  v1::ListCallsResponse response;
+  for (const CallRecord& record : records) *response.add_calls() = CallToProto(record);
+  if (static_cast<int>(records.size()) == size) {
+    response.set_next_page_token(absl::StrCat(records.back().sequence));
+  }
+  return response;
+}
+
+absl::StatusOr<v1::ListRoutesResponse> ModelsHandlers::ListRoutes(const rpc::Call&,
+                                                                  const v1::ListRoutesRequest&) {
+  v1::ListRoutesResponse response;
+  for (const Route& route : with_.routes.routes()) *response.add_routes() = RouteToProto(route);
+  return response;
+}
+
+absl::StatusOr<v1::ListProvidersResponse> ModelsHandlers::ListProviders(
+    const rpc::Call&, const v1::ListProvidersRequest&) {
+  v1::ListProvidersResponse response;
+  const std::vector<Gate> gates = with_.gates.All();
+  for (const auto& [name, provider] : with_.providers) {
+    v1::Provider* proto = response.add_providers();
+    proto->set_name(ProviderGateName(name));
+    proto->set_kind(provider->kind());
+    proto->set_enabled(true);  // One that may not be used is refused at start.
+    for (const Gate& gate : gates) {
+      const std::string own = ProviderGateName(name);
+      if (gate.name != own && !absl::StartsWith(gate.name, absl::StrCat(own, "/"))) continue;
+      *proto->add_closed_gates() = GateToProto(gate);
+      proto->set_last_error(gate.detail);
+    }
+  }
+  return response;
+}
+
+absl::StatusOr<v1::OpenGateResponse> ModelsHandlers::OpenGate(const rpc::Call& call,
+                                                              const v1::OpenGateRequest& request) {
+  RETURN_IF_ERROR(with_.gates.Open(request.name()));
+  log::Info("gate opened by hand", {{"gate", request.name()}, {"principal", call.principal()}});
+  return v1::OpenGateResponse();
+}
+
+}  // namespace slipway::models

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "lib/rpc/call.h"
+#include "services/models/domain/attempt_keys.h"
+#include "services/models/domain/caller.h"
+#include "services/models/domain/cancellation.h"
+#include "services/models/domain/gate_keeper.h"
+#include "services/models/domain/reply_sink.h"
+#include "services/models/domain/route_table.h"
+#include "services/models/domain/store.h"
+#include "slipway/models/v1/models_service.pb.h"
+
+namespace slipway::models {
+
+// ModelsService without gRPC. Thread-safe; blocks.
+class ModelsHandlers final {
+ public:
+  struct Collaborators {
+    Caller& caller;
+    AttemptKeys& keys;
+    GateKeeper& gates;
+    Store& store;
+    const RouteTable& routes;
+    const Providers& providers;
+    std::string proxy_address;  // As agents' supervisors dial it.
+  };
+
+  explicit ModelsHandlers(Collaborators collaborators) : with_(std::move(collaborators)) {}
+
+  // Blocks until the call has ended; its text goes to `sink`.
+  absl::StatusOr<v1::GenerateResponse::Outcome> Generate(const v1::GenerateRequest& request,
+                                                         ReplySink& sink,
+                                                         Cancellation& cancellation);
+
+  absl::StatusOr<v1::EstimateResponse> Estimate(const rpc::Call& call,
+                                                const v1::EstimateRequest& request);
+  absl::StatusOr<v1::IssueAttemptKeyResponse> IssueAttemptKey(
+      const rpc::Call& call, const v1::IssueAttemptKeyRequest& request);
+  absl::StatusOr<v1::RevokeAttemptKeysResponse> RevokeAttemptKeys(
+      const rpc::Call& call, const v1::RevokeAttemptKeysRequest& request);
+  absl::StatusOr<v1::ListCallsResponse> ListCalls(const rpc::Call& call,
+                                                  const v1::ListCallsRequest& request);
+  absl::StatusOr<v1::ListRoutesResponse> ListRoutes(const rpc::Call& call,
+                                                    const v1::ListRoutesRequest& request);
+  absl::StatusOr<v1::ListProvidersResponse> ListProviders(const rpc::Call& call,
+                                                          const v1::ListProvidersRequest& request);
+  absl::StatusOr<v1::OpenGateResponse> OpenGate(const rpc::Call& call,
+                                                const v1::OpenGateRequest& request);
+
+ private:
+  const Collaborators with_;
+};
+
+}  // namespace slipway::models

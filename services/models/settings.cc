@@ -1,0 +1,139 @@
+#include "services/models/settings.h"
+
+#include <cstdlib>
+#include <set>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "lib/base/file.h"
+#include "lib/base/resource_name.h"
+#include "lib/base/status_macros.h"
+#include "services/models/domain/errors.h"
+#include "services/models/providers/openai_chat_provider.h"
+#include "services/models/providers/scripted_provider.h"
+
+namespace slipway::models {
+namespace {
+
+namespace pb = ::slipway::config::v1;
+
+absl::Duration DurationOf(const google::protobuf::Duration& proto, absl::Duration otherwise) {
+  const absl::Duration value = absl::Seconds(proto.seconds()) + absl::Nanoseconds(proto.nanos());
+  return value == absl::ZeroDuration() ? otherwise : value;
+}
+
+absl::StatusOr<std::string> ReadKey(const std::string& who, const pb::OpenAiChatProvider& config) {
+  std::string key;
+  if (!config.key_file().empty()) {
+    const absl::StatusOr<std::string> content = base::ReadFile(config.key_file(), 64 << 10);
+    if (!content.ok()) {
+      return ConfigInvalid(absl::StrCat(who, "key_file: ", content.status().message()));
+    }
+    key = std::string(absl::StripAsciiWhitespace(*content));
+  } else if (!config.key_variable().empty()) {
+    const char* value = std::getenv(config.key_variable().c_str());
+    if (value != nullptr) key = std::string(absl::StripAsciiWhitespace(value));
+  } else {
+    if (config.local()) return key;
+    return ConfigInvalid(absl::StrCat(who, "key_file or key_variable is missing"));
+  }
+  if (key.empty()) return ConfigInvalid(absl::StrCat(who, "its key is empty"));
+  for (const char c : key) {
+    if (!absl::ascii_isgraph(c)) {
+      return ConfigInvalid(absl::StrCat(who, "its key has characters that no key has"));
+    }
+  }
+  return key;
+}
+
+absl::StatusOr<std::unique_ptr<Provider>> MakeProvider(const pb::ModelProvider& config,
+                                                       base::Clock& clock) {
+  const std::string who = absl::StrCat("provider ", config.name(), ": ");
+  switch (config.kind_case()) {
+    case pb::ModelProvider::kScripted:
+      return ScriptedProvider::Open(config.name(), config.scripted().script(),
+                                    config.scripted().call_log(), clock);
+    case pb::ModelProvider::kOpenaiChat: {
+      const pb::OpenAiChatProvider& chat = config.openai_chat();
+      ASSIGN_OR_RETURN(std::string key, ReadKey(who, chat));
+      return OpenAiChatProvider::Make(
+          {.name = config.name(),
+           .base_url = chat.base_url(),
+           .key = std::move(key),
+           .allow_paid = chat.allow_paid(),
+           .local = chat.local(),
+           .ca_file = chat.ca_file(),
+           .connect_timeout = DurationOf(chat.connect_timeout(), absl::Seconds(10)),
+           .first_byte_timeout = DurationOf(chat.first_byte_timeout(), absl::Minutes(2)),
+           .idle_timeout = DurationOf(chat.idle_timeout(), absl::Minutes(1))},
+          clock);
+    }
+    case pb::ModelProvider::KIND_NOT_SET:
+      break;
+  }
+  return ConfigInvalid(absl::StrCat(who, "set scripted or openai_chat"));
+}
+
+absl::StatusOr<Route> MakeRoute(const pb::ModelRoute& config,
+                                const std::set<std::string>& providers) {
+  const std::string who =
+      absl::StrCat("route of role \"", config.role(), "\" to \"", config.provider(), "\": ");
+  if (config.role() != "*" && !IsRole(config.role())) {
+    return ConfigInvalid(absl::StrCat(who, "role must be \"*\" or 1 to 63 of [a-z0-9_-]"));
+  }
+  if (providers.count(config.provider()) == 0) {
+    return ConfigInvalid(absl::StrCat(who, "no provider has that name"));
+  }
+  if (config.model().empty()) return ConfigInvalid(absl::StrCat(who, "model is missing"));
+  const std::string& tier = config.service_tier();
+  if (!tier.empty() && tier != "default" && tier != "flex" && tier != "priority") {
+    return ConfigInvalid(absl::StrCat(who, "service_tier is none of default, flex, priority"));
+  }
+  if (config.input_tokens_max() < 0 || config.output_tokens_max() < 0) {
+    return ConfigInvalid(absl::StrCat(who, "token limits must not be negative"));
+  }
+  Route route = {.role = config.role(),
+                 .provider = config.provider(),
+                 .model = config.model(),
+                 .reasoning_effort = config.reasoning_effort(),
+                 .call_timeout = DurationOf(config.call_timeout(), kCallTimeoutDefault),
+                 .manual_approval = config.manual_approval()};
+  if (!tier.empty()) route.service_tier = tier;
+  if (config.input_tokens_max() > 0) route.input_tokens_max = config.input_tokens_max();
+  if (config.output_tokens_max() > 0) route.output_tokens_max = config.output_tokens_max();
+  if (route.call_timeout < absl::ZeroDuration() || route.call_timeout > kCallTimeoutMax) {
+    return ConfigInvalid(absl::StrCat(who, "call_timeout must be above 0 and at most 23h"));
+  }
+  return route;
+}
+
+}  // namespace
+
+absl::StatusOr<Providers> MakeProviders(const pb::ModelsConfig& config, base::Clock& clock) {
+  Providers providers;
+  for (const pb::ModelProvider& provider : config.providers()) {
+    if (!base::IsValidId(provider.name())) {
+      return ConfigInvalid(
+          absl::StrCat("provider name \"", provider.name(), "\" must be 1 to 63 of [a-z0-9-]"));
+    }
+    if (providers.count(provider.name()) > 0) {
+      return ConfigInvalid(absl::StrCat("two providers are named ", provider.name()));
+    }
+    ASSIGN_OR_RETURN(providers[provider.name()], MakeProvider(provider, clock));
+  }
+  return providers;
+}
+
+absl::StatusOr<RouteTable> MakeRoutes(const pb::ModelsConfig& config) {
+  std::set<std::string> providers;
+  for (const pb::ModelProvider& provider : config.providers()) providers.insert(provider.name());
+  std::vector<Route> routes;
+  for (const pb::ModelRoute& proto : config.routes()) {
+    ASSIGN_OR_RETURN(Route route, MakeRoute(proto, providers));
+    routes.push_back(std::move(route));
+  }
+  return RouteTable(std::move(routes));
+}
+
+}  // namespace slipway::models

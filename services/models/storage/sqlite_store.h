@@ -1,0 +1,64 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "lib/base/clock.h"
+#include "lib/base/id_generator.h"
+#include "lib/events/event_log.h"
+#include "lib/sqlite/database.h"
+#include "services/models/domain/store.h"
+
+namespace slipway::models {
+
+// The store in one SQLite file, with the event log of the service. Thread-safe.
+class SqliteStore final : public Store {
+ public:
+  // Opens or creates `path`, which no other process may have open.
+  static absl::StatusOr<std::unique_ptr<SqliteStore>> Open(const std::string& path,
+                                                           base::Clock& clock,
+                                                           base::IdGenerator& ids);
+
+  events::EventLog& event_log() { return *event_log_; }
+
+  absl::StatusOr<int64_t> Begin(const CallRecord& record, AdmitKey admit) override;
+  absl::Status MarkSending(const std::string& id, int64_t held_usd_nanos) override;
+  absl::Status End(const CallRecord& record, const std::optional<Settlement>& owed,
+                   const events::EventDraft& event) override;
+  absl::Status MarkSettled(const std::string& reservation,
+                           std::optional<int64_t> cost_usd_nanos) override;
+  absl::StatusOr<std::vector<Settlement>> Owed(const std::string& after, int limit) override;
+  absl::StatusOr<std::vector<CallRecord>> FindTries(const std::string& call_id) override;
+  absl::StatusOr<std::vector<CallRecord>> ListCalls(int64_t before, const std::string& scope,
+                                                    int limit) override;
+  absl::StatusOr<std::vector<CallRecord>> LeftRunning(const std::string& owner, int limit) override;
+  absl::Status RegisterOwner(const std::string& owner) override;
+  absl::StatusOr<std::vector<std::string>> OwnersToClose(const std::string& owner) override;
+  absl::Status MarkOwnerClosed(const std::string& owner) override;
+  absl::StatusOr<std::vector<Gate>> Gates() override;
+  absl::Status PutGate(const Gate& gate, const events::EventDraft& event) override;
+  absl::Status RemoveGate(const std::string& name, const events::EventDraft& event) override;
+  absl::StatusOr<std::string> PutKey(const AttemptKey& key) override;
+  absl::StatusOr<std::optional<AttemptKey>> FindKey(const std::string& hash) override;
+  absl::StatusOr<std::vector<std::string>> RemoveKeys(const std::string& attempt) override;
+  absl::Status Prune(absl::Time ended_before) override;
+
+ private:
+  SqliteStore(std::unique_ptr<sqlite::Database> database,
+              std::unique_ptr<events::EventLog> event_log, base::Clock& clock)
+      : database_(std::move(database)), event_log_(std::move(event_log)), clock_(clock) {}
+
+  // Writes and wakes the readers of the event log.
+  template <typename Change>
+  auto WriteWithEvent(const events::EventDraft& event, Change change);
+
+  std::unique_ptr<sqlite::Database> database_;
+  std::unique_ptr<events::EventLog> event_log_;
+  base::Clock& clock_;
+};
+
+}  // namespace slipway::models
