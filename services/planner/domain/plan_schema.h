@@ -30,7 +30,7 @@ inline constexpr char kPlanSchema[] = R"json({
           "intent": {"type": "string", "enum": ["code", "test", "docs", "refactor", "config"]},
           "complexity": {"type": "string", "enum": ["low", "medium", "high"]},
           "allowed_paths": {"type": "array", "minItems": 1, "items": {"type": "string"},
-              "description": "Patterns of files it may touch, from the root: * in a name, ** any depth."},
+              "description": "Files it may touch, from the root: * in a name, ** any depth."},
           "context_paths": {"type": "array", "items": {"type": "string"},
                             "description": "Further files to show to the one who does it."},
           "acceptance": {"type": "array", "items": {"type": "string"},
