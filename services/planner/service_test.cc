@@ -135,6 +135,19 @@ TEST_F(PlannerServiceTest, DraftingGoesOnAfterARestart) {
   EXPECT_EQ(models_.requests()[0].call_id(), models_.requests()[1].call_id());
 }
 
+TEST_F(PlannerServiceTest, PlanThatIsOpenWithAnOlderPolicyIsDraftedOn) {
+  models_.SetAnswer(nullptr);
+  const std::string name = CreatePlan("do it").value().name();
+  ASSERT_TRUE(Eventually([&] { return models_.requests().size() == 1; }));
+  planner_.reset();
+  models_.SetAnswer([](const auto&) { return std::string(kGoodReply); });
+  repository_.SetOpenError(base::Error(absl::StatusCode::kAlreadyExists, "PLAN_OPEN", "other"));
+
+  StartPlanner();
+
+  EXPECT_TRUE(Reaches(name, v1::Plan::STATE_PROPOSED));
+}
+
 TEST_F(PlannerServiceTest, UnknownOutcomeAfterARestartCostsNoTry) {
   models_.SetAnswer(nullptr);
   const std::string name = CreatePlan("do it").value().name();

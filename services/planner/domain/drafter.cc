@@ -128,8 +128,11 @@ absl::StatusOr<Drafter::Next> Drafter::Step(const PlanHead& plan, Cancellation& 
   if (head.state != PlanState::kDrafting) return Next();
   ASSIGN_OR_RETURN(const Project project, options_.store.GetProject(plan.project));
   const absl::StatusOr<std::string> base = options_.repository.OpenPlan(project, head);
-  if (!base.ok()) return HandleTrouble(head, base.status(), /*resumed_call=*/false);
-  head.base_commit = *base;
+  if (base.ok()) {
+    head.base_commit = *base;
+  } else if (base::ReasonOf(base.status()) != "PLAN_OPEN") {
+    return HandleTrouble(head, base.status(), /*resumed_call=*/false);
+  }  // Else it is open with the policy that the project had: its files can be read all the same.
 
   ASSIGN_OR_RETURN(Draft draft, options_.store.GetDraft(plan.project, plan.id));
   const bool resumed_call = draft.call_pending;
