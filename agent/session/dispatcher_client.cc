@@ -17,7 +17,7 @@ namespace {
 constexpr char kTokenKey[] = "slipway-agent-token";
 constexpr absl::Duration kSubmitTimeout = absl::Seconds(30);
 constexpr absl::Duration kBackoffMin = absl::Milliseconds(50);
-constexpr absl::Duration kBackoffMax = absl::Seconds(2);
+constexpr absl::Duration kBackoffMax = absl::Seconds(1);
 
 // Whether the same call may succeed later: the dispatcher is away, restarting or overloaded.
 bool IsPassing(const absl::Status& status) {

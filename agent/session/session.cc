@@ -19,7 +19,7 @@ namespace {
 constexpr int kProtocol = 1;
 constexpr absl::Duration kWelcomeTimeout = absl::Seconds(10);
 constexpr absl::Duration kBackoffMin = absl::Milliseconds(50);
-constexpr absl::Duration kBackoffMax = absl::Seconds(2);
+constexpr absl::Duration kBackoffMax = absl::Seconds(1);
 // What the dispatcher gets to close its side of a session that this one has ended.
 constexpr absl::Duration kCloseTimeout = absl::Seconds(1);
 constexpr absl::Duration kBeatIntervalMin = absl::Milliseconds(10);

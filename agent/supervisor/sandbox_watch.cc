@@ -53,7 +53,7 @@ class Watch final {
     RETURN_IF_ERROR(out_.Open());
     RETURN_IF_ERROR(err_.Open());
     options_.spec.stdout_fd = out_.write_end.get();
-    options_.spec.stderr_fd = err_.write_end.get();
+    options_.spec.stderr_fd = options_.on_err ? err_.write_end.get() : out_.write_end.get();
     // The deadline is kept here; this one is for the case that this loop is stuck.
     options_.spec.limits.wall_clock =
         std::max(options_.deadline - Now(), absl::Seconds(1)) + absl::Seconds(10);

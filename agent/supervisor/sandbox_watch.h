@@ -32,7 +32,7 @@ struct WatchOptions {
   sandbox::Spec spec;  // Its output descriptors and wall clock are set here.
   absl::Duration run_timeout = absl::InfiniteDuration();  // Time in which it was not frozen.
   absl::Duration deadline;                                // On Clock::Elapsed.
-  // Get what it prints; an error kills it.
+  // Get what it prints; an error kills it. Without `on_err` both streams go, in order, to `on_out`.
   absl::AnyInvocable<absl::Status(absl::string_view)> on_out;
   absl::AnyInvocable<absl::Status(absl::string_view)> on_err;
 };

@@ -24,7 +24,7 @@ namespace {
 
 constexpr size_t kReadBytes = 256u << 10;
 constexpr absl::Duration kBackoffMin = absl::Milliseconds(50);
-constexpr absl::Duration kBackoffMax = absl::Seconds(2);
+constexpr absl::Duration kBackoffMax = absl::Seconds(1);
 
 absl::Status WriteAll(int fd, absl::string_view bytes) {
   while (!bytes.empty()) {

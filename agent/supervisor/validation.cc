@@ -98,8 +98,7 @@ absl::StatusOr<Run> RunOne(const Settings& settings, const Validator& validator,
   WatchOptions options{.spec = settings.BaseSpec(),
                        .run_timeout = validator.run_timeout,
                        .deadline = deadline,
-                       .on_out = [&](absl::string_view bytes) { return tail.Take(bytes); },
-                       .on_err = [&](absl::string_view bytes) { return tail.Take(bytes); }};
+                       .on_out = [&](absl::string_view bytes) { return tail.Take(bytes); }};
   options.spec.argv = validator.command;
   options.spec.workspace = directory.workspace();
   if (!validator.directory.empty()) {
