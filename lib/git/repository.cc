@@ -126,6 +126,16 @@ absl::StatusOr<Object> Repository::Read(const Oid& oid, size_t size_max) const {
                                      git_odb_object_size(raw))};
 }
 
+absl::StatusOr<uint64_t> Repository::SizeOf(const Oid& oid) const {
+  const git_oid id = ToLibgit(oid);
+  size_t size = 0;
+  git_object_t type = GIT_OBJECT_INVALID;
+  const int code = git_odb_read_header(&size, &type, odb_.get(), &id);
+  if (code == GIT_ENOTFOUND) return ObjectMissing(oid);
+  if (code < 0) return ObjectCorrupt(oid, LibgitStatus(code, "read").message());
+  return size;
+}
+
 bool Repository::Contains(const Oid& oid) const {
   const git_oid id = ToLibgit(oid);
   return git_odb_exists(odb_.get(), &id) == 1;

@@ -65,6 +65,9 @@ class Repository final : public ObjectSource {
   absl::StatusOr<Object> Read(const Oid& oid, size_t size_max) const override;
   bool Contains(const Oid& oid) const override;
 
+  // The size of an object, which is not inflated. Fails with ObjectMissing or ObjectCorrupt.
+  absl::StatusOr<uint64_t> SizeOf(const Oid& oid) const;
+
   // The object that the full ref name leads to, through symbolic refs. RefNotFound.
   absl::StatusOr<Oid> ReadRef(absl::string_view ref) const;
 

@@ -1,0 +1,141 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "services/reviewer/domain/policy.h"
+
+namespace slipway::reviewer {
+
+// One reason why a patch was refused, or would have been.
+struct Finding {
+  std::string code;
+  std::string path;
+  std::string detail;
+  friend bool operator==(const Finding&, const Finding&) = default;
+};
+
+// A plan whose branch is open.
+struct Plan {
+  std::string name;     // projects/{p}/plans/{n}
+  std::string project;  // projects/{p}
+  std::string location;
+  std::string target_branch;  // "main"
+  std::string base_commit;
+  std::string branch;  // "plan/2026-11-21-csv-export"
+  ProjectPolicy policy;
+  absl::Time open_time;
+};
+
+// What became of a patch.
+struct Inspection {
+  std::string attempt;
+  std::string task;
+  std::string plan;
+  int64_t epoch = 0;
+  std::string base_commit;
+  std::string patch_digest;
+  std::string expected_tree;
+  std::string title;
+  std::string approver;
+  bool accepted = false;
+  // Why it was refused; for an accepted patch what the approver let through.
+  std::vector<Finding> findings;
+  bool human_may_accept = false;
+  std::string commit;
+  std::string tree;
+  std::vector<std::string> paths;
+  int added = 0;
+  int removed = 0;
+  absl::Time inspect_time;
+};
+
+enum class MergeMethod { kFastPath, kThreeWay, kUnchanged };
+
+// What a merge would give.
+struct Candidate {
+  std::string name;
+  std::string plan;
+  std::string task;     // Empty for an integration.
+  std::string attempt;  // Empty for an integration.
+  std::string source;  // The commit that is merged: the attempt's, or the tip of the plan's branch.
+  std::string base;    // The tip that it was built on.
+  std::string commit;
+  std::string tree;
+  MergeMethod method = MergeMethod::kFastPath;
+  std::string validator_digest;
+  absl::Time create_time;
+
+  bool is_integration() const { return attempt.empty(); }
+};
+
+struct ValidatorResult {
+  std::string validator;
+  bool passed = false;
+  int exit_code = 0;
+  bool timed_out = false;
+  absl::Duration run_duration;
+  std::string output_tail;
+  std::vector<std::string> failures;
+  friend bool operator==(const ValidatorResult&, const ValidatorResult&) = default;
+};
+
+// What the validators of a digest said about a tree.
+struct Evidence {
+  std::string project;
+  std::string tree;
+  std::string validator_digest;
+  std::string attempt;
+  bool passed = false;
+  std::vector<ValidatorResult> results;
+  absl::Time record_time;
+};
+
+enum class VerdictKind { kPassed, kGapsFound, kHumanNeeded };
+
+struct Verdict {
+  VerdictKind kind = VerdictKind::kHumanNeeded;
+  std::string summary;
+  std::vector<std::string> gaps;
+  friend bool operator==(const Verdict&, const Verdict&) = default;
+};
+
+// A verdict as it was given.
+struct GivenVerdict {
+  std::string candidate;
+  int round = 0;
+  std::string roles;          // Joined by ",".
+  std::string prompt_digest;  // Equal prompts get the verdict that was given before.
+  Verdict verdict;
+  absl::Time give_time;
+};
+
+// What landed.
+struct Merged {
+  std::string candidate;
+  std::string branch;  // Full ref name.
+  std::string from;
+  std::string commit;
+  std::string tree;
+  std::string detail;
+  std::string approver;
+  absl::Time merge_time;
+};
+
+// The promise to move a ref, written before it moves.
+struct LandIntent {
+  std::string candidate;
+  std::string ref;
+  std::string expected;
+  std::string target;
+  std::string approver;
+};
+
+// "FAST_PATH", ...
+const char* NameOf(MergeMethod method);
+// "PASSED", ...
+const char* NameOf(VerdictKind kind);
+
+}  // namespace slipway::reviewer

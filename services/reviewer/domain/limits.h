@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/time/time.h"
+
+namespace slipway::reviewer {
+
+// Of one patch, where the project sets none: more than a person can review.
+inline constexpr int kFilesMaxDefault = 500;
+inline constexpr int kAddedLinesMaxDefault = 20'000;
+inline constexpr int64_t kPatchBytesMaxDefault = 5 << 20;
+
+// A single submission is held in memory several times over; larger ones end here whatever the
+// project says. It fits a gRPC message.
+inline constexpr int64_t kPatchBytesMax = 15 << 20;
+
+// Reasons that a refusal lists: an agent learns nothing from more.
+inline constexpr size_t kReasonsMax = 50;
+
+// Deletions that ask for a person: this many files, or this share of a tree with at least
+// kMassDeleteTreeMin files.
+inline constexpr size_t kMassDeleteFiles = 50;
+inline constexpr size_t kMassDeletePercent = 30;
+inline constexpr size_t kMassDeleteTreeMin = 10;
+
+// A line is examined up to here for secrets: keys are shorter, and minified lines are endless.
+inline constexpr size_t kSecretLineBytesMax = 16 << 10;
+
+// Text of one commit message.
+inline constexpr size_t kSubjectBytesMax = 120;
+inline constexpr size_t kBodyBytesMax = 8 << 10;
+
+// Conflicting hunks of one path go to an agent as feedback.
+inline constexpr size_t kConflictHunksBytesMax = 8 << 10;
+inline constexpr size_t kConflictPathsMax = 50;
+
+// What a critic reads: about 60,000 tokens.
+inline constexpr size_t kPromptDiffBytesMax = 200 << 10;
+inline constexpr size_t kPromptTextBytesMax = 16 << 10;
+inline constexpr size_t kCriticReplyBytesMax = 256 << 10;
+inline constexpr size_t kGapsMax = 20;
+inline constexpr size_t kGapBytesMax = 2 << 10;
+inline constexpr size_t kSummaryBytesMax = 4 << 10;
+// Calls for one verdict of one role whose ids stay apart: each denied call needs a new one.
+inline constexpr int kCriticTriesMax = 1'000;
+inline constexpr size_t kCouncilRolesMax = 9;
+
+// Of one validator's result, and of one message of them.
+inline constexpr size_t kOutputTailBytesMax = 16 << 10;
+inline constexpr size_t kFailuresMax = 100;
+inline constexpr size_t kFailureBytesMax = 512;
+inline constexpr size_t kFeedbackBytesMax = 24 << 10;
+
+inline constexpr size_t kPathPatternsMax = 1'000;
+inline constexpr size_t kPatternBytesMax = 1'024;
+inline constexpr size_t kValidatorsMax = 50;
+
+// Files of one commit that ListFiles walks; larger repositories are read by path.
+inline constexpr size_t kTreeFilesMax = 1'000'000;
+inline constexpr int kFilesPageDefault = 1'000;
+inline constexpr int kFilesPageMax = 10'000;
+inline constexpr int64_t kFileBytesDefault = 1 << 20;
+inline constexpr int64_t kFileBytesMax = 8 << 20;  // Fits a gRPC message.
+inline constexpr int64_t kDiffBytesDefault = 1 << 20;
+inline constexpr int64_t kDiffBytesMax = 8 << 20;
+inline constexpr int kCommitsPageDefault = 100;
+inline constexpr int kCommitsPageMax = 1'000;
+
+// Commits of a plan's branch: far more than a plan has tasks.
+inline constexpr size_t kPlanCommitsMax = 10'000;
+
+// Attempts of one task that a review shows.
+inline constexpr int kReviewAttemptsMax = 200;
+
+inline constexpr size_t kSnapshotChunkBytesMax = 256 << 10;
+// Chunks between the thread that packs and a slow receiver.
+inline constexpr size_t kSnapshotChunksWaitingMax = 8;
+
+// Longest a critic may take for one reply.
+inline constexpr absl::Duration kModelTimeout = absl::Minutes(10);
+
+}  // namespace slipway::reviewer

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+
+namespace slipway::reviewer {
+
+// One kind of credential.
+struct SecretRule {
+  const char* id;
+  // Lower case; a line without any of them is not examined by the expression.
+  std::vector<const char*> keywords;
+  const char* expression;  // RE2; the first group, if there is one, is the secret.
+  double entropy_min = 0;  // Bits a character of the secret, by Shannon; 0: any.
+};
+
+const std::vector<SecretRule>& SecretRules();
+
+// A finding never holds the secret itself.
+struct SecretFinding {
+  std::string rule;
+  std::string redacted;  // The first characters and the length.
+};
+
+// The first credential in a line of text. Placeholders ("changeme", "example", "${TOKEN}") are not
+// credentials. Thread-safe.
+std::optional<SecretFinding> FindSecret(absl::string_view line);
+
+// Shannon's entropy in bits a character.
+double EntropyOf(absl::string_view text);
+
+}  // namespace slipway::reviewer

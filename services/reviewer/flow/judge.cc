@@ -1,0 +1,149 @@
+#include "services/reviewer/flow/judge.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "lib/base/digest.h"
+#include "lib/base/error.h"
+#include "lib/base/status_macros.h"
+#include "lib/git/tree_diff.h"
+#include "lib/metrics/metrics.h"
+#include "services/reviewer/domain/critic_reply.h"
+#include "services/reviewer/domain/errors.h"
+#include "services/reviewer/domain/feedback.h"
+#include "services/reviewer/domain/limits.h"
+
+namespace slipway::reviewer {
+namespace {
+
+metrics::Histogram judge_seconds({.name = "slipway_reviewer_judge_seconds",
+                                  .description = "Time to a verdict.",
+                                  .labels = {"verdict"}});
+
+std::vector<std::string> RolesFor(const ReviewPolicy& policy, bool critical) {
+  std::vector<std::string> roles;
+  if (!policy.critic_role.empty()) roles.push_back(policy.critic_role);
+  if (critical) {
+    roles.insert(roles.end(), policy.council_roles.begin(), policy.council_roles.end());
+  }
+  return roles;
+}
+
+// Whether the call of this id is over, so that the next one needs another id. A call whose answer
+// was merely lost is asked for again under its id, and answered from the record.
+bool EndsCall(const absl::Status& status) {
+  return !base::ReasonOf(status).empty() && status.code() != absl::StatusCode::kDeadlineExceeded &&
+         status.code() != absl::StatusCode::kCancelled;
+}
+
+}  // namespace
+
+struct Judge::Bench {
+  const Candidate& candidate;
+  const CriticPrompt& prompt;
+  int round;
+};
+
+absl::StatusOr<Verdict> Judge::Decide(const JudgeRequest& request) {
+  const absl::Duration started = workshop_.clock.Elapsed();
+  if (request.round < 1) return RoundInvalid(request.round);
+  ASSIGN_OR_RETURN(const Candidate candidate, RequireCandidate(workshop_.store, request.candidate));
+  ASSIGN_OR_RETURN(const std::optional<GivenVerdict> earlier,
+                   workshop_.store.FindVerdict(candidate.name, request.round));
+  if (earlier.has_value()) return earlier->verdict;
+  ASSIGN_OR_RETURN(const Plan plan, RequirePlan(workshop_.store, candidate.plan));
+
+  const std::vector<std::string> roles = RolesFor(plan.policy.review, request.critical);
+  GivenVerdict given{
+      .candidate = candidate.name,
+      .round = request.round,
+      .roles = absl::StrJoin(roles, ","),
+      .prompt_digest = "",
+      .verdict = {.kind = VerdictKind::kPassed, .summary = "no critic is configured", .gaps = {}}};
+  if (!roles.empty()) {
+    ASSIGN_OR_RETURN(const CriticCase subject, CaseOf(request, candidate));
+    const CriticPrompt prompt = BuildCriticPrompt(subject);
+    given.prompt_digest =
+        base::Sha256Hex(absl::StrCat(given.roles, "\n", prompt.system, prompt.user));
+    // A candidate that was rebuilt on a tip with other files reads the same to a critic.
+    ASSIGN_OR_RETURN(const std::optional<GivenVerdict> same,
+                     workshop_.store.FindVerdictOfPrompt(plan.name, given.prompt_digest));
+    if (same.has_value() && same->verdict.kind == VerdictKind::kPassed) {
+      given.verdict = same->verdict;
+    } else {
+      const Bench bench{.candidate = candidate, .prompt = prompt, .round = request.round};
+      for (const std::string& role : roles) {
+        ASSIGN_OR_RETURN(given.verdict, Ask(bench, role));
+        if (given.verdict.kind != VerdictKind::kPassed) break;
+      }
+    }
+  }
+  given.give_time = workshop_.clock.Now();
+  ASSIGN_OR_RETURN(const GivenVerdict stored, workshop_.store.AddVerdict(candidate, given));
+  judge_seconds.Observe({NameOf(stored.verdict.kind)}, workshop_.clock.Elapsed() - started);
+  return stored.verdict;
+}
+
+absl::StatusOr<CriticCase> Judge::CaseOf(const JudgeRequest& request, const Candidate& candidate) {
+  ASSIGN_OR_RETURN(const Names names, ParseCandidate(candidate.name));
+  ASSIGN_OR_RETURN(const git::Repository mirror, workshop_.mirrors.Find(names.project_id));
+  ASSIGN_OR_RETURN(const git::Commit base, RequireCommit(mirror, candidate.base));
+  ASSIGN_OR_RETURN(const git::Oid tree, git::Oid::Parse(candidate.tree));
+  ASSIGN_OR_RETURN(git::DiffText diff,
+                   git::FormatDiff(mirror, base.tree, tree, kPromptDiffBytesMax));
+  ASSIGN_OR_RETURN(
+      const std::optional<Evidence> evidence,
+      workshop_.store.FindEvidence(names.project(), candidate.tree, candidate.validator_digest));
+  return CriticCase{.title = request.title,
+                    .description = request.description,
+                    .acceptance = request.acceptance,
+                    .diff = std::move(diff.text),
+                    .diff_truncated = diff.truncated,
+                    .evidence = evidence.has_value() ? SummaryOf(evidence->results) : ""};
+}
+
+// One call, and one more when its reply cannot be read.
+absl::StatusOr<Verdict> Judge::Ask(const Bench& bench, const std::string& role) {
+  ASSIGN_OR_RETURN(const Names names, ParseCandidate(bench.candidate.name));
+  ModelRequest request{.call_id = "",
+                       .role = role,
+                       .project = names.project(),
+                       .plan = names.plan(),
+                       .task = bench.candidate.task,
+                       .attempt = bench.candidate.attempt,
+                       .system = bench.prompt.system,
+                       .turns = {{.assistant = false, .text = bench.prompt.user}},
+                       .response_schema = std::string(CriticReplySchema())};
+  std::string problem;
+  constexpr int kTurns = 2;
+  for (int turn = 1; turn <= kTurns; ++turn) {
+    const std::string call = absl::StrCat("judge:", names.plan_id, "/", names.candidate_id, ":",
+                                          bench.round, ":", role, ".", turn);
+    ASSIGN_OR_RETURN(const std::string reply, Call(request, call));
+    absl::StatusOr<Verdict> verdict = ParseCriticReply(reply);
+    if (verdict.ok()) return verdict;
+    problem = std::string(verdict.status().message());
+    request.turns.push_back({.assistant = true, .text = reply.substr(0, kCriticReplyBytesMax)});
+    request.turns.push_back({.assistant = false, .text = BuildRepairPrompt(problem)});
+  }
+  // Both replies are on record: the next try of the round asks anew.
+  for (int turn = 1; turn <= kTurns; ++turn) {
+    RETURN_IF_ERROR(workshop_.store.EndTry(absl::StrCat(
+        "judge:", names.plan_id, "/", names.candidate_id, ":", bench.round, ":", role, ".", turn)));
+  }
+  return VerdictUnreadable(role, problem);
+}
+
+absl::StatusOr<std::string> Judge::Call(ModelRequest& request, const std::string& call) {
+  ASSIGN_OR_RETURN(const int current, workshop_.store.CurrentTry(call));
+  request.call_id = absl::StrCat(call, ".", current);
+  absl::StatusOr<std::string> reply = models_.Generate(request);
+  if (!reply.ok() && EndsCall(reply.status())) {
+    RETURN_IF_ERROR(workshop_.store.EndTry(call));
+  }
+  return reply;
+}
+
+}  // namespace slipway::reviewer

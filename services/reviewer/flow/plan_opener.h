@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "services/reviewer/domain/change.h"
+#include "services/reviewer/flow/workshop.h"
+
+namespace slipway::reviewer {
+
+// Opens plans: fetches their target branch and makes their own. Blocks; thread-safe.
+class PlanOpener final {
+ public:
+  explicit PlanOpener(const Workshop& workshop) : workshop_(workshop) {}
+
+  // The open plan. An empty base commit means the tip of the target branch. Idempotent by plan;
+  // fails with PlanOpen when it is open with other settings, with the errors of Sources, and with
+  // CommitUnknown, OidInvalid, BranchInvalid, PolicyInvalid or NAME_INVALID.
+  absl::StatusOr<Plan> Open(Plan wanted);
+
+ private:
+  absl::Status CheckPolicy(const ProjectPolicy& policy) const;
+
+  const Workshop& workshop_;
+};
+
+}  // namespace slipway::reviewer

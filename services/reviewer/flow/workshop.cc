@@ -1,0 +1,61 @@
+#include "services/reviewer/flow/workshop.h"
+
+#include <optional>
+#include <utility>
+
+#include "lib/base/error.h"
+#include "lib/base/status_macros.h"
+#include "services/reviewer/domain/errors.h"
+
+namespace slipway::reviewer {
+
+absl::StatusOr<Plan> RequirePlan(ReviewStore& store, const std::string& name) {
+  ASSIGN_OR_RETURN(std::optional<Plan> plan, store.FindPlan(name));
+  if (!plan.has_value()) return PlanUnknown(name);
+  return *std::move(plan);
+}
+
+absl::StatusOr<Candidate> RequireCandidate(ReviewStore& store, const std::string& name) {
+  RETURN_IF_ERROR(ParseCandidate(name).status());
+  ASSIGN_OR_RETURN(std::optional<Candidate> candidate, store.FindCandidate(name));
+  if (!candidate.has_value()) return CandidateUnknown(name);
+  return *std::move(candidate);
+}
+
+absl::StatusOr<git::Commit> RequireCommit(const git::ObjectSource& source, absl::string_view hex) {
+  const absl::StatusOr<git::Oid> oid = git::Oid::Parse(hex);
+  if (!oid.ok()) return OidInvalid(hex);
+  if (!source.Contains(*oid)) return CommitUnknown(hex);
+  absl::StatusOr<git::Commit> commit = git::ReadCommit(source, *oid);
+  if (base::ReasonOf(commit.status()) == "OBJECT_TYPE_WRONG") return CommitUnknown(hex);
+  return commit;
+}
+
+absl::StatusOr<git::Oid> PutCommit(const Workshop& workshop, git::Overlay& overlay,
+                                   const git::Oid& tree, std::vector<git::Oid> parents,
+                                   std::string message) {
+  const git::Signature signature{.name = workshop.committer_name,
+                                 .email = workshop.committer_email,
+                                 .time = workshop.clock.Now(),
+                                 .offset_minutes = 0};
+  return overlay.PutCommit({.tree = tree,
+                            .parents = std::move(parents),
+                            .author = signature,
+                            .committer = signature,
+                            .message = std::move(message)});
+}
+
+absl::Status Publish(git::Repository& repository, git::Overlay& overlay, const std::string& ref,
+                     const git::Oid& commit) {
+  RETURN_IF_ERROR(overlay.Publish(repository));
+  ASSIGN_OR_RETURN(const std::optional<git::Oid> current, repository.FindRef(ref));
+  if (current == commit) return absl::OkStatus();
+  const absl::Status moved = repository.CompareAndSwap(ref, current, commit, "slipway: publish");
+  if (moved.ok()) return moved;
+  // Two calls for one attempt publish the same ref; either may come last.
+  ASSIGN_OR_RETURN(const std::optional<git::Oid> winner, repository.FindRef(ref));
+  if (winner == current || !winner.has_value()) return moved;
+  return repository.CompareAndSwap(ref, winner, commit, "slipway: publish");
+}
+
+}  // namespace slipway::reviewer

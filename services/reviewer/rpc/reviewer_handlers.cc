@@ -1,0 +1,120 @@
+#include "services/reviewer/rpc/reviewer_handlers.h"
+
+#include <optional>
+#include <utility>
+
+#include "lib/base/status_macros.h"
+#include "services/reviewer/domain/errors.h"
+#include "services/reviewer/domain/stored_form.h"
+#include "services/reviewer/flow/integration_builder.h"
+#include "services/reviewer/flow/merger.h"
+
+namespace slipway::reviewer {
+
+absl::StatusOr<v1::InspectResponse> ReviewerHandlers::Inspect(const rpc::Call&,
+                                                              const v1::InspectRequest& request) {
+  ASSIGN_OR_RETURN(const Inspection inspection,
+                   Inspector(workshop_).Inspect(InspectionFromProto(request)));
+  return InspectionToProto(inspection);
+}
+
+absl::StatusOr<v1::CreateCandidateResponse> ReviewerHandlers::CreateCandidate(
+    const rpc::Call&, const v1::CreateCandidateRequest& request) {
+  // An unset change is an attempt without a name.
+  ASSIGN_OR_RETURN(const BuildOutcome outcome,
+                   request.has_plan() ? IntegrationBuilder(workshop_).Build(request.plan())
+                                      : CandidateBuilder(workshop_).Build(request.attempt()));
+  v1::CreateCandidateResponse response;
+  if (const auto* merged = std::get_if<Merged>(&outcome)) {
+    *response.mutable_merged() = MergedToProto(*merged);
+  } else if (const auto* conflict = std::get_if<ConflictReport>(&outcome)) {
+    *response.mutable_conflict() = ConflictToProto(*conflict);
+  } else {
+    ASSIGN_OR_RETURN(const CandidateState state, StateOf(std::get<Candidate>(outcome)));
+    *response.mutable_candidate() = CandidateToProto(state);
+  }
+  return response;
+}
+
+// Validators that failed on the tree run again: a person may have asked for it.
+absl::StatusOr<CandidateState> ReviewerHandlers::StateOf(const Candidate& candidate) {
+  ASSIGN_OR_RETURN(Plan plan, RequirePlan(workshop_.store, candidate.plan));
+  CandidateState state{.candidate = candidate};
+  if (plan.policy.validators.empty()) return state;
+  ASSIGN_OR_RETURN(const std::optional<Evidence> evidence,
+                   workshop_.store.FindEvidence(plan.project, candidate.tree,
+                                                ValidatorDigest(plan.policy.validators)));
+  state.evidence_passed = evidence.has_value() && evidence->passed;
+  if (!state.evidence_passed) state.validators = std::move(plan.policy.validators);
+  return state;
+}
+
+absl::StatusOr<v1::RecordEvidenceResponse> ReviewerHandlers::RecordEvidence(
+    const rpc::Call&, const v1::RecordEvidenceRequest& request) {
+  ASSIGN_OR_RETURN(const RecordedEvidence recorded,
+                   EvidenceRecorder(workshop_).Record(EvidenceFromProto(request)));
+  v1::RecordEvidenceResponse response;
+  response.set_passed(recorded.passed);
+  response.set_feedback(recorded.feedback);
+  return response;
+}
+
+absl::StatusOr<v1::JudgeResponse> ReviewerHandlers::Judge(const rpc::Call&,
+                                                          const v1::JudgeRequest& request) {
+  reviewer::Judge judge(workshop_, models_);
+  ASSIGN_OR_RETURN(const Verdict verdict, judge.Decide(JudgeFromProto(request)));
+  return VerdictToProto(verdict);
+}
+
+absl::StatusOr<v1::MergeResponse> ReviewerHandlers::Merge(const rpc::Call&,
+                                                          const v1::MergeRequest& request) {
+  ASSIGN_OR_RETURN(const Merged merged,
+                   Merger(workshop_).Merge(request.candidate(), request.approver()));
+  v1::MergeResponse response;
+  *response.mutable_merged() = MergedToProto(merged);
+  return response;
+}
+
+absl::StatusOr<v1::GetReviewResponse> ReviewerHandlers::GetReview(
+    const rpc::Call&, const v1::GetReviewRequest& request) {
+  ASSIGN_OR_RETURN(const Names names, ParseTask(request.task()));
+  RETURN_IF_ERROR(RequirePlan(workshop_.store, names.plan()).status());
+  ASSIGN_OR_RETURN(const std::vector<Inspection> inspections,
+                   workshop_.store.ListInspections(request.task()));
+  v1::GetReviewResponse response;
+  for (const Inspection& inspection : inspections) {
+    RETURN_IF_ERROR(AddAttempt(inspection, response));
+  }
+  return response;
+}
+
+absl::Status ReviewerHandlers::AddAttempt(const Inspection& inspection,
+                                          v1::GetReviewResponse& response) {
+  v1::GetReviewResponse::Attempt& attempt = *response.add_attempts();
+  attempt.set_attempt(inspection.attempt);
+  *attempt.mutable_inspection() = InspectionToProto(inspection);
+  attempt.mutable_inspect_time()->set_seconds(absl::ToUnixSeconds(inspection.inspect_time));
+  ASSIGN_OR_RETURN(const std::optional<Candidate> candidate,
+                   workshop_.store.NewestCandidate(inspection.attempt));
+  if (!candidate.has_value()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const CandidateState state, StateOf(*candidate));
+  *attempt.mutable_candidate() = CandidateToProto(state);
+  ASSIGN_OR_RETURN(const Names names, ParseCandidate(candidate->name));
+  ASSIGN_OR_RETURN(
+      const std::optional<Evidence> evidence,
+      workshop_.store.FindEvidence(names.project(), candidate->tree, candidate->validator_digest));
+  if (evidence.has_value()) {
+    for (const ValidatorResult& result : evidence->results) {
+      *attempt.add_evidence() = ResultToProto(result);
+    }
+  }
+  ASSIGN_OR_RETURN(const std::optional<GivenVerdict> verdict,
+                   workshop_.store.NewestVerdict(candidate->name));
+  if (verdict.has_value()) *attempt.mutable_verdict() = VerdictToProto(verdict->verdict);
+  ASSIGN_OR_RETURN(const std::optional<Merged> merged,
+                   workshop_.store.FindMergedOfAttempt(inspection.attempt));
+  if (merged.has_value()) *attempt.mutable_merged() = MergedToProto(*merged);
+  return absl::OkStatus();
+}
+
+}  // namespace slipway::reviewer

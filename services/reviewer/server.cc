@@ -1,0 +1,154 @@
+#include "services/reviewer/server.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/error.h"
+#include "lib/base/status_macros.h"
+#include "lib/base/thread_pool.h"
+#include "lib/events/event_log_service.h"
+#include "lib/http/admin_server.h"
+#include "lib/log/log.h"
+#include "lib/metrics/metrics.h"
+#include "lib/rpc/channel.h"
+#include "lib/rpc/server.h"
+#include "services/reviewer/flow/merger.h"
+#include "services/reviewer/mirror/mirrors.h"
+#include "services/reviewer/mirror/sources.h"
+#include "services/reviewer/rpc/grpc_model_client.h"
+#include "services/reviewer/rpc/repository_handlers.h"
+#include "services/reviewer/rpc/repository_service.h"
+#include "services/reviewer/rpc/reviewer_handlers.h"
+#include "services/reviewer/rpc/reviewer_service.h"
+#include "services/reviewer/storage/sqlite_review_store.h"
+
+namespace slipway::reviewer {
+namespace {
+
+// Git work is bound by processor and disk; more threads would only fight for them.
+constexpr int kGitThreads = 4;
+constexpr size_t kGitQueueMax = 1'024;
+// Critics under way at once; the models service has limits of its own.
+constexpr int kModelThreads = 8;
+// Agents that take a snapshot at once.
+constexpr int kSnapshotThreads = 4;
+constexpr int kEventThreads = 2;
+
+absl::Status CheckConfig(const config::v1::ReviewerConfig& config) {
+  const auto missing = [](absl::string_view field) {
+    return base::Error(absl::StatusCode::kInvalidArgument, "CONFIG_INVALID",
+                       absl::StrCat(field, " is missing in the configuration"),
+                       {{"field", std::string(field)}});
+  };
+  if (config.listen().address().empty()) return missing("listen.address");
+  if (config.database().empty()) return missing("database");
+  if (config.repository_directory().empty()) return missing("repository_directory");
+  if (config.models_address().empty()) return missing("models_address");
+  return absl::OkStatus();
+}
+
+absl::Duration DrainTimeout(const config::v1::Listen& listen) {
+  const absl::Duration timeout = absl::Seconds(listen.drain_timeout().seconds()) +
+                                 absl::Nanoseconds(listen.drain_timeout().nanos());
+  return timeout > absl::ZeroDuration() ? timeout : absl::Seconds(5);
+}
+
+Workshop MakeWorkshop(const config::v1::ReviewerConfig& config, ReviewStore& store,
+                      Mirrors& mirrors, const Sources& sources, base::Clock& clock) {
+  Workshop workshop{.store = store, .mirrors = mirrors, .sources = sources, .clock = clock};
+  if (!config.committer_name().empty()) workshop.committer_name = config.committer_name();
+  if (!config.committer_email().empty()) workshop.committer_email = config.committer_email();
+  workshop.validator_programs = {config.validator_programs().begin(),
+                                 config.validator_programs().end()};
+  return workshop;
+}
+
+}  // namespace
+
+// In the order of what needs what; destroyed in reverse.
+class Server::Parts final {
+ public:
+  Parts(std::unique_ptr<SqliteReviewStore> store, std::unique_ptr<Mirrors> mirrors,
+        const config::v1::ReviewerConfig& config, const Environment& environment)
+      : store_(std::move(store)),
+        mirrors_(std::move(mirrors)),
+        sources_({config.repository_roots().begin(), config.repository_roots().end()}),
+        workshop_(MakeWorkshop(config, *store_, *mirrors_, sources_, environment.clock)),
+        models_(rpc::MakeChannel(config.models_address())),
+        reviewer_handlers_(workshop_, models_),
+        repository_handlers_(workshop_),
+        reviewer_service_(reviewer_handlers_, git_pool_, model_pool_),
+        repository_service_(repository_handlers_, git_pool_, snapshot_pool_),
+        event_service_(store_->event_log(), event_pool_, environment.clock) {}
+
+  ~Parts() { Stop(); }
+
+  absl::Status Serve(const config::v1::ReviewerConfig& config) {
+    RETURN_IF_ERROR(Merger(workshop_).Recover());
+    ASSIGN_OR_RETURN(
+        grpc_,
+        rpc::Server::Start({.address = config.listen().address(),
+                            .services = {&reviewer_service_, &repository_service_, &event_service_},
+                            .drain_timeout = DrainTimeout(config.listen())}));
+    if (config.listen().admin_address().empty()) return absl::OkStatus();
+    ASSIGN_OR_RETURN(
+        admin_, http::AdminServer::Start({.address = config.listen().admin_address(),
+                                          .metrics = [] { return metrics::Render(); },
+                                          // Storage and mirrors are open before this is reached.
+                                          .ready = [] { return absl::OkStatus(); }}));
+    return absl::OkStatus();
+  }
+
+  void Stop() {
+    event_service_.EndStreams();
+    if (grpc_ != nullptr) grpc_->Shutdown();
+    git_pool_.Stop();
+    model_pool_.Stop();
+    snapshot_pool_.Stop();
+    event_pool_.Stop();
+    store_->Stop();
+  }
+
+  const std::string& address() const { return grpc_->address(); }
+  int admin_port() const { return admin_ == nullptr ? 0 : admin_->port(); }
+
+ private:
+  const std::unique_ptr<SqliteReviewStore> store_;
+  const std::unique_ptr<Mirrors> mirrors_;
+  const Sources sources_;
+  const Workshop workshop_;
+  GrpcModelClient models_;
+  ReviewerHandlers reviewer_handlers_;
+  RepositoryHandlers repository_handlers_;
+  base::ThreadPool git_pool_{{.threads = kGitThreads, .queue_max = kGitQueueMax}};
+  base::ThreadPool model_pool_{{.threads = kModelThreads}};
+  base::ThreadPool snapshot_pool_{{.threads = kSnapshotThreads}};
+  base::ThreadPool event_pool_{{.threads = kEventThreads}};
+  ReviewerService reviewer_service_;
+  RepositoryService repository_service_;
+  events::EventLogService event_service_;
+  std::unique_ptr<rpc::Server> grpc_;
+  std::unique_ptr<http::AdminServer> admin_;
+};
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::ReviewerConfig& config,
+                                                      const Environment& environment) {
+  RETURN_IF_ERROR(CheckConfig(config));
+  ASSIGN_OR_RETURN(std::unique_ptr<SqliteReviewStore> store,
+                   SqliteReviewStore::Open(config.database(), environment.clock, environment.ids));
+  ASSIGN_OR_RETURN(std::unique_ptr<Mirrors> mirrors, Mirrors::Open(config.repository_directory()));
+  auto parts = std::make_unique<Parts>(std::move(store), std::move(mirrors), config, environment);
+  RETURN_IF_ERROR(parts->Serve(config));
+  log::Info("reviewer serves", {{"address", parts->address()}});
+  return std::unique_ptr<Server>(new Server(std::move(parts)));
+}
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Server::~Server() = default;
+
+const std::string& Server::address() const { return parts_->address(); }
+int Server::admin_port() const { return parts_->admin_port(); }
+void Server::Stop() { parts_->Stop(); }
+
+}  // namespace slipway::reviewer
