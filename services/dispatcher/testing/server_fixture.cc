@@ -32,6 +32,10 @@ ServerFixture::ServerFixture() {
                                        .services = {&models_},
                                        .drain_timeout = absl::Milliseconds(100)})
                        .value();
+  ledger_server_ = rpc::Server::Start({.address = address("ledger.sock"),
+                                       .services = {&ledger_},
+                                       .drain_timeout = absl::Milliseconds(100)})
+                       .value();
   EXPECT_OK(base::WriteFileAtomic(directory_.File("token"), kToken));
   config_.mutable_listen()->set_address(address("dispatcher.sock"));
   SetMillis(100, *config_.mutable_listen()->mutable_drain_timeout());

@@ -16,6 +16,7 @@
 #include "lib/testkit/temporary_directory.h"
 #include "services/dispatcher/server.h"
 #include "services/dispatcher/testing/fake_agent.h"
+#include "services/dispatcher/testing/fake_ledger.h"
 #include "services/dispatcher/testing/fake_models.h"
 #include "services/dispatcher/testing/fake_reviewer.h"
 #include "slipway/dispatcher/v1/dispatcher_service.grpc.pb.h"
@@ -71,6 +72,7 @@ class ServerFixture : public ::testing::Test {
   FakeReviewer reviewer_;
   FakeRepository repository_;
   FakeModels models_;
+  FakeLedger ledger_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<v1::DispatcherService::Stub> stub_;
   std::unique_ptr<events::v1::EventLogService::Stub> events_;
@@ -80,6 +82,7 @@ class ServerFixture : public ::testing::Test {
 
   std::unique_ptr<rpc::Server> reviewer_server_;
   std::unique_ptr<rpc::Server> models_server_;
+  std::unique_ptr<rpc::Server> ledger_server_;
   std::shared_ptr<grpc::Channel> agent_channel_;
   int agent_count_ = 0;
 
