@@ -39,17 +39,21 @@ absl::StatusOr<GitTree> GitTree::Open(std::string workspace, const std::string& 
 }
 
 absl::Status GitTree::Load() {
-  // "<mode> <type> <oid>\t<path>", each ended by NUL.
-  ASSIGN_OR_RETURN(const std::string list, Git({"ls-tree", "-r", "-z", "--full-tree", commit_}));
+  // "<mode> <type> <oid> <size>\t<path>", each ended by NUL.
+  ASSIGN_OR_RETURN(const std::string list,
+                   Git({"ls-tree", "-r", "-l", "-z", "--full-tree", commit_}));
   for (const absl::string_view line : Lines(list, '\0')) {
     const size_t tab = line.find('\t');
-    const std::vector<absl::string_view> parts = absl::StrSplit(line.substr(0, tab), ' ');
-    if (tab == absl::string_view::npos || parts.size() != 3) return GitFailed("ls-tree", line);
+    const std::vector<absl::string_view> parts =
+        absl::StrSplit(line.substr(0, tab), ' ', absl::SkipEmpty());
+    if (tab == absl::string_view::npos || parts.size() != 4) return GitFailed("ls-tree", line);
     Entry entry{.oid = std::string(parts[2])};
     for (const char digit : parts[0]) {
       entry.mode = entry.mode * 8 + static_cast<uint32_t>(digit - '0');
     }
-    files_[std::string(line.substr(tab + 1))] = std::move(entry);
+    const std::string path(line.substr(tab + 1));
+    if (!absl::SimpleAtoi(parts[3], &sizes_[path])) sizes_[path] = 0;  // "-": not a blob.
+    files_[path] = std::move(entry);
   }
   return absl::OkStatus();
 }

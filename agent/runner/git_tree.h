@@ -24,6 +24,9 @@ class GitTree final : public patch::BaseView {
   // Files, symlinks and submodules by path.
   const std::map<std::string, Entry>& files() const { return files_; }
 
+  // The size of the file at `path`, which is one of files(); 0 for a submodule.
+  size_t SizeOf(const std::string& path) const { return sizes_.at(path); }
+
   absl::StatusOr<std::optional<Entry>> Find(absl::string_view path) override;
   absl::StatusOr<std::string> Read(absl::string_view oid) override;
   absl::StatusOr<std::vector<NamedEntry>> List(absl::string_view directory) override;
@@ -53,6 +56,7 @@ class GitTree final : public patch::BaseView {
   std::string commit_;
   std::string scratch_;
   std::map<std::string, Entry> files_;
+  std::map<std::string, size_t> sizes_;
 };
 
 }  // namespace slipway::agent

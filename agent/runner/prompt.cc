@@ -103,16 +103,18 @@ std::vector<std::string> FilesToShow(const WriteOrder& order, const GitTree& tre
 absl::Status AppendFiles(const WriteOrder& order, const PromptBudget& budget, GitTree& tree,
                          std::string& prompt) {
   size_t left = budget.files_bytes_max;
+  size_t shown = 0;
   std::vector<std::string> omitted;
   for (const std::string& path : FilesToShow(order, tree)) {
-    if (left == 0) {
+    if (shown == budget.files_max || tree.SizeOf(path) > std::min(left, budget.file_bytes_max)) {
       omitted.push_back(path);
       continue;
     }
     ASSIGN_OR_RETURN(const std::string content, tree.Read(tree.files().at(path).oid));
     const bool text = content.find('\0') == std::string::npos && patch::IsUtf8(content);
-    if (!text || content.size() > std::min(left, budget.file_bytes_max)) {
-      omitted.push_back(absl::StrCat(path, text ? " (too large)" : " (binary)"));
+    ++shown;
+    if (!text) {
+      omitted.push_back(absl::StrCat(path, " (binary)"));
       continue;
     }
     left -= content.size();

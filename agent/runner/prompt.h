@@ -15,6 +15,7 @@ namespace slipway::agent {
 struct PromptBudget {
   size_t files_bytes_max = 192u << 10;
   size_t file_bytes_max = 64u << 10;
+  size_t files_max = 200;  // Each costs a call of git.
   size_t listing_bytes_max = 24u << 10;
   size_t feedback_bytes_max = 96u << 10;
   size_t text_bytes_max = 64u << 10;

@@ -22,12 +22,18 @@ constexpr absl::Duration kBackoffMin = absl::Milliseconds(50);
 constexpr absl::Duration kBackoffMax = absl::Seconds(1);
 // What the dispatcher gets to close its side of a session that this one has ended.
 constexpr absl::Duration kCloseTimeout = absl::Seconds(1);
+constexpr absl::Duration kLeaseTimeoutDefault = absl::Seconds(30);
 constexpr absl::Duration kBeatIntervalMin = absl::Milliseconds(10);
 // A dispatcher that answers nothing for so many beats will not answer the oldest.
 constexpr size_t kBeatsKept = 64;
 
 absl::Duration DurationOf(const google::protobuf::Duration& proto) {
   return absl::Seconds(proto.seconds()) + absl::Nanoseconds(proto.nanos());
+}
+
+absl::Duration LeaseTimeoutOf(const v1::Welcome& welcome) {
+  const absl::Duration timeout = DurationOf(welcome.lease_timeout());
+  return timeout > absl::ZeroDuration() ? timeout : kLeaseTimeoutDefault;
 }
 
 // Whether dialling again would be refused again.
@@ -143,13 +149,13 @@ void Session::Receive(Connection& connection) {
 void Session::Handle(Connection& connection, const v1::SessionResponse& message) {
   if (message.has_welcome()) {
     for (const v1::GrantVerdict& verdict : message.welcome().verdicts()) {
-      HandleVerdict(verdict, connection.hello_sent, DurationOf(message.welcome().lease_timeout()));
+      HandleVerdict(verdict, connection.hello_sent, LeaseTimeoutOf(message.welcome()));
     }
     base::MutexLock lock(mutex_);
     connection.welcomed = true;
     connection.beat_interval =
         std::max(DurationOf(message.welcome().beat_interval()), kBeatIntervalMin);
-    connection.lease_timeout = DurationOf(message.welcome().lease_timeout());
+    connection.lease_timeout = LeaseTimeoutOf(message.welcome());
     connection.confirmed = connection.hello_sent;
     connection.next_beat = clock_.Elapsed();
     changed_.NotifyAll();

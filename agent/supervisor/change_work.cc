@@ -130,10 +130,11 @@ class ModelForward final {
         path.size() <= rpc::kSocketPathBytesMax
             ? path
             : absl::StrCat("/proc/self/fd/", directory_.get(), "/models.sock");
-    ASSIGN_OR_RETURN(
-        forward_, http::Forward::Start({.listen = "unix:" + listen,
-                                        .target = std::string(absl::StripPrefix(target, "http://")),
-                                        .on_bytes = [&report] { report.Active(); }}));
+    ASSIGN_OR_RETURN(forward_,
+                     http::Forward::Start({.listen = "unix:" + listen,
+                                           .target = std::string(absl::StripSuffix(
+                                               absl::StripPrefix(target, "http://"), "/")),
+                                           .on_bytes = [&report] { report.Active(); }}));
     return GiveTo(path, 0600, uid);
   }
 
