@@ -1,0 +1,129 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <cstdlib>
+
+#include "lib/base/process.h"
+#include "services/models/testing/server_fixture.h"
+
+namespace slipway::models {
+namespace {
+
+using ledger::v1::Reservation;
+using ::testing::SizeIs;
+using testkit::FailsWithReason;
+
+// Kills the real program in the middle of a call and looks what the next instance makes of it.
+class CrashTest : public ServerFixture {
+ protected:
+  void StartProgram() {
+    const char* program = std::getenv("SLIPWAY_MODELS_BINARY");
+    ASSERT_NE(program, nullptr) << "set SLIPWAY_MODELS_BINARY";
+    ASSERT_OK(base::WriteFileAtomic(directory_.File("models.yaml"), ConfigText()));
+    ASSERT_OK_AND_ASSIGN(
+        auto process,
+        base::Process::Spawn(
+            {.argv = {program, "--config", directory_.File("models.yaml")}, .inherit_env = true}));
+    process_ = std::make_unique<base::Process>(std::move(process));
+    Connect();
+    ASSERT_OK(rpc::CallUnary(*stub_, &Stub::ListRoutes, v1::ListRoutesRequest(),
+                             {.timeout = absl::Seconds(20), .wait_for_ready = true}));
+  }
+
+  void Kill() {
+    process_->Signal(SIGKILL);
+    ASSERT_OK(process_->Wait(absl::Seconds(10)));
+  }
+
+  // Begins a call and kills the program once text has come.
+  void KillInMidReply(const std::string& call_id, const std::string& role) {
+    grpc::ClientContext context;
+    const auto reader = stub_->Generate(&context, Request(call_id, role));
+    v1::GenerateResponse response;
+    ASSERT_TRUE(reader->Read(&response));
+    Kill();
+    reader->Finish();
+  }
+
+  std::unique_ptr<base::Process> process_;
+};
+
+TEST_F(CrashTest, CallIsSettledExactlyByTheProvidersBooks) {
+  WriteScript(R"({"reply":"Hello, world","usage":{"input":10,"output":20},
+                  "fault":{"kind":"hang","after_bytes":5}})");
+  StartProgram();
+  KillInMidReply("call-1", "writer");
+  EXPECT_EQ(ledger_.entries().at("call-1").reservation.state(), Reservation::STATE_HELD);
+
+  StartServer();
+
+  const FakeLedger::Entry entry = ledger_.AwaitEnd("call-1");
+  EXPECT_EQ(entry.reservation.settled().usd_nanos(), 90'000);
+  ASSERT_THAT(Books(), SizeIs(1));
+  EXPECT_EQ(entry.settle.tokens().input(), Books()[0]["input"].get<int64_t>());
+  EXPECT_EQ(entry.settle.tokens().output(), Books()[0]["output"].get<int64_t>());
+  ledger_.AwaitClosedOwners(1);
+  EXPECT_EQ(ledger_.closed_owners()[0], entry.request.owner());
+  EXPECT_EQ(Calls()[0].outcome(), "INCOMPLETE");
+  EXPECT_THAT(Generate(Request("call-1", "writer")), FailsWithReason("OUTCOME_UNKNOWN"));
+  EXPECT_THAT(Books(), SizeIs(1));
+}
+
+TEST_F(CrashTest, CallThatWasNotBilledIsReleasedAndMayBeRepeated) {
+  WriteScript(R"({"reply":"late","latency_ms":3600000})");
+  StartProgram();
+  grpc::ClientContext context;
+  const auto reader = stub_->Generate(&context, Request("call-1", "writer"));
+  // Sent, as far as the record knows, once the call is held and shows the hold as its charge.
+  const auto held = [this] {
+    const auto entries = ledger_.entries();
+    return entries.count("call-1") > 0 && !Calls().empty();
+  };
+  while (!held()) {
+  }
+  Kill();
+  reader->Finish();
+  WriteScript(R"({"reply":"in time"})");
+
+  StartServer();
+
+  EXPECT_EQ(ledger_.AwaitEnd("call-1").reservation.state(), Reservation::STATE_RELEASED);
+  ASSERT_OK_AND_ASSIGN(const Generated generated, Generate(Request("call-1", "writer")));
+  EXPECT_EQ(generated.text, "in time");
+  EXPECT_THAT(Books(), SizeIs(1));
+}
+
+TEST_F(CrashTest, CallOfAProviderWithoutBooksIsChargedTheHold) {
+  endpoint_.Then(endpoint_.Hang({FakeEndpoint::Text("part")}));
+  StartProgram();
+  KillInMidReply("call-1", "chat");
+
+  StartServer();
+
+  const FakeLedger::Entry entry = ledger_.AwaitEnd("call-1");
+  EXPECT_TRUE(entry.settle.outcome_unknown());
+  EXPECT_EQ(entry.reservation.settled().usd_nanos(), entry.reservation.held().usd_nanos());
+}
+
+TEST_F(CrashTest, KeysSurvive) {
+  StartProgram();
+  const std::string key = IssueKey();
+  Kill();
+
+  StartServer();
+
+  EXPECT_EQ(Chat(key, "writer").result.http_status, 200);
+}
+
+TEST_F(CrashTest, EndsWithCodeZeroWhenAskedTo) {
+  StartProgram();
+
+  process_->Signal(SIGTERM);
+
+  ASSERT_OK_AND_ASSIGN(const base::ProcessExit exit, process_->Wait(absl::Seconds(20)));
+  EXPECT_TRUE(exit.ok());
+}
+
+}  // namespace
+}  // namespace slipway::models

@@ -1,0 +1,316 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "services/models/testing/server_fixture.h"
+
+namespace slipway::models {
+namespace {
+
+using ledger::v1::Reservation;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+using testkit::FailsWithReason;
+
+class ProxyTest : public ServerFixture {
+ protected:
+  static nlohmann::json Json(const http::Client::Response& response) {
+    return nlohmann::json::parse(response.body, nullptr, false);
+  }
+  static std::string ErrorCode(const http::Client::Response& response) {
+    return Json(response)["error"].value("code", "");
+  }
+  // The events of a stream.
+  static std::vector<std::string> Frames(const std::string& body) {
+    std::vector<std::string> frames;
+    http::SseParser parser;
+    EXPECT_OK(parser.Feed(body, [&](http::SseEvent event) { frames.push_back(event.data); }));
+    return frames;
+  }
+};
+
+TEST_F(ProxyTest, AnswersWholeCompletion) {
+  StartServer();
+
+  const http::Client::Response response = Chat(IssueKey(), "writer");
+
+  ASSERT_EQ(response.result.http_status, 200) << response.body;
+  const nlohmann::json body = Json(response);
+  EXPECT_EQ(body["object"], "chat.completion");
+  EXPECT_EQ(body["model"], "writer");
+  EXPECT_EQ(body["choices"][0]["message"]["content"], "Hello, world");
+  EXPECT_EQ(body["choices"][0]["finish_reason"], "stop");
+  EXPECT_EQ(body["usage"]["prompt_tokens"], 10);
+  EXPECT_EQ(body["usage"]["completion_tokens"], 20);
+  const std::string call(response.headers.Get("x-slipway-call"));
+  EXPECT_EQ(response.headers.Get("x-slipway-output-tokens-max"), "16000");
+  const FakeLedger::Entry entry = ledger_.entries().at(call);
+  EXPECT_EQ(entry.request.scopes().attempt(), kAttempt);
+  EXPECT_EQ(entry.request.scopes().task(), "projects/p/plans/n/tasks/parse");
+  EXPECT_EQ(entry.reservation.settled().usd_nanos(), 90'000);
+}
+
+TEST_F(ProxyTest, StreamsChunksWithUsageWhenAsked) {
+  WriteScript(R"({"reply":"Hello, world","chunk_bytes":5,"usage":{"input":10,"output":20}})");
+  StartServer();
+
+  const http::Client::Response response =
+      Chat(IssueKey(), "writer", R"("stream":true,"stream_options":{"include_usage":true})");
+
+  ASSERT_EQ(response.result.http_status, 200) << response.body;
+  const std::vector<std::string> frames = Frames(response.body);
+  ASSERT_GE(frames.size(), 5u);
+  EXPECT_EQ(frames.back(), "[DONE]");
+  std::string text;
+  for (size_t i = 0; i + 1 < frames.size(); ++i) {
+    const auto chunk = nlohmann::json::parse(frames[i]);
+    if (chunk["choices"].empty()) continue;
+    text += chunk["choices"][0]["delta"].value("content", "");
+  }
+  EXPECT_EQ(text, "Hello, world");
+  EXPECT_EQ(nlohmann::json::parse(frames[frames.size() - 2])["usage"]["total_tokens"], 30);
+}
+
+TEST_F(ProxyTest, PassesTextOnWhileTheReplyIsUnderWay) {
+  endpoint_.Then(endpoint_.Hang({FakeEndpoint::Text("early")}));
+  StartServer();
+  base::Mutex mutex;
+  base::CondVar changed;
+  std::string received;
+  http::ClientCallbacks callbacks;
+  callbacks.on_data = [&](absl::string_view chunk) {
+    base::MutexLock lock(mutex);
+    received.append(chunk.data(), chunk.size());
+    changed.NotifyAll();
+    return http::ClientCallbacks::Flow::kContinue;
+  };
+  callbacks.on_done = [](const http::ClientResult&) {};
+  std::unique_ptr<http::Client::Handle> handle =
+      client_.Start(ChatRequest(IssueKey(), "chat", R"("stream":true)"), std::move(callbacks));
+  {
+    base::MutexLock lock(mutex);
+    while (received.find("early") == std::string::npos) changed.Wait(mutex);
+  }
+
+  handle.reset();
+
+  endpoint_.AwaitDisconnect();
+  EXPECT_TRUE(ledger_.AwaitEnd(Calls()[0].call_id()).settle.outcome_unknown());
+}
+
+TEST_F(ProxyTest, ForwardsOtherFieldsAndLowersTheOutput) {
+  endpoint_.Then(FakeEndpoint::Stream({FakeEndpoint::Text("x"), FakeEndpoint::Stop(),
+                                       FakeEndpoint::Usage(1, 0, 1), FakeEndpoint::Done()}));
+  StartServer();
+
+  const http::Client::Response response =
+      Chat(IssueKey(), "chat",
+           R"("temperature":0.5,"max_tokens":77,"service_tier":"priority","user":"u")");
+
+  ASSERT_EQ(response.result.http_status, 200) << response.body;
+  const auto sent = nlohmann::json::parse(endpoint_.requests()[0].body);
+  EXPECT_EQ(sent["temperature"], 0.5);
+  EXPECT_EQ(sent["user"], "u");
+  EXPECT_EQ(sent["max_completion_tokens"], 77);
+  EXPECT_EQ(sent["service_tier"], "default");
+  EXPECT_FALSE(sent.contains("max_tokens"));
+}
+
+TEST_F(ProxyTest, DeniedBudgetIs402AndMustNotBeRetried) {
+  ledger_.SetLimit(1);
+  StartServer();
+
+  const http::Client::Response response = Chat(IssueKey(), "chat");
+
+  EXPECT_EQ(response.result.http_status, 402);
+  EXPECT_EQ(response.headers.Get("x-should-retry"), "false");
+  EXPECT_EQ(ErrorCode(response), "insufficient_quota");
+  EXPECT_THAT(endpoint_.requests(), SizeIs(0));
+}
+
+TEST_F(ProxyTest, MoneyHeldBySiblingsIs429WithRetryAfter) {
+  endpoint_.Then(endpoint_.Hang({FakeEndpoint::Text("part")}));
+  // The whole of one call at its worst, and less than the least of a second one.
+  ledger_.SetLimit(41 * 1'000 + 1'000 * 4'000 + 10);
+  StartServer();
+  grpc::ClientContext context;
+  const auto reader = stub_->Generate(&context, Request("call-1", "chat"));
+  v1::GenerateResponse part;
+  ASSERT_TRUE(reader->Read(&part));
+
+  const http::Client::Response response = Chat(IssueKey(), "writer");
+
+  EXPECT_EQ(response.result.http_status, 429);
+  EXPECT_EQ(response.headers.Get("retry-after"), "5");
+  EXPECT_EQ(ErrorCode(response), "budget_busy");
+  context.TryCancel();
+  reader->Finish();
+}
+
+TEST_F(ProxyTest, ClosedGateIs429WithItsTime) {
+  endpoint_.Then(FakeEndpoint::Fail(429, {{"retry-after", "30"}}, "rate_limit_exceeded"));
+  StartServer();
+
+  const http::Client::Response response = Chat(IssueKey(), "chat");
+
+  EXPECT_EQ(response.result.http_status, 429);
+  EXPECT_EQ(response.headers.Get("retry-after"), "30");
+  EXPECT_EQ(ErrorCode(response), "rate_limit_exceeded");
+}
+
+TEST_F(ProxyTest, WrongKeyIs401) {
+  StartServer();
+
+  EXPECT_EQ(Chat("slpk_nonsense", "writer").result.http_status, 401);
+  EXPECT_EQ(Chat("", "writer").result.http_status, 401);
+  EXPECT_THAT(ledger_.entries(), SizeIs(0));
+}
+
+TEST_F(ProxyTest, RoleThatTheKeyMayNotCallIs403) {
+  StartServer();
+
+  const http::Client::Response response = Chat(IssueKey({"chat"}), "writer");
+
+  EXPECT_EQ(response.result.http_status, 403);
+  EXPECT_EQ(ErrorCode(response), "role_forbidden");
+}
+
+TEST_F(ProxyTest, RevokedKeyIsDeadAndItsCallsEnd) {
+  endpoint_.Then(endpoint_.Hang({FakeEndpoint::Text("part")}));
+  StartServer();
+  const std::string key = IssueKey();
+  base::Mutex mutex;
+  base::CondVar changed;
+  std::string received;
+  bool done = false;
+  http::ClientCallbacks callbacks;
+  callbacks.on_data = [&](absl::string_view chunk) {
+    base::MutexLock lock(mutex);
+    received.append(chunk.data(), chunk.size());
+    changed.NotifyAll();
+    return http::ClientCallbacks::Flow::kContinue;
+  };
+  callbacks.on_done = [&](const http::ClientResult&) {
+    base::MutexLock lock(mutex);
+    done = true;
+    changed.NotifyAll();
+  };
+  const std::unique_ptr<http::Client::Handle> handle =
+      client_.Start(ChatRequest(key, "chat", R"("stream":true)"), std::move(callbacks));
+  {
+    base::MutexLock lock(mutex);
+    while (received.find("part") == std::string::npos) changed.Wait(mutex);
+  }
+  v1::RevokeAttemptKeysRequest revoke;
+  revoke.set_attempt(kAttempt);
+
+  ASSERT_OK_AND_ASSIGN(const auto revoked,
+                       rpc::CallUnary(*stub_, &Stub::RevokeAttemptKeys, revoke));
+
+  EXPECT_EQ(revoked.revoked(), 1);
+  endpoint_.AwaitDisconnect();
+  base::MutexLock lock(mutex);
+  while (!done) changed.Wait(mutex);
+  EXPECT_THAT(received, HasSubstr("call_cancelled"));
+  EXPECT_EQ(Calls()[0].outcome(), "CANCELLED");
+  EXPECT_EQ(Calls()[0].reason(), "KEY_REVOKED");
+  EXPECT_EQ(Chat(key, "writer").result.http_status, 401);
+}
+
+TEST_F(ProxyTest, LimitOfTheKeyCountsAllItsCalls) {
+  StartServer();
+  // A call costs 90,000; the least of one is 41 x 1,000 + 256 x 4,000.
+  const std::string key = IssueKey({"writer"}, 90'000 + 41'000 + 256 * 4'000 + 1);
+
+  EXPECT_EQ(Chat(key, "writer").result.http_status, 200);
+  EXPECT_EQ(Chat(key, "writer").result.http_status, 200);
+  const http::Client::Response third = Chat(key, "writer");
+
+  EXPECT_EQ(third.result.http_status, 402);
+  EXPECT_THAT(Books(), SizeIs(2));
+  // A new key of the same attempt does not forget what was spent.
+  EXPECT_EQ(
+      Chat(IssueKey({"writer"}, 90'000 + 41'000 + 256 * 4'000 + 1), "writer").result.http_status,
+      402);
+}
+
+TEST_F(ProxyTest, ListsTheRolesOfTheKey) {
+  StartServer();
+  http::ClientRequest request = ChatRequest(IssueKey({"chat"}), "");
+  request.method = "GET";
+  request.url = "http://proxy/v1/models";
+  request.body.clear();
+
+  const http::Client::Response response = client_.Fetch(request);
+
+  EXPECT_EQ(response.result.http_status, 200);
+  EXPECT_EQ(Json(response)["data"].size(), 1u);
+  EXPECT_EQ(Json(response)["data"][0]["id"], "chat");
+}
+
+TEST_F(ProxyTest, OtherPathsAre404InTheSameForm) {
+  StartServer();
+  http::ClientRequest request = ChatRequest("", "");
+  request.url = "http://proxy/v1/responses";
+
+  const http::Client::Response response = client_.Fetch(request);
+
+  EXPECT_EQ(response.result.http_status, 404);
+  EXPECT_EQ(ErrorCode(response), "path_not_found");
+}
+
+TEST_F(ProxyTest, ErrorAfterTextIsALastEventWithoutDone) {
+  endpoint_.Then(FakeEndpoint::Cut({FakeEndpoint::Text("half")}));
+  StartServer();
+
+  const http::Client::Response response = Chat(IssueKey(), "chat", R"("stream":true)");
+
+  const std::vector<std::string> frames = Frames(response.body);
+  ASSERT_GE(frames.size(), 3u);
+  EXPECT_EQ(nlohmann::json::parse(frames.back())["error"]["code"], "outcome_unknown");
+  EXPECT_THAT(frames, ::testing::Not(::testing::Contains("[DONE]")));
+}
+
+struct BadBody {
+  const char* name;
+  const char* body;
+  const char* message;
+};
+class ProxyRefuses : public ProxyTest, public ::testing::WithParamInterface<BadBody> {};
+
+TEST_P(ProxyRefuses, WithWhatToDo) {
+  StartServer();
+  http::ClientRequest request = ChatRequest(IssueKey(), "writer");
+  request.body = GetParam().body;
+
+  const http::Client::Response response = client_.Fetch(request);
+
+  EXPECT_EQ(response.result.http_status, 400) << response.body;
+  EXPECT_THAT(response.body, HasSubstr(GetParam().message));
+  EXPECT_THAT(ledger_.entries(), SizeIs(0));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    , ProxyRefuses,
+    ::testing::Values(
+        BadBody{"NotJson", "{", "not a JSON object"},
+        BadBody{"NoModel", R"({"messages":[{"role":"user","content":"x"}]})", "name of a role"},
+        BadBody{"NoMessages", R"({"model":"writer","messages":[]})", "not empty"},
+        BadBody{"ToolTurn", R"({"model":"writer","messages":[{"role":"tool","content":"x"}]})",
+                "not served"},
+        BadBody{
+            "Image",
+            R"({"model":"writer","messages":[{"role":"user","content":[{"type":"image_url"}]}]})",
+            "type \\\"text\\\""},
+        BadBody{"Tools",
+                R"({"model":"writer","messages":[{"role":"user","content":"x"}],"tools":[{}]})",
+                "\\\"tools\\\""},
+        BadBody{"TwoChoices",
+                R"({"model":"writer","messages":[{"role":"user","content":"x"}],"n":2})",
+                "n must be 1"},
+        BadBody{"NoOutput",
+                R"({"model":"writer","messages":[{"role":"user","content":"x"}],"max_tokens":0})",
+                "above 0"}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+}  // namespace
+}  // namespace slipway::models
