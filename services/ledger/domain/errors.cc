@@ -1,0 +1,170 @@
+#include "services/ledger/domain/errors.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/time.h"
+#include "lib/base/error.h"
+
+namespace slipway::ledger {
+namespace {
+
+using absl::StatusCode;
+using base::Error;
+
+std::string Text(absl::string_view text) { return std::string(text); }
+
+}  // namespace
+
+absl::Status KeyInvalid(absl::string_view problem) {
+  return Error(StatusCode::kInvalidArgument, "KEY_INVALID",
+               absl::StrCat("the key ", problem, "; it has 1 to 200 printable ASCII characters"));
+}
+
+absl::Status ScopeInvalid(absl::string_view scope, absl::string_view problem) {
+  return Error(StatusCode::kInvalidArgument, "SCOPE_INVALID",
+               absl::StrCat("scope '", scope, "' cannot be used: ", problem),
+               {{"scope", Text(scope)}});
+}
+
+absl::Status AmountInvalid(absl::string_view field, int64_t value, int64_t value_max) {
+  return Error(StatusCode::kInvalidArgument, "AMOUNT_INVALID",
+               absl::StrCat(field, " is ", value, "; it must be from 0 to ", value_max),
+               {{"field", Text(field)},
+                {"value", absl::StrCat(value)},
+                {"value_max", absl::StrCat(value_max)}});
+}
+
+absl::Status LifetimeInvalid(absl::Duration lifetime) {
+  return Error(StatusCode::kInvalidArgument, "LIFETIME_INVALID",
+               absl::StrCat("lifetime is ", absl::FormatDuration(lifetime),
+                            "; it must be more than 0 and at most 24h"),
+               {{"lifetime", absl::FormatDuration(lifetime)}});
+}
+
+absl::Status FieldInvalid(absl::string_view field, absl::string_view problem) {
+  return Error(StatusCode::kInvalidArgument, "FIELD_INVALID", absl::StrCat(field, " ", problem),
+               {{"field", Text(field)}});
+}
+
+absl::Status ProofRequired() {
+  return Error(StatusCode::kInvalidArgument, "PROOF_REQUIRED",
+               "a hold is released only with a proof that nothing was billed; else settle it");
+}
+
+absl::Status PriceUnknownForSettlement(absl::string_view provider, absl::string_view model) {
+  return Error(StatusCode::kInvalidArgument, "PRICE_UNKNOWN",
+               absl::StrCat("no price of ", provider, "/", model,
+                            " is known; import one, name the cost, or settle as unknown"),
+               {{"provider", Text(provider)}, {"model", Text(model)}});
+}
+
+absl::Status TimeZoneUnknown(absl::string_view name) {
+  return Error(StatusCode::kInvalidArgument, "TIME_ZONE_UNKNOWN",
+               absl::StrCat("'", name, "' is no IANA time zone such as Europe/Berlin"),
+               {{"time_zone", Text(name)}});
+}
+
+absl::Status TimeZoneFixed(absl::string_view scope, absl::string_view zone) {
+  return Error(StatusCode::kInvalidArgument, "TIME_ZONE_FIXED",
+               absl::StrCat("the budget of ", scope, " counts in time zone '", zone,
+                            "' and cannot change it: that would split a window"),
+               {{"scope", Text(scope)}, {"time_zone", Text(zone)}});
+}
+
+absl::Status PageInvalid(absl::string_view problem) {
+  return Error(StatusCode::kInvalidArgument, "PAGE_INVALID", problem);
+}
+
+absl::Status GroupInvalid(absl::string_view group) {
+  return Error(StatusCode::kInvalidArgument, "GROUP_INVALID",
+               absl::StrCat("usage cannot be grouped by '", group,
+                            "'; use day, project, plan, task, attempt, role, provider or model, "
+                            "each once"),
+               {{"group", Text(group)}});
+}
+
+absl::Status PriceInvalid(const Price& row, absl::string_view problem) {
+  return Error(StatusCode::kInvalidArgument, "PRICE_INVALID",
+               absl::StrCat("price of ", row.provider, "/", row.model, ": ", problem),
+               {{"provider", row.provider}, {"model", row.model}});
+}
+
+absl::Status PriceFileInvalid(absl::string_view problem) {
+  return Error(StatusCode::kInvalidArgument, "PRICE_FILE_INVALID", problem);
+}
+
+absl::Status PriceFileUnreadable(absl::string_view path, absl::string_view problem) {
+  return Error(StatusCode::kInvalidArgument, "PRICE_FILE_UNREADABLE",
+               absl::StrCat("price file '", path, "' cannot be read: ", problem),
+               {{"path", Text(path)}});
+}
+
+absl::Status ReservationUnknown(absl::string_view key) {
+  return Error(StatusCode::kNotFound, "RESERVATION_UNKNOWN",
+               absl::StrCat("nothing was ever held under key '", key, "'"), {{"key", Text(key)}});
+}
+
+absl::Status EnvelopeUnknown(absl::string_view key) {
+  return Error(StatusCode::kNotFound, "ENVELOPE_UNKNOWN",
+               absl::StrCat("there is no envelope '", key, "'"), {{"envelope", Text(key)}});
+}
+
+absl::Status BudgetUnknown(absl::string_view name) {
+  return Error(StatusCode::kNotFound, "BUDGET_UNKNOWN",
+               absl::StrCat("there is no budget '", name, "'"), {{"budget", Text(name)}});
+}
+
+absl::Status PriceUnknown(absl::string_view provider, absl::string_view model,
+                          absl::string_view tier) {
+  return Error(StatusCode::kNotFound, "PRICE_UNKNOWN",
+               absl::StrCat("no price of ", provider, "/", model, " is known; import one"),
+               {{"provider", Text(provider)}, {"model", Text(model)}, {"tier", Text(tier)}});
+}
+
+absl::Status KeyReused(absl::string_view key, const std::vector<std::string>& fields) {
+  const std::string names = absl::StrJoin(fields, ",");
+  return Error(StatusCode::kAlreadyExists, "KEY_REUSED",
+               absl::StrCat("key '", key, "' was used with other values of: ", names,
+                            "; a new request needs a new key"),
+               {{"key", Text(key)}, {"fields", names}});
+}
+
+absl::Status EnvelopeClosed(absl::string_view key, ReservationState state) {
+  return Error(StatusCode::kFailedPrecondition, "ENVELOPE_CLOSED",
+               absl::StrCat("envelope '", key, "' is ", NameOf(state), " and gives no more"),
+               {{"envelope", Text(key)}, {"state", NameOf(state)}});
+}
+
+absl::Status ReservationClosed(absl::string_view key, ReservationState state) {
+  return Error(StatusCode::kFailedPrecondition, "RESERVATION_CLOSED",
+               absl::StrCat("reservation '", key, "' has ended in another way: ", NameOf(state)),
+               {{"key", Text(key)}, {"state", NameOf(state)}});
+}
+
+absl::Status ReservationOpen(absl::string_view key) {
+  return Error(StatusCode::kFailedPrecondition, "RESERVATION_OPEN",
+               absl::StrCat("reservation '", key, "' is still held; settle or release it first"),
+               {{"key", Text(key)}});
+}
+
+absl::Status PriceSuspicious(const Price& row, int64_t old_rate, int64_t new_rate) {
+  return Error(StatusCode::kFailedPrecondition, "PRICE_SUSPICIOUS",
+               absl::StrCat("a rate of ", row.provider, "/", row.model, " would change from ",
+                            old_rate, " to ", new_rate, " pico-USD; accept '", row.provider, "/",
+                            row.model, "' if that is meant"),
+               {{"provider", row.provider},
+                {"model", row.model},
+                {"old_rate", absl::StrCat(old_rate)},
+                {"new_rate", absl::StrCat(new_rate)}});
+}
+
+absl::Status VersionMismatch(absl::string_view budget, int64_t expected, int64_t actual) {
+  return Error(StatusCode::kAborted, "VERSION_MISMATCH",
+               absl::StrCat("budget '", budget, "' has version ", actual, ", not ", expected,
+                            "; read it again"),
+               {{"budget", Text(budget)},
+                {"expected", absl::StrCat(expected)},
+                {"actual", absl::StrCat(actual)}});
+}
+
+}  // namespace slipway::ledger

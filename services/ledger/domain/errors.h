@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "services/ledger/domain/price_book.h"
+#include "services/ledger/domain/reservation.h"
+
+// Every error of the ledger; the protos say which RPC returns which.
+namespace slipway::ledger {
+
+// INVALID_ARGUMENT
+absl::Status KeyInvalid(absl::string_view problem);
+absl::Status ScopeInvalid(absl::string_view scope, absl::string_view problem);
+absl::Status AmountInvalid(absl::string_view field, int64_t value, int64_t value_max);
+absl::Status LifetimeInvalid(absl::Duration lifetime);
+absl::Status FieldInvalid(absl::string_view field, absl::string_view problem);
+absl::Status ProofRequired();
+absl::Status PriceUnknownForSettlement(absl::string_view provider, absl::string_view model);
+absl::Status TimeZoneUnknown(absl::string_view name);
+absl::Status TimeZoneFixed(absl::string_view scope, absl::string_view zone);
+absl::Status PageInvalid(absl::string_view problem);
+absl::Status GroupInvalid(absl::string_view group);
+absl::Status PriceInvalid(const Price& row, absl::string_view problem);
+absl::Status PriceFileInvalid(absl::string_view problem);
+absl::Status PriceFileUnreadable(absl::string_view path, absl::string_view problem);
+
+// NOT_FOUND
+absl::Status ReservationUnknown(absl::string_view key);
+absl::Status EnvelopeUnknown(absl::string_view key);
+absl::Status BudgetUnknown(absl::string_view name);
+absl::Status PriceUnknown(absl::string_view provider, absl::string_view model,
+                          absl::string_view tier);
+
+// ALREADY_EXISTS
+absl::Status KeyReused(absl::string_view key, const std::vector<std::string>& fields);
+
+// FAILED_PRECONDITION
+absl::Status EnvelopeClosed(absl::string_view key, ReservationState state);
+absl::Status ReservationClosed(absl::string_view key, ReservationState state);
+absl::Status ReservationOpen(absl::string_view key);
+absl::Status PriceSuspicious(const Price& row, int64_t old_rate, int64_t new_rate);
+
+// ABORTED
+absl::Status VersionMismatch(absl::string_view budget, int64_t expected, int64_t actual);
+
+}  // namespace slipway::ledger

@@ -1,0 +1,79 @@
+#include "services/ledger/domain/event_drafts.h"
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace slipway::ledger {
+namespace {
+
+using nlohmann::json;
+
+events::EventDraft Draft(absl::string_view kind, const ScopePath& scopes, const json& facts) {
+  const std::string text = facts.dump(-1, ' ', false, json::error_handler_t::replace);
+  return {.kind = std::string(kind),
+          .project = scopes.project,
+          .plan = scopes.plan,
+          .task = scopes.task,
+          .attempt = scopes.attempt,
+          .payload_json = events::PayloadJson(kind, text)};
+}
+
+std::string NameOfBudget(const Budget& budget) { return absl::StrCat("budgets/", budget.id); }
+
+}  // namespace
+
+events::EventDraft BudgetChangedEvent(const Budget& budget, std::optional<int64_t> old_limit,
+                                      const std::string& actor) {
+  return Draft("budget.changed", budget.path,
+               {{"budget", NameOfBudget(budget)},
+                {"scope", budget.scope},
+                {"metric", NameOf(budget.metric)},
+                {"window", NameOf(budget.window)},
+                {"old_limit", old_limit.value_or(-1)},
+                {"new_limit", budget.limit.value_or(-1)},
+                {"actor", actor}});
+}
+
+events::EventDraft BudgetDeniedEvent(const Reservation& reservation) {
+  const Denial& denial = *reservation.denial;
+  json facts = {{"reservation", reservation.key()},
+                {"cause", NameOf(denial.cause)},
+                {"requested", denial.requested}};
+  if (denial.balance.has_value()) {
+    const Budget& budget = denial.balance->budget;
+    const Bucket& bucket = denial.balance->bucket;
+    facts["budget"] = NameOfBudget(budget);
+    facts["scope"] = budget.scope;
+    facts["remaining"] = budget.limit.value_or(INT64_MAX) - bucket.posted - bucket.reserved;
+  }
+  return Draft("budget.denied", reservation.order.scopes, facts);
+}
+
+events::EventDraft BudgetWarnedEvent(const Budget& budget, int32_t percent, int64_t used) {
+  return Draft("budget.warned", budget.path,
+               {{"budget", NameOfBudget(budget)},
+                {"percent", percent},
+                {"used", used},
+                {"limit", budget.limit.value_or(-1)}});
+}
+
+events::EventDraft UsageRecordedEvent(const UsageRecord& record) {
+  return Draft("usage.recorded", record.scopes,
+               {{"reservation", record.reservation},
+                {"provider", record.provider},
+                {"model", record.model},
+                {"role", record.scopes.role},
+                {"input_tokens", record.tokens.AllInput()},
+                {"output_tokens", record.tokens.output},
+                {"cost_usd_nanos", record.charged.usd_nanos},
+                {"basis", NameOf(record.basis)}});
+}
+
+events::EventDraft HoldExpiredEvent(const Reservation& reservation, int64_t charged_usd_nanos) {
+  return Draft("hold.expired", reservation.order.scopes,
+               {{"reservation", reservation.key()}, {"charged_usd_nanos", charged_usd_nanos}});
+}
+
+}  // namespace slipway::ledger

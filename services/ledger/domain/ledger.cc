@@ -1,0 +1,222 @@
+#include "services/ledger/domain/ledger.h"
+
+#include <algorithm>
+
+#include "lib/base/status_macros.h"
+#include "services/ledger/domain/errors.h"
+#include "services/ledger/domain/event_drafts.h"
+#include "services/ledger/domain/limits.h"
+
+namespace slipway::ledger {
+namespace {
+
+absl::Status CheckKey(const std::string& key) {
+  if (key.empty()) return KeyInvalid("is empty");
+  if (key.size() > kKeyBytesMax) return KeyInvalid("is too long");
+  const bool printable =
+      std::all_of(key.begin(), key.end(), [](char c) { return c >= ' ' && c <= '~'; });
+  return printable ? absl::OkStatus() : KeyInvalid("has a character that is not printable ASCII");
+}
+
+absl::Status CheckAmounts(const ReserveOrder& order) {
+  static constexpr const char* kFields[] = {"amounts.usd_nanos", "amounts.tokens",
+                                            "amounts.requests"};
+  static constexpr const char* kMinimumFields[] = {"minimum.usd_nanos", "minimum.tokens",
+                                                   "minimum.requests"};
+  for (size_t i = 0; i < kMetrics.size(); ++i) {
+    const int64_t amount = order.amounts.Of(kMetrics[i]);
+    const int64_t minimum = order.minimum.Of(kMetrics[i]);
+    if (amount < 0 || amount > kAmountMax) return AmountInvalid(kFields[i], amount, kAmountMax);
+    if (minimum < 0 || minimum > amount) return AmountInvalid(kMinimumFields[i], minimum, amount);
+  }
+  return absl::OkStatus();
+}
+
+// The fields in which a repeat of a key differs from its first use.
+std::vector<std::string> Differences(const ReserveOrder& a, const ReserveOrder& b) {
+  std::vector<std::string> fields;
+  const auto compare = [&fields](const char* name, bool same) {
+    if (!same) fields.push_back(name);
+  };
+  compare("kind", a.kind == b.kind);
+  compare("scopes", a.scopes == b.scopes);
+  compare("amounts", a.amounts == b.amounts);
+  compare("minimum", a.minimum == b.minimum);
+  compare("envelope", a.envelope == b.envelope);
+  compare("lifetime", a.lifetime == b.lifetime);
+  compare("owner", a.owner == b.owner);
+  compare("provider", a.provider == b.provider);
+  compare("model", a.model == b.model);
+  compare("service_tier", a.service_tier == b.service_tier);
+  return fields;
+}
+
+}  // namespace
+
+absl::StatusOr<std::optional<Reservation>> Ledger::Find(const std::string& key) {
+  if (const Reservation* held = mirror_.FindHeld(key)) return *held;
+  return archive_.FindReservation(key);
+}
+
+absl::StatusOr<ReserveOrder> Ledger::Checked(ReserveOrder order) const {
+  RETURN_IF_ERROR(CheckKey(order.key));
+  ASSIGN_OR_RETURN(order.scopes, Completed(order.scopes));
+  // A call counts as one, whether its caller says so or not; half a call is of no use.
+  if (order.kind == ReservationKind::kCall) {
+    if (order.amounts.requests == 0) order.amounts.requests = 1;
+    if (order.minimum.requests == 0) order.minimum.requests = order.amounts.requests;
+  }
+  RETURN_IF_ERROR(CheckAmounts(order));
+  if (order.lifetime <= absl::ZeroDuration() || order.lifetime > kLifetimeMax) {
+    return LifetimeInvalid(order.lifetime);
+  }
+  order.lifetime = absl::Microseconds(absl::ToInt64Microseconds(order.lifetime));
+  if (order.kind == ReservationKind::kEnvelope && !order.envelope.empty()) {
+    return EnvelopeUnknown(order.envelope);
+  }
+  for (const std::string* text :
+       {&order.owner, &order.provider, &order.model, &order.service_tier}) {
+    if (text->size() > kTextBytesMax) {
+      return FieldInvalid("owner, provider, model or service_tier", "is longer than 500 bytes");
+    }
+  }
+  return order;
+}
+
+absl::StatusOr<const Reservation*> Ledger::FindEnvelope(const ReserveOrder& order) {
+  if (order.envelope.empty()) return nullptr;
+  ASSIGN_OR_RETURN(const std::optional<Reservation> found, Find(order.envelope));
+  if (!found.has_value() || found->order.kind != ReservationKind::kEnvelope) {
+    return EnvelopeUnknown(order.envelope);
+  }
+  if (found->state != ReservationState::kHeld) return EnvelopeClosed(order.envelope, found->state);
+  if (!Covers(found->order.scopes, order.scopes)) {
+    return ScopeInvalid(CoveringScopes(order.scopes).back(), "the envelope is of another scope");
+  }
+  return mirror_.FindHeld(order.envelope);
+}
+
+absl::StatusOr<std::vector<Constraint>> Ledger::ConstraintsFor(const Reservation& reservation,
+                                                               const Reservation* envelope) {
+  std::vector<Constraint> constraints;
+  const ReserveOrder& order = reservation.order;
+  for (const Budget* budget : mirror_.Covering(order.scopes)) {
+    const Metric metric = budget->metric;
+    if (order.kind == ReservationKind::kEnvelope && order.amounts.Of(metric) == 0) continue;
+    if (envelope != nullptr && envelope->held.Of(metric) > 0 &&
+        Covers(budget->path, envelope->order.scopes)) {
+      continue;  // The envelope holds there.
+    }
+    ASSIGN_OR_RETURN(Bucket* const bucket,
+                     mirror_.BucketOf(*budget, budget->WindowStartAt(reservation.charge_time)));
+    constraints.push_back({budget, bucket});
+  }
+  return constraints;
+}
+
+absl::StatusOr<Reservation> Ledger::Reserve(const ReserveOrder& asked, absl::Time now,
+                                            Changes& changes) {
+  ASSIGN_OR_RETURN(const ReserveOrder order, Checked(asked));
+  ASSIGN_OR_RETURN(const std::optional<Reservation> earlier, Find(order.key));
+  if (earlier.has_value()) {
+    const std::vector<std::string> fields = Differences(earlier->order, order);
+    if (!fields.empty()) return KeyReused(order.key, fields);
+    return *earlier;
+  }
+  ASSIGN_OR_RETURN(const Reservation* const envelope, FindEnvelope(order));
+  const absl::Time time = journal_.NotBefore(now);
+  Reservation reservation = {.order = order,
+                             .charge_time = envelope != nullptr ? envelope->charge_time : time,
+                             .expire_time = time + order.lifetime,
+                             .drawing = envelope != nullptr};
+  ASSIGN_OR_RETURN(const std::vector<Constraint> constraints,
+                   ConstraintsFor(reservation, envelope));
+  Step step(journal_, changes, time);
+  if (std::optional<Denial> denial = DenialWithoutBudget(order, time)) {
+    return Deny(std::move(reservation), *std::move(denial), step);
+  }
+  Admission admission = Admit(order, constraints, envelope, time);
+  if (admission.denial.has_value()) {
+    return Deny(std::move(reservation), *std::move(admission.denial), step);
+  }
+  reservation.held = admission.granted;
+  return Hold(std::move(reservation), constraints, step);
+}
+
+std::optional<Denial> Ledger::DenialWithoutBudget(const ReserveOrder& order, absl::Time now) {
+  // Who asks for money for a named model will settle by tokens: without a price that cannot be.
+  if (order.kind == ReservationKind::kCall && order.amounts.usd_nanos > 0 &&
+      !order.provider.empty() && !order.model.empty() &&
+      !prices_.Has(order.provider, order.model, now)) {
+    return Denial{.cause = DenialCause::kNoPrice, .requested = order.amounts.usd_nanos};
+  }
+  if (!options_.require_budget) return std::nullopt;
+  const std::vector<Budget*> covering = mirror_.Covering(order.scopes);
+  const bool limited = std::any_of(covering.begin(), covering.end(),
+                                   [](const Budget* budget) { return budget->limit.has_value(); });
+  if (limited) return std::nullopt;
+  return Denial{.cause = DenialCause::kNoBudget, .requested = order.amounts.usd_nanos};
+}
+
+Reservation Ledger::Deny(Reservation reservation, Denial denial, Step& step) {
+  reservation.state = ReservationState::kDenied;
+  reservation.drawing = false;
+  reservation.denial = std::move(denial);
+  step.changes().added.push_back(reservation);
+  step.changes().events.push_back(BudgetDeniedEvent(reservation));
+  step.Record("deny", reservation.key(), &reservation);
+  return reservation;
+}
+
+Reservation Ledger::Hold(Reservation reservation, const std::vector<Constraint>& constraints,
+                         Step& step) {
+  for (const auto& [budget, bucket] : constraints) {
+    const int64_t amount = reservation.held.Of(budget->metric);
+    // An envelope covers the metrics that it holds; in others its calls hold for themselves.
+    if (reservation.order.kind == ReservationKind::kEnvelope && amount == 0) continue;
+    step.Post(*budget, *bucket, {.reserved = amount, .limit = budget->limit});
+    reservation.legs.push_back({.budget = budget->id,
+                                .window_start = bucket->window_start,
+                                .metric = budget->metric,
+                                .amount = amount});
+  }
+  if (reservation.drawing) {
+    Reservation& envelope = *mirror_.FindHeld(reservation.order.envelope);
+    for (const Metric metric : kMetrics) {
+      envelope.open_calls.Of(metric) += reservation.held.Of(metric);
+    }
+  }
+  step.changes().added.push_back(reservation);
+  step.Record("reserve", reservation.key(), &reservation);
+  return mirror_.PutHeld(std::move(reservation));
+}
+
+absl::StatusOr<Reservation> Ledger::Extend(const std::string& key, absl::Duration lifetime,
+                                           absl::Time now, Changes& changes) {
+  if (lifetime <= absl::ZeroDuration() || lifetime > kLifetimeMax) return LifetimeInvalid(lifetime);
+  ASSIGN_OR_RETURN(const std::optional<Reservation> found, Find(key));
+  if (!found.has_value()) return ReservationUnknown(key);
+  if (found->state != ReservationState::kHeld) return ReservationClosed(key, found->state);
+  const absl::Time time = journal_.NotBefore(now);
+  Reservation& held = *mirror_.FindHeld(key);
+  const absl::Time expire_time = time + absl::Microseconds(absl::ToInt64Microseconds(lifetime));
+  if (expire_time <= held.expire_time) return held;
+  mirror_.MoveExpiry(held, expire_time);
+  Step step(journal_, changes, time);
+  changes.updated.push_back(held);
+  step.Record("extend", key, &held);
+  return held;
+}
+
+absl::StatusOr<PriceBook::Import> Ledger::ImportPrices(std::vector<Price> rows,
+                                                       const std::vector<std::string>& accept,
+                                                       absl::Time now, Changes& changes) {
+  ASSIGN_OR_RETURN(PriceBook::Import import, prices_.Add(std::move(rows), accept));
+  if (import.added.empty()) return import;
+  Step step(journal_, changes, journal_.NotBefore(now));
+  changes.prices = import.added;
+  step.Record("prices", "", nullptr);
+  return import;
+}
+
+}  // namespace slipway::ledger

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "lib/base/reply.h"
+#include "services/ledger/domain/ledger.h"
+#include "services/ledger/domain/page.h"
+
+namespace slipway::ledger {
+
+// What ReservationFilter and UsageFilter fields leave empty matches everything.
+struct ReservationFilter {
+  std::optional<ReservationState> state;
+  std::string owner;
+  std::string scope;
+};
+
+struct UsageFilter {
+  std::string scope;
+  absl::Time start = absl::InfinitePast();
+  absl::Time end = absl::InfiniteFuture();
+};
+
+struct PriceFilter {
+  std::string provider;
+  std::string model;
+};
+
+struct AuditCheck {
+  std::string invariant;
+  int64_t checked = 0;
+  std::vector<std::string> breaches;  // At most kBreachesMax.
+};
+
+struct AuditResult {
+  std::vector<AuditCheck> checks;
+  absl::Time time;
+};
+
+// The ledger on disk. Writes are decided in the order of these calls and answered when they are
+// durable; they do not block. Reads block on disk and see every write that was answered before.
+// Errors are those of Ledger. Thread-safe.
+class LedgerStore {
+ public:
+  virtual ~LedgerStore() = default;
+
+  virtual void Reserve(ReserveOrder order, base::Reply<Reservation> reply) = 0;
+  virtual void Settle(SettleOrder order, base::Reply<Settlement> reply) = 0;
+  virtual void Release(std::string key, base::Reply<Reservation> reply) = 0;
+  virtual void Extend(std::string key, absl::Duration lifetime, base::Reply<Reservation> reply) = 0;
+  virtual void Adjust(AdjustOrder order, base::Reply<Reservation> reply) = 0;
+  virtual void CloseOwner(std::string owner, base::Reply<Closing> reply) = 0;
+  virtual void SetBudget(BudgetOrder order, base::Reply<Balance> reply) = 0;
+  virtual void DeleteBudget(std::string id, std::string actor, base::Reply<std::string> reply) = 0;
+  virtual void ImportPrices(std::vector<Price> rows, std::vector<std::string> accept,
+                            base::Reply<PriceBook::Import> reply) = 0;
+  // Answers from memory, in the order of the writes.
+  virtual void WorstCase(std::string provider, std::string model, std::string tier,
+                         int64_t input_tokens, int64_t output_tokens, base::Reply<Quote> reply) = 0;
+
+  virtual absl::StatusOr<Page<Reservation>> ListReservations(const ReservationFilter& filter,
+                                                             const PageRequest& page) = 0;
+  virtual absl::StatusOr<Page<Balance>> ListBalances(const std::string& scope,
+                                                     const PageRequest& page) = 0;
+  virtual absl::StatusOr<Page<UsageRollup>> QueryUsage(const UsageFilter& filter,
+                                                       const UsageGroups& groups,
+                                                       const PageRequest& page) = 0;
+  virtual absl::StatusOr<Page<UsageRecord>> ListUsage(const std::string& scope,
+                                                      const PageRequest& page) = 0;
+  virtual absl::StatusOr<Page<Price>> ListPrices(const PriceFilter& filter,
+                                                 const PageRequest& page) = 0;
+  virtual absl::StatusOr<AuditResult> Audit() = 0;
+};
+
+}  // namespace slipway::ledger

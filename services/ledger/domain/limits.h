@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/time/time.h"
+
+namespace slipway::ledger {
+
+// One hold, settlement or correction: a million dollars, far above any call, and low enough that
+// thousands of them cannot overflow a balance.
+inline constexpr int64_t kAmountMax = 1'000'000'000'000'000;
+
+// Searches, tokens and rates of one call: products stay far within 128 bits.
+inline constexpr int64_t kTokensMax = 1'000'000'000'000;
+inline constexpr int64_t kRateMax = 1'000'000'000'000;  // A dollar for one token.
+
+// Keys and short texts of callers: ids, not documents.
+inline constexpr size_t kKeyBytesMax = 200;
+inline constexpr size_t kTextBytesMax = 500;
+
+// After a day nobody waits for the outcome of a call.
+inline constexpr absl::Duration kLifetimeMax = absl::Hours(24);
+
+// Holds closed in one transaction: bounds how long others wait behind an expiry of thousands.
+inline constexpr int kCloseBatch = 256;
+
+// When a hold of a sibling may have ended.
+inline constexpr absl::Duration kSiblingRetry = absl::Seconds(1);
+
+inline constexpr size_t kWarnPercentsMax = 10;
+
+// Rows of one import; a full price list of all vendors has a few hundred.
+inline constexpr size_t kPriceRowsMax = 10'000;
+
+inline constexpr int kPageSizeDefault = 100;
+inline constexpr int kPageSizeMax = 1'000;
+
+// Lines that an audit tells of each invariant.
+inline constexpr size_t kBreachesMax = 20;
+
+}  // namespace slipway::ledger

@@ -1,0 +1,124 @@
+#include "services/ledger/domain/mirror.h"
+
+#include "lib/base/status_macros.h"
+
+namespace slipway::ledger {
+
+Budget* Mirror::FindBudget(const std::string& id) {
+  const auto found = budgets_.find(id);
+  return found == budgets_.end() ? nullptr : found->second.get();
+}
+
+Budget& Mirror::PutBudget(Budget budget) {
+  std::unique_ptr<Budget>& slot = budgets_[budget.id];
+  if (slot == nullptr) {
+    slot = std::make_unique<Budget>(std::move(budget));
+    budgets_by_scope_[slot->scope].push_back(slot.get());
+  } else {
+    *slot = std::move(budget);
+  }
+  return *slot;
+}
+
+std::vector<Budget*> Mirror::Covering(const ScopePath& scopes) {
+  std::vector<Budget*> covering;
+  for (const std::string& scope : CoveringScopes(scopes)) {
+    const auto found = budgets_by_scope_.find(scope);
+    if (found == budgets_by_scope_.end()) continue;
+    covering.insert(covering.end(), found->second.begin(), found->second.end());
+  }
+  return covering;
+}
+
+absl::StatusOr<Bucket*> Mirror::BucketOf(const Budget& budget, absl::Time window_start) {
+  const BucketKey key(budget.id, window_start);
+  const auto found = buckets_.find(key);
+  if (found != buckets_.end()) return found->second.get();
+  ASSIGN_OR_RETURN(std::optional<Bucket> stored, archive_.FindBucket(budget.id, window_start));
+  if (!stored.has_value()) {
+    stored.emplace(Bucket{.budget = budget.id, .window_start = window_start});
+    if (budget.since > window_start) {
+      const absl::Time end = WindowEnd(budget.window, budget.zone, window_start);
+      ASSIGN_OR_RETURN(const Amounts charged, archive_.SumCharged(budget.path, window_start, end));
+      stored->posted = stored->seeded = charged.Of(budget.metric);
+    }
+  }
+  std::unique_ptr<Bucket>& slot = buckets_[key];
+  slot = std::make_unique<Bucket>(*std::move(stored));
+  return slot.get();
+}
+
+void Mirror::PutBucket(Bucket bucket) {
+  const BucketKey key(bucket.budget, bucket.window_start);
+  buckets_[key] = std::make_unique<Bucket>(std::move(bucket));
+}
+
+Reservation* Mirror::FindHeld(const std::string& key) {
+  const auto found = held_.find(key);
+  return found == held_.end() ? nullptr : found->second.get();
+}
+
+Reservation& Mirror::PutHeld(Reservation reservation) {
+  auto held = std::make_unique<Reservation>(std::move(reservation));
+  Reservation& result = *held;
+  expiries_.emplace(result.expire_time, result.key());
+  if (result.drawing) drawing_[result.order.envelope].insert(result.key());
+  held_[result.key()] = std::move(held);
+  return result;
+}
+
+void Mirror::MoveExpiry(Reservation& reservation, absl::Time expire_time) {
+  expiries_.erase({reservation.expire_time, reservation.key()});
+  reservation.expire_time = expire_time;
+  expiries_.emplace(expire_time, reservation.key());
+}
+
+void Mirror::DropHeld(const std::string& key) {
+  const auto found = held_.find(key);
+  if (found == held_.end()) return;
+  StopDrawing(*found->second);
+  expiries_.erase({found->second->expire_time, key});
+  held_.erase(found);
+}
+
+std::vector<Reservation*> Mirror::DrawingFrom(const std::string& envelope) {
+  std::vector<Reservation*> calls;
+  const auto found = drawing_.find(envelope);
+  if (found == drawing_.end()) return calls;
+  for (const std::string& key : found->second) calls.push_back(FindHeld(key));
+  return calls;
+}
+
+void Mirror::StopDrawing(Reservation& call) {
+  if (!call.drawing) return;
+  const auto found = drawing_.find(call.order.envelope);
+  if (found != drawing_.end()) {
+    found->second.erase(call.key());
+    if (found->second.empty()) drawing_.erase(found);
+  }
+  call.drawing = false;
+}
+
+std::vector<std::string> Mirror::Expired(absl::Time time, int limit) const {
+  std::vector<std::string> keys;
+  for (const auto& [expire_time, key] : expiries_) {
+    if (expire_time > time || static_cast<int>(keys.size()) >= limit) break;
+    keys.push_back(key);
+  }
+  return keys;
+}
+
+void Mirror::DropOldBuckets(absl::Time now) {
+  for (auto it = buckets_.begin(); it != buckets_.end();) {
+    const Bucket& bucket = *it->second;
+    const Budget* budget = FindBudget(bucket.budget);
+    const bool current = budget == nullptr || budget->WindowStartAt(now) == bucket.window_start;
+    if (!current && bucket.reserved == 0) {
+      it = buckets_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+}
+
+}  // namespace slipway::ledger

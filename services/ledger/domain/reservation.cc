@@ -1,0 +1,45 @@
+#include "services/ledger/domain/reservation.h"
+
+namespace slipway::ledger {
+
+const char* NameOf(ReservationKind kind) {
+  return kind == ReservationKind::kCall ? "CALL" : "ENVELOPE";
+}
+
+const char* NameOf(ReservationState state) {
+  switch (state) {
+    case ReservationState::kHeld:
+      return "HELD";
+    case ReservationState::kDenied:
+      return "DENIED";
+    case ReservationState::kSettled:
+      return "SETTLED";
+    case ReservationState::kReleased:
+      return "RELEASED";
+    case ReservationState::kExpiredCharged:
+      return "EXPIRED_CHARGED";
+    case ReservationState::kSettledLate:
+      return "SETTLED_LATE";
+  }
+  return "";
+}
+
+const char* NameOf(DenialCause cause) {
+  switch (cause) {
+    case DenialCause::kLimit:
+      return "LIMIT";
+    case DenialCause::kHeldBySiblings:
+      return "HELD_BY_SIBLINGS";
+    case DenialCause::kNeverFits:
+      return "NEVER_FITS";
+    case DenialCause::kFrozen:
+      return "FROZEN";
+    case DenialCause::kNoPrice:
+      return "NO_PRICE";
+    case DenialCause::kNoBudget:
+      return "NO_BUDGET";
+  }
+  return "";
+}
+
+}  // namespace slipway::ledger

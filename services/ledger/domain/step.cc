@@ -1,0 +1,81 @@
+#include "services/ledger/domain/step.h"
+
+#include "services/ledger/domain/event_drafts.h"
+
+namespace slipway::ledger {
+namespace {
+
+__extension__ using Wide = __int128;
+
+int64_t EstimatedPart(const UsageRecord& record) {
+  return record.basis == Basis::kEstimatedUpper ? record.charged.usd_nanos : 0;
+}
+
+TokenCounts Difference(const TokenCounts& a, const TokenCounts& b) {
+  return {.input = a.input - b.input,
+          .cache_read = a.cache_read - b.cache_read,
+          .cache_write = a.cache_write - b.cache_write,
+          .cache_write_long = a.cache_write_long - b.cache_write_long,
+          .output = a.output - b.output,
+          .reasoning = a.reasoning - b.reasoning,
+          .searches = a.searches - b.searches};
+}
+
+}  // namespace
+
+Step::~Step() {
+  for (const Bucket* bucket : touched_) changes_.buckets.push_back(*bucket);
+}
+
+void Step::Post(const Budget& budget, Bucket& bucket, Posting posting) {
+  bucket.posted += posting.posted;
+  bucket.reserved += posting.reserved;
+  bucket.overage += posting.overage;
+  posting.budget = budget.id;
+  posting.window_start = bucket.window_start;
+  postings_.push_back(std::move(posting));
+  Touch(bucket);
+  if (postings_.back().overage > 0 && budget.limit.has_value() &&
+      bucket.posted + bucket.reserved > *budget.limit) {
+    bucket.frozen = true;
+  }
+  Warn(budget, bucket);
+}
+
+void Step::Warn(const Budget& budget, Bucket& bucket) {
+  if (!budget.limit.has_value() || *budget.limit == 0) return;
+  const int64_t used = bucket.posted + bucket.reserved;
+  for (const int32_t percent : budget.warn_percents) {
+    if (percent <= bucket.warned || Wide{used} * 100 < Wide{*budget.limit} * percent) continue;
+    bucket.warned = percent;
+    Touch(bucket);
+    changes_.events.push_back(BudgetWarnedEvent(budget, percent, used));
+  }
+}
+
+void Step::Record(absl::string_view operation, const std::string& key,
+                  const Reservation* reservation) {
+  changes_.journal.push_back(journal_.Next(time_, operation, key, reservation, postings_));
+  postings_.clear();
+}
+
+void Step::AddUsage(const UsageRecord& record) {
+  changes_.usage_added.push_back(record);
+  changes_.rollups.push_back({.record = record,
+                              .calls = 1,
+                              .tokens = record.tokens,
+                              .cost_usd_nanos = record.charged.usd_nanos,
+                              .estimated_usd_nanos = EstimatedPart(record)});
+  changes_.events.push_back(UsageRecordedEvent(record));
+}
+
+void Step::CorrectUsage(const UsageRecord& before, const UsageRecord& after) {
+  changes_.usage_updated.push_back(after);
+  changes_.rollups.push_back({.record = before,  // Who served it stays as it was first recorded.
+                              .tokens = Difference(after.tokens, before.tokens),
+                              .cost_usd_nanos = after.charged.usd_nanos - before.charged.usd_nanos,
+                              .estimated_usd_nanos = EstimatedPart(after) - EstimatedPart(before)});
+  changes_.events.push_back(UsageRecordedEvent(after));
+}
+
+}  // namespace slipway::ledger

@@ -1,0 +1,297 @@
+#include "services/ledger/rpc/convert.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/status_macros.h"
+#include "services/ledger/domain/errors.h"
+
+namespace slipway::ledger {
+namespace {
+
+constexpr int64_t kSecondsMax = 253'402'300'799;  // The last second of the year 9999.
+
+Amounts FromProto(const pb::Amounts& amounts) {
+  return {
+      .usd_nanos = amounts.usd_nanos(), .tokens = amounts.tokens(), .requests = amounts.requests()};
+}
+
+ScopePath FromProto(const pb::ScopePath& scopes) {
+  return {.project = scopes.project(),
+          .plan = scopes.plan(),
+          .task = scopes.task(),
+          .attempt = scopes.attempt(),
+          .role = scopes.role()};
+}
+
+TokenCounts FromProto(const pb::TokenCounts& tokens) {
+  return {.input = tokens.input(),
+          .cache_read = tokens.cache_read(),
+          .cache_write = tokens.cache_write(),
+          .cache_write_long = tokens.cache_write_long(),
+          .output = tokens.output(),
+          .reasoning = tokens.reasoning(),
+          .searches = tokens.searches()};
+}
+
+absl::Time FromProto(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+}
+
+pb::Amounts ToProto(const Amounts& amounts) {
+  pb::Amounts proto;
+  proto.set_usd_nanos(amounts.usd_nanos);
+  proto.set_tokens(amounts.tokens);
+  proto.set_requests(amounts.requests);
+  return proto;
+}
+
+pb::ScopePath ToProto(const ScopePath& scopes) {
+  pb::ScopePath proto;
+  proto.set_project(scopes.project);
+  proto.set_plan(scopes.plan);
+  proto.set_task(scopes.task);
+  proto.set_attempt(scopes.attempt);
+  proto.set_role(scopes.role);
+  return proto;
+}
+
+pb::TokenCounts ToProto(const TokenCounts& tokens) {
+  pb::TokenCounts proto;
+  proto.set_input(tokens.input);
+  proto.set_cache_read(tokens.cache_read);
+  proto.set_cache_write(tokens.cache_write);
+  proto.set_cache_write_long(tokens.cache_write_long);
+  proto.set_output(tokens.output);
+  proto.set_reasoning(tokens.reasoning);
+  proto.set_searches(tokens.searches);
+  return proto;
+}
+
+pb::Denial ToProto(const Denial& denial) {
+  pb::Denial proto;
+  proto.set_cause(static_cast<pb::Denial::Cause>(denial.cause));
+  if (denial.balance.has_value()) *proto.mutable_balance() = ToProto(*denial.balance);
+  proto.set_requested(denial.requested);
+  if (denial.retry_time.has_value())
+    *proto.mutable_retry_time() = ledger::ToProto(*denial.retry_time);
+  return proto;
+}
+
+absl::StatusOr<absl::Time> CheckedTime(const google::protobuf::Timestamp& time) {
+  if (time.seconds() < 0 || time.seconds() > kSecondsMax || time.nanos() < 0 ||
+      time.nanos() > 999'999'999) {
+    return FieldInvalid("start_time or end_time", "is not between the years 1970 and 9999");
+  }
+  return FromProto(time);
+}
+
+}  // namespace
+
+absl::StatusOr<absl::Duration> LifetimeFromProto(const google::protobuf::Duration& lifetime) {
+  // Far ends are the ledger's business; these bounds only keep the sum exact.
+  if (lifetime.seconds() < 0 || lifetime.seconds() > kSecondsMax || lifetime.nanos() < 0) {
+    return LifetimeInvalid(absl::Seconds(lifetime.seconds()));
+  }
+  return absl::Seconds(lifetime.seconds()) + absl::Nanoseconds(lifetime.nanos());
+}
+
+absl::StatusOr<ReserveOrder> FromProto(const pb::ReserveRequest& request) {
+  ReserveOrder order = {.key = request.key(),
+                        .scopes = FromProto(request.scopes()),
+                        .amounts = FromProto(request.amounts()),
+                        .envelope = request.envelope(),
+                        .owner = request.owner(),
+                        .provider = request.provider(),
+                        .model = request.model(),
+                        .service_tier = request.service_tier()};
+  if (request.kind() != pb::Reservation::KIND_CALL &&
+      request.kind() != pb::Reservation::KIND_ENVELOPE) {
+    return FieldInvalid("kind", "must be KIND_CALL or KIND_ENVELOPE");
+  }
+  order.kind = static_cast<ReservationKind>(request.kind());
+  order.minimum = request.has_minimum() ? FromProto(request.minimum()) : order.amounts;
+  ASSIGN_OR_RETURN(order.lifetime, LifetimeFromProto(request.lifetime()));
+  return order;
+}
+
+SettleOrder FromProto(const pb::SettleRequest& request) {
+  SettleOrder order = {.key = request.key(),
+                       .outcome_unknown = request.outcome_unknown(),
+                       .provider = request.provider(),
+                       .model = request.model(),
+                       .service_tier = request.service_tier(),
+                       .provider_request_id = request.provider_request_id()};
+  if (request.has_tokens()) order.tokens = FromProto(request.tokens());
+  if (request.has_cost_usd_nanos()) order.cost_usd_nanos = request.cost_usd_nanos();
+  return order;
+}
+
+absl::StatusOr<BudgetOrder> FromProto(const pb::SetBudgetRequest& request,
+                                      const std::string& actor) {
+  const pb::Budget& budget = request.budget();
+  if (budget.metric() < pb::METRIC_USD_NANOS || budget.metric() > pb::METRIC_REQUESTS) {
+    return FieldInvalid("metric", "must be METRIC_USD_NANOS, METRIC_TOKENS or METRIC_REQUESTS");
+  }
+  if (budget.window() < pb::WINDOW_TOTAL || budget.window() > pb::WINDOW_DAY) {
+    return FieldInvalid("window", "must be WINDOW_TOTAL, WINDOW_MONTH or WINDOW_DAY");
+  }
+  return BudgetOrder{
+      .scope = budget.scope(),
+      .metric = static_cast<Metric>(budget.metric()),
+      .window = budget.window() == pb::WINDOW_TOTAL   ? Window::kTotal
+                : budget.window() == pb::WINDOW_MONTH ? Window::kMonth
+                                                      : Window::kDay,
+      .time_zone = budget.time_zone(),
+      .limit = budget.limit(),
+      .frozen = budget.frozen(),
+      .warn_percents = {budget.warn_percents().begin(), budget.warn_percents().end()},
+      .expected_version = request.expected_version(),
+      .request_id = request.request_id(),
+      .actor = actor};
+}
+
+Price FromProto(const pb::Price& price) {
+  return {.provider = price.provider(),
+          .model = price.model(),
+          .service_tier = price.service_tier(),
+          .effective_time =
+              price.has_effective_time() ? FromProto(price.effective_time()) : absl::InfinitePast(),
+          .context_threshold_tokens = price.context_threshold_tokens(),
+          .input_pico_usd = price.input_pico_usd(),
+          .cache_read_pico_usd = price.cache_read_pico_usd(),
+          .cache_write_pico_usd = price.cache_write_pico_usd(),
+          .cache_write_long_pico_usd = price.cache_write_long_pico_usd(),
+          .output_pico_usd = price.output_pico_usd(),
+          .search_usd_nanos = price.search_usd_nanos(),
+          .source = price.source()};
+}
+
+absl::StatusOr<UsageFilter> FilterFromProto(const pb::QueryUsageRequest& request) {
+  UsageFilter filter = {.scope = request.scope()};
+  if (request.has_start_time()) {
+    ASSIGN_OR_RETURN(filter.start, CheckedTime(request.start_time()));
+  }
+  if (request.has_end_time()) {
+    ASSIGN_OR_RETURN(filter.end, CheckedTime(request.end_time()));
+  }
+  return filter;
+}
+
+absl::StatusOr<UsageGroups> GroupsFromProto(const pb::QueryUsageRequest& request) {
+  UsageGroups groups;
+  const std::pair<const char*, bool*> fields[] = {
+      {"day", &groups.day},           {"project", &groups.project}, {"plan", &groups.plan},
+      {"task", &groups.task},         {"attempt", &groups.attempt}, {"role", &groups.role},
+      {"provider", &groups.provider}, {"model", &groups.model}};
+  for (const std::string& name : request.group_by()) {
+    bool found = false;
+    for (const auto& [field, chosen] : fields) {
+      if (name != field || *chosen) continue;
+      *chosen = found = true;
+    }
+    if (!found) return GroupInvalid(name);
+  }
+  return groups;
+}
+
+google::protobuf::Timestamp ToProto(absl::Time time) {
+  google::protobuf::Timestamp proto;
+  const int64_t seconds = absl::ToUnixSeconds(time);
+  proto.set_seconds(seconds);
+  proto.set_nanos(
+      static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
+  return proto;
+}
+
+pb::Reservation ToProto(const Reservation& reservation) {
+  const ReserveOrder& order = reservation.order;
+  pb::Reservation proto;
+  proto.set_key(order.key);
+  proto.set_state(static_cast<pb::Reservation::State>(reservation.state));
+  proto.set_kind(static_cast<pb::Reservation::Kind>(order.kind));
+  *proto.mutable_scopes() = ToProto(order.scopes);
+  *proto.mutable_held() = ToProto(reservation.held);
+  if (reservation.state != ReservationState::kDenied) {
+    *proto.mutable_settled() = ToProto(reservation.settled);
+  }
+  proto.set_envelope(order.envelope);
+  if (reservation.state == ReservationState::kHeld) {
+    *proto.mutable_expire_time() = ToProto(reservation.expire_time);
+  }
+  proto.set_owner(order.owner);
+  if (reservation.denial.has_value()) *proto.mutable_denial() = ToProto(*reservation.denial);
+  return proto;
+}
+
+pb::Balance ToProto(const Balance& balance) {
+  const Budget& budget = balance.budget;
+  const Bucket& bucket = balance.bucket;
+  pb::Balance proto;
+  pb::Budget& to = *proto.mutable_budget();
+  to.set_name(absl::StrCat("budgets/", budget.id));
+  to.set_scope(budget.scope);
+  to.set_metric(static_cast<pb::Metric>(budget.metric));
+  to.set_window(static_cast<pb::Window>(budget.window));
+  to.set_time_zone(budget.time_zone);
+  to.set_limit(budget.limit.value_or(0));
+  to.set_version(budget.version);
+  to.set_frozen(budget.frozen || bucket.frozen);
+  for (const int32_t percent : budget.warn_percents) to.add_warn_percents(percent);
+  if (budget.window != Window::kTotal) {
+    *proto.mutable_window_start_time() = ToProto(bucket.window_start);
+  }
+  proto.set_posted(bucket.posted);
+  proto.set_reserved(bucket.reserved);
+  proto.set_remaining(budget.limit.value_or(INT64_MAX) - bucket.posted - bucket.reserved);
+  proto.set_overage(bucket.overage);
+  return proto;
+}
+
+pb::UsageRecord ToProto(const UsageRecord& record) {
+  pb::UsageRecord proto;
+  proto.set_reservation(record.reservation);
+  *proto.mutable_record_time() = ToProto(record.record_time);
+  *proto.mutable_scopes() = ToProto(record.scopes);
+  proto.set_provider(record.provider);
+  proto.set_model(record.model);
+  proto.set_service_tier(record.service_tier);
+  *proto.mutable_tokens() = ToProto(record.tokens);
+  proto.set_cost_usd_nanos(record.charged.usd_nanos);
+  proto.set_basis(static_cast<pb::Basis>(record.basis));
+  proto.set_provider_request_id(record.provider_request_id);
+  return proto;
+}
+
+pb::UsageRollup ToProto(const UsageRollup& rollup) {
+  pb::UsageRollup proto;
+  if (rollup.day.has_value()) *proto.mutable_day_time() = ToProto(*rollup.day);
+  *proto.mutable_scopes() = ToProto(rollup.scopes);
+  proto.set_provider(rollup.provider);
+  proto.set_model(rollup.model);
+  proto.set_calls(rollup.calls);
+  *proto.mutable_tokens() = ToProto(rollup.tokens);
+  proto.set_cost_usd_nanos(rollup.cost_usd_nanos);
+  proto.set_estimated_usd_nanos(rollup.estimated_usd_nanos);
+  return proto;
+}
+
+pb::Price ToProto(const Price& price) {
+  pb::Price proto;
+  proto.set_name(absl::StrCat("prices/", price.id));
+  proto.set_provider(price.provider);
+  proto.set_model(price.model);
+  proto.set_service_tier(price.service_tier);
+  *proto.mutable_effective_time() = ToProto(price.effective_time);
+  proto.set_context_threshold_tokens(price.context_threshold_tokens);
+  proto.set_input_pico_usd(price.input_pico_usd);
+  proto.set_cache_read_pico_usd(price.cache_read_pico_usd);
+  proto.set_cache_write_pico_usd(price.cache_write_pico_usd);
+  proto.set_cache_write_long_pico_usd(price.cache_write_long_pico_usd);
+  proto.set_output_pico_usd(price.output_pico_usd);
+  proto.set_search_usd_nanos(price.search_usd_nanos);
+  proto.set_source(price.source);
+  return proto;
+}
+
+}  // namespace slipway::ledger

@@ -1,0 +1,190 @@
+#include "services/ledger/storage/change_writer.h"
+
+#include "lib/base/status_macros.h"
+#include "services/ledger/domain/stored_form.h"
+#include "services/ledger/storage/rows.h"
+
+namespace slipway::ledger {
+namespace {
+
+using sqlite::Sql;
+using sqlite::Transaction;
+
+constexpr Sql kPutBudget =
+    "INSERT INTO budget(" SLIPWAY_LEDGER_BUDGET_COLUMNS
+    ") VALUES(?,?,?,?,?,?,?,?,?,?)"
+    " ON CONFLICT(id) DO UPDATE SET time_zone=excluded.time_zone,"
+    "spend_limit=excluded.spend_limit,version=excluded.version,frozen=excluded.frozen,"
+    "warn_percents=excluded.warn_percents";
+constexpr Sql kPutBucket =
+    "INSERT INTO bucket(" SLIPWAY_LEDGER_BUCKET_COLUMNS
+    ") VALUES(?,?,?,?,?,?,?,?)"
+    " ON CONFLICT(budget,window_start_us) DO UPDATE SET posted=excluded.posted,"
+    "reserved=excluded.reserved,overage=excluded.overage,warned=excluded.warned,"
+    "frozen=excluded.frozen";
+constexpr Sql kAddReservation =
+    "INSERT INTO reservation(key,kind,state,project,plan,task,attempt,role,envelope,owner,provider,"
+    "model,service_tier,lifetime_us,asked_usd,asked_tokens,asked_requests,least_usd,least_tokens,"
+    "least_requests,held_usd,held_tokens,held_requests,settled_usd,settled_tokens,"
+    "settled_requests,charge_time_us,expire_time_us,denial,end_digest,drawing,legs)"
+    " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0,0,0,?,?,?,'',?,?)";
+constexpr Sql kUpdateReservation =
+    "UPDATE reservation SET state=?,settled_usd=?,settled_tokens=?,settled_requests=?,"
+    "expire_time_us=?,end_digest=?,drawing=?,legs=? WHERE key=?";
+constexpr Sql kPutLeg =
+    "INSERT INTO leg(reservation," SLIPWAY_LEDGER_LEG_COLUMNS
+    ") VALUES(?,?,?,?,?,?)"
+    " ON CONFLICT(reservation,budget,window_start_us) DO UPDATE SET amount=excluded.amount,"
+    "posted=excluded.posted";
+constexpr Sql kAddUsage =
+    "INSERT INTO usage(reservation,record_time_us,charge_time_us,project,plan,task,attempt,role,"
+    "provider,model,service_tier,input,cache_read,cache_write,cache_write_long,output,reasoning,"
+    "searches,charged_usd,charged_tokens,charged_requests,first_cost,basis,provider_request_id,"
+    "price) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+constexpr Sql kUpdateUsage =
+    "UPDATE usage SET input=?,cache_read=?,cache_write=?,cache_write_long=?,output=?,reasoning=?,"
+    "searches=?,charged_usd=?,charged_tokens=?,charged_requests=?,basis=?,provider_request_id=?,"
+    "price=? WHERE reservation=?";
+constexpr Sql kAddToRollup =
+    "INSERT INTO rollup(day_us,project,plan,task,attempt,role,provider,model,calls,input,"
+    "cache_read,cache_write,cache_write_long,output,reasoning,searches,cost,estimated)"
+    " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    " ON CONFLICT(day_us,project,plan,task,attempt,role,provider,model) DO UPDATE SET"
+    " calls=calls+excluded.calls,input=input+excluded.input,"
+    "cache_read=cache_read+excluded.cache_read,cache_write=cache_write+excluded.cache_write,"
+    "cache_write_long=cache_write_long+excluded.cache_write_long,output=output+excluded.output,"
+    "reasoning=reasoning+excluded.reasoning,searches=searches+excluded.searches,"
+    "cost=cost+excluded.cost,estimated=estimated+excluded.estimated";
+constexpr Sql kAddAdjustment =
+    "INSERT INTO adjustment(key,reservation,time_us,delta_usd,evidence) VALUES(?,?,?,?,?)";
+constexpr Sql kAddPrice =
+    "INSERT INTO price(" SLIPWAY_LEDGER_PRICE_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)";
+constexpr Sql kAddReply = "INSERT INTO stored_reply(request_id,digest,body) VALUES(?,?,?)";
+constexpr Sql kAddEntry =
+    "INSERT INTO journal(" SLIPWAY_LEDGER_JOURNAL_COLUMNS ") VALUES(?,?,?,?,?,?)";
+
+absl::Status WriteBudgets(Transaction& transaction, const Changes& changes) {
+  for (const Budget& budget : changes.budgets) {
+    RETURN_IF_ERROR(transaction.Execute(
+        kPutBudget, budget.id, budget.scope, static_cast<int>(budget.metric),
+        static_cast<int>(budget.window), budget.time_zone, budget.limit, budget.version,
+        budget.frozen ? 1 : 0, WarnPercentsText(budget), budget.since));
+  }
+  for (const Bucket& bucket : changes.buckets) {
+    RETURN_IF_ERROR(transaction.Execute(kPutBucket, bucket.budget, bucket.window_start,
+                                        bucket.posted, bucket.reserved, bucket.overage,
+                                        bucket.seeded, bucket.warned, bucket.frozen ? 1 : 0));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteLegs(Transaction& transaction, const Reservation& reservation) {
+  for (const Leg& leg : reservation.legs) {
+    RETURN_IF_ERROR(transaction.Execute(kPutLeg, reservation.key(), leg.budget, leg.window_start,
+                                        static_cast<int>(leg.metric), leg.amount, leg.posted));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AddReservation(Transaction& transaction, const Reservation& reservation) {
+  const ReserveOrder& order = reservation.order;
+  const ScopePath& scopes = order.scopes;
+  const std::string denial =
+      reservation.denial.has_value() ? EncodeDenial(*reservation.denial) : "";
+  RETURN_IF_ERROR(transaction.Execute(
+      kAddReservation, order.key, static_cast<int>(order.kind), static_cast<int>(reservation.state),
+      scopes.project, scopes.plan, scopes.task, scopes.attempt, scopes.role, order.envelope,
+      order.owner, order.provider, order.model, order.service_tier,
+      absl::ToInt64Microseconds(order.lifetime), order.amounts.usd_nanos, order.amounts.tokens,
+      order.amounts.requests, order.minimum.usd_nanos, order.minimum.tokens, order.minimum.requests,
+      reservation.held.usd_nanos, reservation.held.tokens, reservation.held.requests,
+      reservation.charge_time, reservation.expire_time, denial, reservation.drawing ? 1 : 0,
+      static_cast<int64_t>(reservation.legs.size())));
+  return WriteLegs(transaction, reservation);
+}
+
+absl::Status UpdateReservation(Transaction& transaction, const Reservation& reservation) {
+  RETURN_IF_ERROR(transaction.Execute(
+      kUpdateReservation, static_cast<int>(reservation.state), reservation.settled.usd_nanos,
+      reservation.settled.tokens, reservation.settled.requests, reservation.expire_time,
+      reservation.end_digest, reservation.drawing ? 1 : 0,
+      static_cast<int64_t>(reservation.legs.size()), reservation.key()));
+  return WriteLegs(transaction, reservation);
+}
+
+absl::Status WriteUsage(Transaction& transaction, const Changes& changes) {
+  for (const UsageRecord& record : changes.usage_added) {
+    const ScopePath& scopes = record.scopes;
+    const TokenCounts& tokens = record.tokens;
+    RETURN_IF_ERROR(transaction.Execute(
+        kAddUsage, record.reservation, record.record_time, record.charge_time, scopes.project,
+        scopes.plan, scopes.task, scopes.attempt, scopes.role, record.provider, record.model,
+        record.service_tier, tokens.input, tokens.cache_read, tokens.cache_write,
+        tokens.cache_write_long, tokens.output, tokens.reasoning, tokens.searches,
+        record.charged.usd_nanos, record.charged.tokens, record.charged.requests, record.first_cost,
+        static_cast<int>(record.basis), record.provider_request_id, record.price));
+  }
+  for (const UsageRecord& record : changes.usage_updated) {
+    const TokenCounts& tokens = record.tokens;
+    RETURN_IF_ERROR(transaction.Execute(
+        kUpdateUsage, tokens.input, tokens.cache_read, tokens.cache_write, tokens.cache_write_long,
+        tokens.output, tokens.reasoning, tokens.searches, record.charged.usd_nanos,
+        record.charged.tokens, record.charged.requests, static_cast<int>(record.basis),
+        record.provider_request_id, record.price, record.reservation));
+  }
+  for (const RollupChange& change : changes.rollups) {
+    const UsageRecord& record = change.record;
+    const ScopePath& scopes = record.scopes;
+    const TokenCounts& tokens = change.tokens;
+    RETURN_IF_ERROR(transaction.Execute(
+        kAddToRollup, WindowStart(Window::kDay, absl::UTCTimeZone(), record.record_time),
+        scopes.project, scopes.plan, scopes.task, scopes.attempt, scopes.role, record.provider,
+        record.model, change.calls, tokens.input, tokens.cache_read, tokens.cache_write,
+        tokens.cache_write_long, tokens.output, tokens.reasoning, tokens.searches,
+        change.cost_usd_nanos, change.estimated_usd_nanos));
+  }
+  for (const Adjustment& adjustment : changes.adjustments) {
+    RETURN_IF_ERROR(transaction.Execute(kAddAdjustment, adjustment.key, adjustment.reservation,
+                                        adjustment.time, adjustment.delta_usd_nanos,
+                                        adjustment.evidence));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WritePrices(Transaction& transaction, const Changes& changes) {
+  for (const Price& price : changes.prices) {
+    RETURN_IF_ERROR(transaction.Execute(
+        kAddPrice, price.id, price.provider, price.model, price.service_tier, price.effective_time,
+        price.context_threshold_tokens, price.input_pico_usd, price.cache_read_pico_usd,
+        price.cache_write_pico_usd, price.cache_write_long_pico_usd, price.output_pico_usd,
+        price.search_usd_nanos, price.source));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status WriteChanges(Transaction& transaction, events::EventLog& log, const Changes& changes) {
+  RETURN_IF_ERROR(WriteBudgets(transaction, changes));
+  for (const Reservation& reservation : changes.added) {
+    RETURN_IF_ERROR(AddReservation(transaction, reservation));
+  }
+  for (const Reservation& reservation : changes.updated) {
+    RETURN_IF_ERROR(UpdateReservation(transaction, reservation));
+  }
+  RETURN_IF_ERROR(WriteUsage(transaction, changes));
+  RETURN_IF_ERROR(WritePrices(transaction, changes));
+  for (const StoredReply& reply : changes.replies) {
+    RETURN_IF_ERROR(transaction.Execute(kAddReply, reply.request_id, reply.digest, reply.body));
+  }
+  for (const JournalEntry& entry : changes.journal) {
+    RETURN_IF_ERROR(transaction.Execute(kAddEntry, entry.sequence, entry.time, entry.operation,
+                                        entry.key, entry.body, entry.digest));
+  }
+  for (const events::EventDraft& draft : changes.events) {
+    RETURN_IF_ERROR(log.Append(transaction, changes.time, draft).status());
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace slipway::ledger

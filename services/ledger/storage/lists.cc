@@ -1,0 +1,250 @@
+#include "services/ledger/storage/lists.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/status_macros.h"
+#include "services/ledger/storage/rows.h"
+
+namespace slipway::ledger {
+namespace {
+
+using sqlite::Reader;
+using sqlite::Row;
+using sqlite::Sql;
+
+// Parameters 1 to 5 filter by scope.
+#define SLIPWAY_LEDGER_IN_SCOPE                                         \
+  "(?1='' OR project=?1) AND (?2='' OR plan=?2) AND (?3='' OR task=?3)" \
+  " AND (?4='' OR attempt=?4) AND (?5='' OR role=?5)"
+
+constexpr Sql kSelectReservations =
+    "SELECT " SLIPWAY_LEDGER_RESERVATION_COLUMNS " FROM reservation WHERE " SLIPWAY_LEDGER_IN_SCOPE
+    " AND (?6='' OR owner=?6) AND sequence<?7 ORDER BY sequence DESC LIMIT ?8";
+constexpr Sql kSelectReservationsInState =
+    "SELECT " SLIPWAY_LEDGER_RESERVATION_COLUMNS " FROM reservation WHERE " SLIPWAY_LEDGER_IN_SCOPE
+    " AND (?6='' OR owner=?6) AND sequence<?7 AND state=?9 ORDER BY sequence DESC LIMIT ?8";
+constexpr Sql kSelectUsage =
+    "SELECT " SLIPWAY_LEDGER_USAGE_COLUMNS " FROM usage WHERE " SLIPWAY_LEDGER_IN_SCOPE
+    " AND sequence>?6 ORDER BY sequence LIMIT ?7";
+constexpr Sql kSelectBudgets = "SELECT " SLIPWAY_LEDGER_BUDGET_COLUMNS
+                               " FROM budget WHERE spend_limit IS NOT NULL"
+                               " AND (?1='' OR scope=?1 OR substr(scope,1,length(?1)+1)=?1||'/')"
+                               " AND (scope,metric,budget_window)>(?2,?3,?4)"
+                               " ORDER BY scope,metric,budget_window LIMIT ?5";
+constexpr Sql kSelectBucket =
+    "SELECT " SLIPWAY_LEDGER_BUCKET_COLUMNS " FROM bucket WHERE budget=? AND window_start_us=?";
+constexpr Sql kSelectPrices =
+    "SELECT " SLIPWAY_LEDGER_PRICE_COLUMNS
+    " FROM price WHERE (?1='' OR provider=?1) AND (?2='' OR model=?2)"
+    " AND (provider,model,service_tier,effective_us,threshold)>(?3,?4,?5,?6,?7)"
+    " ORDER BY provider,model,service_tier,effective_us,threshold LIMIT ?8";
+
+// Sums in groups: parameters 8 to 15 say which columns to group by, 16 to 23 where to go on.
+#define SLIPWAY_LEDGER_SUMS(day, time, calls, cost, estimated, table)                        \
+  "SELECT * FROM (SELECT CASE WHEN ?8 THEN " day                                             \
+  " ELSE 0 END AS g1,"                                                                       \
+  "CASE WHEN ?9 THEN project ELSE '' END AS g2,CASE WHEN ?10 THEN plan ELSE '' END AS g3,"   \
+  "CASE WHEN ?11 THEN task ELSE '' END AS g4,CASE WHEN ?12 THEN attempt ELSE '' END AS g5,"  \
+  "CASE WHEN ?13 THEN role ELSE '' END AS g6,CASE WHEN ?14 THEN provider ELSE '' END AS g7," \
+  "CASE WHEN ?15 THEN model ELSE '' END AS g8,"                                              \
+  "SUM(" calls                                                                               \
+  "),SUM(input),SUM(cache_read),SUM(cache_write),SUM(cache_write_long),"                     \
+  "SUM(output),SUM(reasoning),SUM(searches),SUM(" cost "),SUM(" estimated ") FROM " table    \
+  " WHERE " SLIPWAY_LEDGER_IN_SCOPE " AND " time ">=?6 AND " time                            \
+  "<?7"                                                                                      \
+  " GROUP BY g1,g2,g3,g4,g5,g6,g7,g8)"                                                       \
+  " WHERE (g1,g2,g3,g4,g5,g6,g7,g8)>(?16,?17,?18,?19,?20,?21,?22,?23)"                       \
+  " ORDER BY g1,g2,g3,g4,g5,g6,g7,g8 LIMIT ?24"
+constexpr Sql kSumRollups =
+    SLIPWAY_LEDGER_SUMS("day_us", "day_us", "calls", "cost", "estimated", "rollup");
+// For times that are not whole days of UTC.
+constexpr Sql kSumUsage =
+    SLIPWAY_LEDGER_SUMS("record_time_us-record_time_us%86400000000", "record_time_us", "1",
+                        "charged_usd", "CASE WHEN basis=2 THEN charged_usd ELSE 0 END", "usage");
+
+constexpr int64_t kBeforeAll = INT64_MIN;
+
+absl::StatusOr<ScopePath> ParseFilter(const std::string& scope) {
+  if (scope.empty()) return ScopePath();
+  return ParseScope(scope);
+}
+
+template <typename T>
+struct Numbered {
+  int64_t sequence = 0;
+  T value;
+};
+
+// Of `limit`+1 rows that were read: the page, and the token of the last that is on it.
+template <typename T>
+Page<T> Cut(std::vector<Numbered<T>> rows, int limit) {
+  Page<T> page;
+  if (static_cast<int>(rows.size()) > limit) {
+    rows.resize(static_cast<size_t>(limit));
+    page.next_token = EncodeNumber(rows.back().sequence);
+  }
+  for (Numbered<T>& row : rows) page.items.push_back(std::move(row.value));
+  return page;
+}
+
+absl::StatusOr<Numbered<Reservation>> ReadNumberedReservation(const Row& row) {
+  ASSIGN_OR_RETURN(Reservation reservation, ReadReservation(row));
+  return Numbered<Reservation>{row.Int64(0), std::move(reservation)};
+}
+
+Numbered<UsageRecord> ReadNumberedUsage(const Row& row) { return {row.Int64(0), ReadUsage(row)}; }
+
+UsageRollup ReadRollup(const Row& row) {
+  return {.day = row.Time(0),
+          .scopes = {.project = row.Text(1),
+                     .plan = row.Text(2),
+                     .task = row.Text(3),
+                     .attempt = row.Text(4),
+                     .role = row.Text(5)},
+          .provider = row.Text(6),
+          .model = row.Text(7),
+          .calls = row.Int64(8),
+          .tokens = {.input = row.Int64(9),
+                     .cache_read = row.Int64(10),
+                     .cache_write = row.Int64(11),
+                     .cache_write_long = row.Int64(12),
+                     .output = row.Int64(13),
+                     .reasoning = row.Int64(14),
+                     .searches = row.Int64(15)},
+          .cost_usd_nanos = row.Int64(16),
+          .estimated_usd_nanos = row.Int64(17)};
+}
+
+bool IsDayStart(absl::Time time) {
+  return time == absl::InfinitePast() || time == absl::InfiniteFuture() ||
+         WindowStart(Window::kDay, absl::UTCTimeZone(), time) == time;
+}
+
+int64_t MicrosOf(absl::Time time) {
+  if (time == absl::InfinitePast()) return INT64_MIN;
+  if (time == absl::InfiniteFuture()) return INT64_MAX;
+  return absl::ToUnixMicros(time);
+}
+
+}  // namespace
+
+absl::StatusOr<Page<Reservation>> SelectReservations(Reader& reader,
+                                                     const ReservationFilter& filter,
+                                                     const PageRequest& page) {
+  ASSIGN_OR_RETURN(const ScopePath scope, ParseFilter(filter.scope));
+  ASSIGN_OR_RETURN(const int limit, PageSize(page));
+  ASSIGN_OR_RETURN(const int64_t before, DecodeNumber(page.token, INT64_MAX));
+  absl::StatusOr<std::vector<Numbered<Reservation>>> rows;
+  if (filter.state.has_value()) {
+    rows = reader.Query(kSelectReservationsInState, ReadNumberedReservation, scope.project,
+                        scope.plan, scope.task, scope.attempt, scope.role, filter.owner, before,
+                        limit + 1, static_cast<int>(*filter.state));
+  } else {
+    rows = reader.Query(kSelectReservations, ReadNumberedReservation, scope.project, scope.plan,
+                        scope.task, scope.attempt, scope.role, filter.owner, before, limit + 1);
+  }
+  RETURN_IF_ERROR(rows.status());
+  return Cut(*std::move(rows), limit);
+}
+
+absl::StatusOr<Page<UsageRecord>> SelectUsage(Reader& reader, const std::string& scope_name,
+                                              const PageRequest& page) {
+  ASSIGN_OR_RETURN(const ScopePath scope, ParseFilter(scope_name));
+  ASSIGN_OR_RETURN(const int limit, PageSize(page));
+  ASSIGN_OR_RETURN(const int64_t after, DecodeNumber(page.token, 0));
+  ASSIGN_OR_RETURN(std::vector<Numbered<UsageRecord>> rows,
+                   reader.Query(kSelectUsage, ReadNumberedUsage, scope.project, scope.plan,
+                                scope.task, scope.attempt, scope.role, after, limit + 1));
+  return Cut(std::move(rows), limit);
+}
+
+absl::StatusOr<Page<Balance>> SelectBalances(Reader& reader, const std::string& scope,
+                                             absl::Time now, const PageRequest& page) {
+  RETURN_IF_ERROR(ParseFilter(scope).status());
+  ASSIGN_OR_RETURN(const int limit, PageSize(page));
+  ASSIGN_OR_RETURN(std::vector<std::string> after, DecodePosition(page.token, 3));
+  if (page.token.empty()) after = {"", "0", "0"};
+  ASSIGN_OR_RETURN(const int64_t metric, NumberOf(after[1]));
+  ASSIGN_OR_RETURN(const int64_t window, NumberOf(after[2]));
+  ASSIGN_OR_RETURN(std::vector<Budget> budgets,
+                   reader.Query(kSelectBudgets, ReadBudget, scope == kOrganisation ? "" : scope,
+                                after[0], metric, window, limit + 1));
+  Page<Balance> balances;
+  if (static_cast<int>(budgets.size()) > limit) {
+    budgets.resize(static_cast<size_t>(limit));
+    const Budget& last = budgets.back();
+    balances.next_token = EncodePosition({last.scope, absl::StrCat(static_cast<int>(last.metric)),
+                                          absl::StrCat(static_cast<int>(last.window))});
+  }
+  for (Budget& budget : budgets) {
+    const absl::Time window_start = budget.WindowStartAt(now);
+    ASSIGN_OR_RETURN(std::optional<Bucket> bucket,
+                     reader.FindOne(kSelectBucket, ReadBucket, budget.id, window_start));
+    if (!bucket.has_value()) bucket = Bucket{.budget = budget.id, .window_start = window_start};
+    balances.items.push_back({std::move(budget), *std::move(bucket)});
+  }
+  return balances;
+}
+
+absl::StatusOr<Page<UsageRollup>> SelectRollups(Reader& reader, const UsageFilter& filter,
+                                                const UsageGroups& groups,
+                                                const PageRequest& page) {
+  constexpr size_t kGroups = 8;
+  ASSIGN_OR_RETURN(const ScopePath scope, ParseFilter(filter.scope));
+  ASSIGN_OR_RETURN(const int limit, PageSize(page));
+  ASSIGN_OR_RETURN(std::vector<std::string> after, DecodePosition(page.token, kGroups));
+  int64_t after_day = kBeforeAll;
+  if (!page.token.empty()) {
+    ASSIGN_OR_RETURN(after_day, NumberOf(after[0]));
+  }
+  const auto sums = [&](Sql sql) {
+    return reader.Query(sql, ReadRollup, scope.project, scope.plan, scope.task, scope.attempt,
+                        scope.role, MicrosOf(filter.start), MicrosOf(filter.end),
+                        groups.day ? 1 : 0, groups.project ? 1 : 0, groups.plan ? 1 : 0,
+                        groups.task ? 1 : 0, groups.attempt ? 1 : 0, groups.role ? 1 : 0,
+                        groups.provider ? 1 : 0, groups.model ? 1 : 0, after_day, after[1],
+                        after[2], after[3], after[4], after[5], after[6], after[7], limit + 1);
+  };
+  const bool whole_days = IsDayStart(filter.start) && IsDayStart(filter.end);
+  ASSIGN_OR_RETURN(std::vector<UsageRollup> rows, sums(whole_days ? kSumRollups : kSumUsage));
+  Page<UsageRollup> result;
+  if (static_cast<int>(rows.size()) > limit) {
+    rows.resize(static_cast<size_t>(limit));
+    const UsageRollup& last = rows.back();
+    result.next_token = EncodePosition(
+        {absl::StrCat(absl::ToUnixMicros(*last.day)), last.scopes.project, last.scopes.plan,
+         last.scopes.task, last.scopes.attempt, last.scopes.role, last.provider, last.model});
+  }
+  for (UsageRollup& row : rows) {
+    if (!groups.day) row.day.reset();
+  }
+  result.items = std::move(rows);
+  return result;
+}
+
+absl::StatusOr<Page<Price>> SelectPrices(Reader& reader, const PriceFilter& filter,
+                                         const PageRequest& page) {
+  ASSIGN_OR_RETURN(const int limit, PageSize(page));
+  ASSIGN_OR_RETURN(std::vector<std::string> after, DecodePosition(page.token, 5));
+  int64_t after_time = kBeforeAll;
+  int64_t after_threshold = kBeforeAll;
+  if (!page.token.empty()) {
+    ASSIGN_OR_RETURN(after_time, NumberOf(after[3]));
+    ASSIGN_OR_RETURN(after_threshold, NumberOf(after[4]));
+  }
+  Page<Price> result;
+  ASSIGN_OR_RETURN(result.items,
+                   reader.Query(kSelectPrices, ReadPrice, filter.provider, filter.model, after[0],
+                                after[1], after[2], after_time, after_threshold, limit + 1));
+  if (static_cast<int>(result.items.size()) > limit) {
+    result.items.resize(static_cast<size_t>(limit));
+    const Price& last = result.items.back();
+    result.next_token = EncodePosition({last.provider, last.model, last.service_tier,
+                                        absl::StrCat(absl::ToUnixMicros(last.effective_time)),
+                                        absl::StrCat(last.context_threshold_tokens)});
+  }
+  return result;
+}
+
+}  // namespace slipway::ledger

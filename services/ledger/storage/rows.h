@@ -1,0 +1,48 @@
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "lib/sqlite/row.h"
+#include "lib/sqlite/sql.h"
+#include "services/ledger/domain/budget.h"
+#include "services/ledger/domain/changes.h"
+#include "services/ledger/domain/price_book.h"
+#include "services/ledger/domain/reservation.h"
+#include "services/ledger/domain/usage.h"
+
+// Rows of the ledger's tables as values. Each function reads the columns of the list above it.
+namespace slipway::ledger {
+
+#define SLIPWAY_LEDGER_BUDGET_COLUMNS \
+  "id,scope,metric,budget_window,time_zone,spend_limit,version,frozen,warn_percents,since_us"
+absl::StatusOr<Budget> ReadBudget(const sqlite::Row& row);
+std::string WarnPercentsText(const Budget& budget);
+
+#define SLIPWAY_LEDGER_BUCKET_COLUMNS \
+  "budget,window_start_us,posted,reserved,overage,seeded,warned,frozen"
+Bucket ReadBucket(const sqlite::Row& row);
+
+#define SLIPWAY_LEDGER_RESERVATION_COLUMNS                                                 \
+  "sequence,key,kind,state,project,plan,task,attempt,role,envelope,owner,provider,model,"  \
+  "service_tier,lifetime_us,asked_usd,asked_tokens,asked_requests,least_usd,least_tokens," \
+  "least_requests,held_usd,held_tokens,held_requests,settled_usd,settled_tokens,"          \
+  "settled_requests,charge_time_us,expire_time_us,denial,end_digest,drawing"
+absl::StatusOr<Reservation> ReadReservation(const sqlite::Row& row);
+
+#define SLIPWAY_LEDGER_LEG_COLUMNS "budget,window_start_us,metric,amount,posted"
+Leg ReadLeg(const sqlite::Row& row);
+
+#define SLIPWAY_LEDGER_USAGE_COLUMNS                                                            \
+  "sequence,reservation,record_time_us,charge_time_us,project,plan,task,attempt,role,provider," \
+  "model,service_tier,input,cache_read,cache_write,cache_write_long,output,reasoning,searches," \
+  "charged_usd,charged_tokens,charged_requests,first_cost,basis,provider_request_id,price"
+UsageRecord ReadUsage(const sqlite::Row& row);
+
+#define SLIPWAY_LEDGER_PRICE_COLUMNS                                                    \
+  "id,provider,model,service_tier,effective_us,threshold,input,cache_read,cache_write," \
+  "cache_write_long,output,search,source"
+Price ReadPrice(const sqlite::Row& row);
+
+#define SLIPWAY_LEDGER_JOURNAL_COLUMNS "sequence,time_us,operation,key,body,digest"
+JournalEntry ReadJournalEntry(const sqlite::Row& row);
+
+}  // namespace slipway::ledger

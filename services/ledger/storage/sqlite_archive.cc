@@ -1,0 +1,132 @@
+#include "services/ledger/storage/sqlite_archive.h"
+
+#include "lib/base/status_macros.h"
+#include "services/ledger/storage/rows.h"
+
+namespace slipway::ledger {
+namespace {
+
+using sqlite::Reader;
+using sqlite::Row;
+using sqlite::Sql;
+
+constexpr Sql kSelectReservation =
+    "SELECT " SLIPWAY_LEDGER_RESERVATION_COLUMNS " FROM reservation WHERE key=?";
+constexpr Sql kSelectLegs = "SELECT " SLIPWAY_LEDGER_LEG_COLUMNS
+                            " FROM leg WHERE reservation=? ORDER BY budget,window_start_us";
+constexpr Sql kSelectUsage =
+    "SELECT " SLIPWAY_LEDGER_USAGE_COLUMNS " FROM usage WHERE reservation=?";
+constexpr Sql kSelectAdjustment =
+    "SELECT key,reservation,time_us,delta_usd,evidence FROM adjustment WHERE key=?";
+constexpr Sql kSelectReply = "SELECT request_id,digest,body FROM stored_reply WHERE request_id=?";
+constexpr Sql kSelectBucket =
+    "SELECT " SLIPWAY_LEDGER_BUCKET_COLUMNS " FROM bucket WHERE budget=? AND window_start_us=?";
+constexpr Sql kSumCharged =
+    "SELECT COALESCE(SUM(charged_usd),0),COALESCE(SUM(charged_tokens),0),"
+    "COALESCE(SUM(charged_requests),0) FROM usage WHERE project=?1 AND charge_time_us>=?2"
+    " AND charge_time_us<?3 AND (?4='' OR plan=?4) AND (?5='' OR task=?5)"
+    " AND (?6='' OR attempt=?6) AND (?7='' OR role=?7)";
+constexpr Sql kSumAllCharged =
+    "SELECT COALESCE(SUM(charged_usd),0),COALESCE(SUM(charged_tokens),0),"
+    "COALESCE(SUM(charged_requests),0) FROM usage WHERE charge_time_us>=? AND charge_time_us<?";
+constexpr Sql kSelectBudgets = "SELECT " SLIPWAY_LEDGER_BUDGET_COLUMNS " FROM budget ORDER BY id";
+// Others are found on disk when they are needed.
+constexpr Sql kSelectReservedBuckets =
+    "SELECT " SLIPWAY_LEDGER_BUCKET_COLUMNS
+    " FROM bucket WHERE reserved>0 ORDER BY budget,window_start_us";
+constexpr Sql kSelectHeld = "SELECT " SLIPWAY_LEDGER_RESERVATION_COLUMNS
+                            " FROM reservation WHERE state=1 ORDER BY sequence";
+constexpr Sql kSelectLastEntry =
+    "SELECT " SLIPWAY_LEDGER_JOURNAL_COLUMNS " FROM journal ORDER BY sequence DESC LIMIT 1";
+constexpr Sql kSelectPrices = "SELECT " SLIPWAY_LEDGER_PRICE_COLUMNS " FROM price ORDER BY id";
+
+Amounts ReadSums(const Row& row) {
+  return {.usd_nanos = row.Int64(0), .tokens = row.Int64(1), .requests = row.Int64(2)};
+}
+
+int64_t EndMicros(absl::Time end) {
+  return end == absl::InfiniteFuture() ? INT64_MAX : absl::ToUnixMicros(end);
+}
+
+}  // namespace
+
+absl::StatusOr<std::optional<Reservation>> SelectReservation(Reader& reader,
+                                                             const std::string& key) {
+  ASSIGN_OR_RETURN(std::optional<Reservation> reservation,
+                   reader.FindOne(kSelectReservation, ReadReservation, key));
+  if (!reservation.has_value()) return reservation;
+  ASSIGN_OR_RETURN(reservation->legs, reader.Query(kSelectLegs, ReadLeg, key));
+  return reservation;
+}
+
+absl::StatusOr<std::optional<Reservation>> SqliteArchive::FindReservation(const std::string& key) {
+  return Noted(SelectReservation(*reader_, key));
+}
+
+absl::StatusOr<std::optional<UsageRecord>> SqliteArchive::FindUsage(const std::string& key) {
+  return Noted(reader_->FindOne(kSelectUsage, ReadUsage, key));
+}
+
+absl::StatusOr<std::optional<Adjustment>> SqliteArchive::FindAdjustment(const std::string& key) {
+  return Noted(reader_->FindOne(
+      kSelectAdjustment,
+      [](const Row& row) -> Adjustment {
+        return {.key = row.Text(0),
+                .reservation = row.Text(1),
+                .time = row.Time(2),
+                .delta_usd_nanos = row.Int64(3),
+                .evidence = row.Text(4)};
+      },
+      key));
+}
+
+absl::StatusOr<std::optional<StoredReply>> SqliteArchive::FindReply(const std::string& request_id) {
+  return Noted(reader_->FindOne(
+      kSelectReply,
+      [](const Row& row) -> StoredReply {
+        return {.request_id = row.Text(0), .digest = row.Text(1), .body = row.Text(2)};
+      },
+      request_id));
+}
+
+absl::StatusOr<std::optional<Bucket>> SqliteArchive::FindBucket(const std::string& budget,
+                                                                absl::Time window_start) {
+  return Noted(reader_->FindOne(kSelectBucket, ReadBucket, budget, window_start));
+}
+
+absl::StatusOr<Amounts> SqliteArchive::SumCharged(const ScopePath& scope, absl::Time start,
+                                                  absl::Time end) {
+  if (scope.project.empty()) {
+    return Noted(reader_->QueryOne(kSumAllCharged, ReadSums, start, EndMicros(end)));
+  }
+  return Noted(reader_->QueryOne(kSumCharged, ReadSums, scope.project, start, EndMicros(end),
+                                 scope.plan, scope.task, scope.attempt, scope.role));
+}
+
+absl::Status LoadLedger(Reader& reader, Ledger& ledger) {
+  Mirror& mirror = ledger.mirror();
+  ASSIGN_OR_RETURN(std::vector<Budget> budgets, reader.Query(kSelectBudgets, ReadBudget));
+  for (Budget& budget : budgets) mirror.PutBudget(std::move(budget));
+  ASSIGN_OR_RETURN(std::vector<Bucket> buckets, reader.Query(kSelectReservedBuckets, ReadBucket));
+  for (Bucket& bucket : buckets) mirror.PutBucket(std::move(bucket));
+  ASSIGN_OR_RETURN(std::vector<Reservation> held, reader.Query(kSelectHeld, ReadReservation));
+  for (Reservation& reservation : held) {
+    ASSIGN_OR_RETURN(reservation.legs, reader.Query(kSelectLegs, ReadLeg, reservation.key()));
+    mirror.PutHeld(std::move(reservation));
+  }
+  for (const auto& [key, reservation] : mirror.held()) {
+    if (!reservation->drawing) continue;
+    Reservation& envelope = *mirror.FindHeld(reservation->order.envelope);
+    for (const Metric metric : kMetrics) {
+      envelope.open_calls.Of(metric) += reservation->held.Of(metric);
+    }
+  }
+  ASSIGN_OR_RETURN(const std::optional<JournalEntry> last,
+                   reader.FindOne(kSelectLastEntry, ReadJournalEntry));
+  if (last.has_value()) ledger.journal().Resume(last->sequence, last->digest, last->time);
+  ASSIGN_OR_RETURN(const std::vector<Price> prices, reader.Query(kSelectPrices, ReadPrice));
+  ledger.prices().Load(prices);
+  return absl::OkStatus();
+}
+
+}  // namespace slipway::ledger

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "lib/sqlite/reader.h"
+#include "services/ledger/domain/archive.h"
+#include "services/ledger/domain/ledger.h"
+
+namespace slipway::ledger {
+
+// The archive in the tables, read through the transaction that is under way.
+class SqliteArchive final : public Archive {
+ public:
+  // For the time of one operation; null between operations.
+  void Use(sqlite::Reader* reader) { reader_ = reader; }
+
+  // The first read that failed, ever: decisions may then rest on half an answer.
+  const absl::Status& failure() const { return failure_; }
+
+  absl::StatusOr<std::optional<Reservation>> FindReservation(const std::string& key) override;
+  absl::StatusOr<std::optional<UsageRecord>> FindUsage(const std::string& key) override;
+  absl::StatusOr<std::optional<Adjustment>> FindAdjustment(const std::string& key) override;
+  absl::StatusOr<std::optional<StoredReply>> FindReply(const std::string& request_id) override;
+  absl::StatusOr<std::optional<Bucket>> FindBucket(const std::string& budget,
+                                                   absl::Time window_start) override;
+  absl::StatusOr<Amounts> SumCharged(const ScopePath& scope, absl::Time start,
+                                     absl::Time end) override;
+
+ private:
+  template <typename T>
+  absl::StatusOr<T> Noted(absl::StatusOr<T> result) {
+    failure_.Update(result.status());
+    return result;
+  }
+
+  sqlite::Reader* reader_ = nullptr;
+  absl::Status failure_;
+};
+
+// The reservation of `key` with its legs.
+absl::StatusOr<std::optional<Reservation>> SelectReservation(sqlite::Reader& reader,
+                                                             const std::string& key);
+
+// Fills a new ledger's mirror, journal and prices from the tables.
+absl::Status LoadLedger(sqlite::Reader& reader, Ledger& ledger);
+
+}  // namespace slipway::ledger

@@ -1,0 +1,302 @@
+#include "services/ledger/storage/sqlite_ledger_store.h"
+
+#include <cstdlib>
+#include <utility>
+
+#include "lib/base/status_macros.h"
+#include "lib/log/log.h"
+#include "lib/metrics/metrics.h"
+#include "services/ledger/storage/auditor.h"
+#include "services/ledger/storage/change_writer.h"
+#include "services/ledger/storage/lists.h"
+#include "services/ledger/storage/price_file.h"
+#include "services/ledger/storage/schema.h"
+
+namespace slipway::ledger {
+namespace {
+
+metrics::Counter changes_total({.name = "slipway_ledger_changes_total",
+                                .description = "Changes of the ledger by operation.",
+                                .labels = {"operation"}});
+metrics::Counter denials_total({.name = "slipway_ledger_denials_total",
+                                .description = "Refused reservations by cause.",
+                                .labels = {"cause"}});
+metrics::Counter cost_nanos_total({.name = "slipway_ledger_cost_usd_nanos_total",
+                                   .description = "Cost of recorded calls, in nano-USD."});
+metrics::Counter estimated_nanos_total(
+    {.name = "slipway_ledger_estimated_usd_nanos_total",
+     .description = "Cost that is an upper bound because the outcome is unknown, in nano-USD."});
+metrics::Counter overruns_total({.name = "slipway_ledger_overruns_total",
+                                 .description = "Settlements above their hold; 0 is the target."});
+
+// The mirror may no longer tell what is on disk: nothing more may be decided.
+[[noreturn]] void Die(const absl::Status& status) {
+  log::Error("the ledger stops: a change could not be stored", {{"error", status.ToString()}});
+  std::abort();
+}
+
+void Count(const Changes& changes) {
+  for (const JournalEntry& entry : changes.journal) changes_total.Increment({entry.operation});
+  for (const Reservation& reservation : changes.added) {
+    if (reservation.denial.has_value())
+      denials_total.Increment({NameOf(reservation.denial->cause)});
+  }
+  for (const UsageRecord& record : changes.usage_added) {
+    cost_nanos_total.Increment(static_cast<uint64_t>(record.charged.usd_nanos));
+    if (record.basis == Basis::kEstimatedUpper) {
+      estimated_nanos_total.Increment(static_cast<uint64_t>(record.charged.usd_nanos));
+    }
+  }
+  for (const Reservation& reservation : changes.updated) {
+    if (reservation.order.kind == ReservationKind::kCall &&
+        reservation.settled.usd_nanos > reservation.held.usd_nanos) {
+      overruns_total.Increment();
+      log::Warning("a settlement is above its hold",
+                   {{"reservation", reservation.key()},
+                    {"held_usd_nanos", reservation.held.usd_nanos},
+                    {"settled_usd_nanos", reservation.settled.usd_nanos}});
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SqliteLedgerStore>> SqliteLedgerStore::Open(const Options& options,
+                                                                           base::Clock& clock,
+                                                                           base::IdGenerator& ids) {
+  std::unique_ptr<SqliteLedgerStore> store(new SqliteLedgerStore(options, clock));
+  RETURN_IF_ERROR(store->Start(ids));
+  return store;
+}
+
+absl::Status SqliteLedgerStore::Start(base::IdGenerator& ids) {
+  ASSIGN_OR_RETURN(
+      database_, sqlite::Database::Open(options_.path, {.synchronous = sqlite::Synchronous::kFull,
+                                                        .migrations = kMigrations,
+                                                        .exclusive = options_.path != ":memory:"}));
+  ASSIGN_OR_RETURN(log_, events::EventLog::Open(*database_, ids, "ledger"));
+  RETURN_IF_ERROR(
+      database_->Read([this](sqlite::Reader& reader) { return LoadLedger(reader, ledger_); }));
+  held_ = static_cast<int64_t>(ledger_.mirror().held().size());
+  writer_ = std::make_unique<sqlite::GroupWriter>(
+      *database_, sqlite::GroupWriterOptions{.on_committed = [this] { log_->NotifyAppended(); }});
+  ArmExpiry();
+  return absl::OkStatus();
+}
+
+SqliteLedgerStore::~SqliteLedgerStore() {
+  std::unique_ptr<base::Timer> timer;
+  {
+    base::MutexLock lock(expiry_mutex_);
+    stopping_ = true;
+    timer = std::move(expiry_timer_);
+  }
+  timer.reset();  // Outside the lock, which its call may wait for.
+  if (writer_ != nullptr) writer_->Stop();
+}
+
+absl::Status SqliteLedgerStore::Store(sqlite::Transaction& transaction, const Changes& changes) {
+  RETURN_IF_ERROR(WriteChanges(transaction, *log_, changes));
+  held_.store(static_cast<int64_t>(ledger_.mirror().held().size()), std::memory_order_relaxed);
+  Count(changes);
+  return absl::OkStatus();
+}
+
+template <typename T, typename Decide>
+void SqliteLedgerStore::Run(Decide decide, base::Reply<T> reply) {
+  auto changed = std::make_shared<bool>(false);
+  writer_->Write<T>(
+      [this, changed,
+       decide = std::move(decide)](sqlite::Transaction& transaction) mutable -> absl::StatusOr<T> {
+        Changes changes;
+        archive_.Use(&transaction);
+        absl::StatusOr<T> result = decide(ledger_, clock_.Now(), changes);
+        archive_.Use(nullptr);
+        if (!archive_.failure().ok()) Die(archive_.failure());
+        if (!result.ok() || changes.empty()) return result;
+        const absl::Status stored = Store(transaction, changes);
+        if (!stored.ok()) Die(stored);
+        *changed = true;
+        return result;
+      },
+      base::Reply<T>([changed, reply = std::move(reply)](absl::StatusOr<T> result) mutable {
+        if (!result.ok() && *changed) Die(result.status());
+        std::move(reply)(std::move(result));
+      }));
+}
+
+void SqliteLedgerStore::Reserve(ReserveOrder order, base::Reply<Reservation> reply) {
+  Run<Reservation>(
+      [order = std::move(order)](Ledger& ledger, absl::Time now, Changes& changes) {
+        return ledger.Reserve(order, now, changes);
+      },
+      std::move(reply));
+}
+
+void SqliteLedgerStore::Settle(SettleOrder order, base::Reply<Settlement> reply) {
+  Run<Settlement>(
+      [order = std::move(order)](Ledger& ledger, absl::Time now, Changes& changes) {
+        return ledger.Settle(order, now, changes);
+      },
+      std::move(reply));
+}
+
+void SqliteLedgerStore::Release(std::string key, base::Reply<Reservation> reply) {
+  Run<Reservation>(
+      [key = std::move(key)](Ledger& ledger, absl::Time now, Changes& changes) {
+        return ledger.Release(key, now, changes);
+      },
+      std::move(reply));
+}
+
+void SqliteLedgerStore::Extend(std::string key, absl::Duration lifetime,
+                               base::Reply<Reservation> reply) {
+  Run<Reservation>(
+      [key = std::move(key), lifetime](Ledger& ledger, absl::Time now, Changes& changes) {
+        return ledger.Extend(key, lifetime, now, changes);
+      },
+      std::move(reply));
+}
+
+void SqliteLedgerStore::Adjust(AdjustOrder order, base::Reply<Reservation> reply) {
+  Run<Reservation>(
+      [order = std::move(order)](Ledger& ledger, absl::Time now, Changes& changes) {
+        return ledger.Adjust(order, now, changes);
+      },
+      std::move(reply));
+}
+
+void SqliteLedgerStore::CloseOwner(std::string owner, base::Reply<Closing> reply) {
+  CloseOwnerRest(std::move(owner), {}, std::move(reply));
+}
+
+void SqliteLedgerStore::CloseOwnerRest(std::string owner, Closing closed,
+                                       base::Reply<Closing> reply) {
+  Run<Closing>([owner](Ledger& ledger, absl::Time now,
+                       Changes& changes) { return ledger.CloseOwner(owner, now, changes); },
+               base::Reply<Closing>([this, owner, closed, reply = std::move(reply)](
+                                        absl::StatusOr<Closing> result) mutable {
+                 if (!result.ok()) return std::move(reply)(result.status());
+                 closed.closed += result->closed;
+                 closed.charged_usd_nanos += result->charged_usd_nanos;
+                 if (result->closed == 0) return std::move(reply)(closed);
+                 CloseOwnerRest(std::move(owner), closed, std::move(reply));
+               }));
+}
+
+void SqliteLedgerStore::SetBudget(BudgetOrder order, base::Reply<Balance> reply) {
+  Run<Balance>(
+      [order = std::move(order)](Ledger& ledger, absl::Time now, Changes& changes) {
+        return ledger.SetBudget(order, now, changes);
+      },
+      std::move(reply));
+}
+
+void SqliteLedgerStore::DeleteBudget(std::string id, std::string actor,
+                                     base::Reply<std::string> reply) {
+  Run<std::string>(
+      [id = std::move(id), actor = std::move(actor)](
+          Ledger& ledger, absl::Time now, Changes& changes) -> absl::StatusOr<std::string> {
+        RETURN_IF_ERROR(ledger.DeleteBudget(id, actor, now, changes));
+        return id;
+      },
+      std::move(reply));
+}
+
+void SqliteLedgerStore::ImportPrices(std::vector<Price> rows, std::vector<std::string> accept,
+                                     base::Reply<PriceBook::Import> reply) {
+  Run<PriceBook::Import>(
+      [rows = std::move(rows), accept = std::move(accept)](Ledger& ledger, absl::Time now,
+                                                           Changes& changes) {
+        return ledger.ImportPrices(rows, accept, now, changes);
+      },
+      std::move(reply));
+}
+
+absl::StatusOr<int> SqliteLedgerStore::ImportPriceFile(const std::string& path) {
+  ASSIGN_OR_RETURN(std::vector<Price> rows, ReadPriceFile(path));
+  return writer_->WriteAndWait(
+      [this, &rows](sqlite::Transaction& transaction) -> absl::StatusOr<int> {
+        std::erase_if(rows, [this](const Price& row) { return ledger_.prices().Knows(row); });
+        Changes changes;
+        ASSIGN_OR_RETURN(const PriceBook::Import import,
+                         ledger_.ImportPrices(rows, {}, clock_.Now(), changes));
+        if (changes.empty()) return 0;
+        const absl::Status stored = Store(transaction, changes);
+        if (!stored.ok()) Die(stored);
+        return static_cast<int>(import.added.size());
+      });
+}
+
+void SqliteLedgerStore::WorstCase(std::string provider, std::string model, std::string tier,
+                                  int64_t input_tokens, int64_t output_tokens,
+                                  base::Reply<Quote> reply) {
+  Run<Quote>(
+      [provider = std::move(provider), model = std::move(model), tier = std::move(tier),
+       input_tokens, output_tokens](Ledger& ledger, absl::Time now, Changes&) {
+        return ledger.prices().WorstCase(provider, model, tier, now, input_tokens, output_tokens);
+      },
+      std::move(reply));
+}
+
+void SqliteLedgerStore::ArmExpiry() {
+  base::MutexLock lock(expiry_mutex_);
+  if (stopping_) return;
+  expiry_timer_ = clock_.RunAfter(options_.expiry_interval, [this] { CloseExpired(); });
+}
+
+void SqliteLedgerStore::CloseExpired() {
+  Run<Closing>(
+      [](Ledger& ledger, absl::Time now, Changes& changes) {
+        return ledger.CloseExpired(now, changes);
+      },
+      base::Reply<Closing>([this](absl::StatusOr<Closing> closing) {
+        if (!closing.ok()) {
+          log::Warning("expired holds were not closed", {{"error", closing.status().ToString()}});
+        } else if (closing->closed > 0) {
+          log::Info("expired holds closed", {{"closed", closing->closed},
+                                             {"charged_usd_nanos", closing->charged_usd_nanos}});
+          return CloseExpired();
+        }
+        ArmExpiry();
+      }));
+}
+
+absl::StatusOr<Page<Reservation>> SqliteLedgerStore::ListReservations(
+    const ReservationFilter& filter, const PageRequest& page) {
+  return database_->Read(
+      [&](sqlite::Reader& reader) { return SelectReservations(reader, filter, page); });
+}
+
+absl::StatusOr<Page<Balance>> SqliteLedgerStore::ListBalances(const std::string& scope,
+                                                              const PageRequest& page) {
+  return database_->Read(
+      [&](sqlite::Reader& reader) { return SelectBalances(reader, scope, clock_.Now(), page); });
+}
+
+absl::StatusOr<Page<UsageRollup>> SqliteLedgerStore::QueryUsage(const UsageFilter& filter,
+                                                                const UsageGroups& groups,
+                                                                const PageRequest& page) {
+  return database_->Read(
+      [&](sqlite::Reader& reader) { return SelectRollups(reader, filter, groups, page); });
+}
+
+absl::StatusOr<Page<UsageRecord>> SqliteLedgerStore::ListUsage(const std::string& scope,
+                                                               const PageRequest& page) {
+  return database_->Read([&](sqlite::Reader& reader) { return SelectUsage(reader, scope, page); });
+}
+
+absl::StatusOr<Page<Price>> SqliteLedgerStore::ListPrices(const PriceFilter& filter,
+                                                          const PageRequest& page) {
+  return database_->Read(
+      [&](sqlite::Reader& reader) { return SelectPrices(reader, filter, page); });
+}
+
+absl::StatusOr<AuditResult> SqliteLedgerStore::Audit() {
+  const absl::Time time = clock_.Now();
+  ASSIGN_OR_RETURN(std::vector<AuditCheck> checks,
+                   database_->Read([](sqlite::Reader& reader) { return Auditor(reader).Run(); }));
+  return AuditResult{std::move(checks), time};
+}
+
+}  // namespace slipway::ledger

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "lib/base/clock.h"
+#include "lib/base/id_generator.h"
+#include "lib/base/mutex.h"
+#include "lib/events/event_log.h"
+#include "lib/sqlite/database.h"
+#include "lib/sqlite/group_writer.h"
+#include "services/ledger/domain/ledger_store.h"
+#include "services/ledger/storage/sqlite_archive.h"
+
+namespace slipway::ledger {
+
+// The ledger in one SQLite file. All decisions run on one writer thread against the mirror in
+// memory and are written in the transaction that they are decided in, which many share; replies go
+// out after its commit. When the mirror and the file could differ, because a statement or a commit
+// failed, the process ends at once and a restart reads the file.
+class SqliteLedgerStore final : public LedgerStore {
+ public:
+  struct Options {
+    std::string path;  // A file or ":memory:".
+    Ledger::Options ledger;
+    absl::Duration expiry_interval = absl::Seconds(1);
+  };
+
+  // Opens or creates the file and starts to close holds that expire. The collaborators must outlive
+  // the store. Fails as Database::Open does.
+  static absl::StatusOr<std::unique_ptr<SqliteLedgerStore>> Open(const Options& options,
+                                                                 base::Clock& clock,
+                                                                 base::IdGenerator& ids);
+
+  ~SqliteLedgerStore() override;
+
+  events::EventLog& events() { return *log_; }
+
+  // How many holds are open.
+  int64_t held() const { return held_.load(std::memory_order_relaxed); }
+
+  void Reserve(ReserveOrder order, base::Reply<Reservation> reply) override;
+  void Settle(SettleOrder order, base::Reply<Settlement> reply) override;
+  void Release(std::string key, base::Reply<Reservation> reply) override;
+  void Extend(std::string key, absl::Duration lifetime, base::Reply<Reservation> reply) override;
+  void Adjust(AdjustOrder order, base::Reply<Reservation> reply) override;
+  void CloseOwner(std::string owner, base::Reply<Closing> reply) override;
+  void SetBudget(BudgetOrder order, base::Reply<Balance> reply) override;
+  void DeleteBudget(std::string id, std::string actor, base::Reply<std::string> reply) override;
+  void ImportPrices(std::vector<Price> rows, std::vector<std::string> accept,
+                    base::Reply<PriceBook::Import> reply) override;
+  void WorstCase(std::string provider, std::string model, std::string tier, int64_t input_tokens,
+                 int64_t output_tokens, base::Reply<Quote> reply) override;
+
+  // Imports rows of a file that the operator trusts, and waits: rows that are known are left alone,
+  // also when the file has other rates for them. Returns how many were added.
+  absl::StatusOr<int> ImportPriceFile(const std::string& path);
+
+  absl::StatusOr<Page<Reservation>> ListReservations(const ReservationFilter& filter,
+                                                     const PageRequest& page) override;
+  absl::StatusOr<Page<Balance>> ListBalances(const std::string& scope,
+                                             const PageRequest& page) override;
+  absl::StatusOr<Page<UsageRollup>> QueryUsage(const UsageFilter& filter, const UsageGroups& groups,
+                                               const PageRequest& page) override;
+  absl::StatusOr<Page<UsageRecord>> ListUsage(const std::string& scope,
+                                              const PageRequest& page) override;
+  absl::StatusOr<Page<Price>> ListPrices(const PriceFilter& filter,
+                                         const PageRequest& page) override;
+  absl::StatusOr<AuditResult> Audit() override;
+
+ private:
+  SqliteLedgerStore(const Options& options, base::Clock& clock)
+      : options_(options), clock_(clock), ledger_(archive_, options.ledger) {}
+
+  absl::Status Start(base::IdGenerator& ids);
+
+  // Queues `decide`, StatusOr<T>(Ledger&, absl::Time now, Changes&).
+  template <typename T, typename Decide>
+  void Run(Decide decide, base::Reply<T> reply);
+  absl::Status Store(sqlite::Transaction& transaction, const Changes& changes);
+  void CloseOwnerRest(std::string owner, Closing closed, base::Reply<Closing> reply);
+  void ArmExpiry();
+  void CloseExpired();
+
+  const Options options_;
+  base::Clock& clock_;
+  std::unique_ptr<sqlite::Database> database_;
+  std::unique_ptr<events::EventLog> log_;
+  SqliteArchive archive_;  // These two belong to the writer's thread.
+  Ledger ledger_;
+  std::atomic<int64_t> held_ = 0;
+  std::unique_ptr<sqlite::GroupWriter> writer_;
+
+  base::Mutex expiry_mutex_;
+  bool stopping_ ABSL_GUARDED_BY(expiry_mutex_) = false;
+  std::unique_ptr<base::Timer> expiry_timer_ ABSL_GUARDED_BY(expiry_mutex_);
+};
+
+}  // namespace slipway::ledger
