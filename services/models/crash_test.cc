@@ -75,13 +75,7 @@ TEST_F(CrashTest, CallThatWasNotBilledIsReleasedAndMayBeRepeated) {
   StartProgram();
   grpc::ClientContext context;
   const auto reader = stub_->Generate(&context, Request("call-1", "writer"));
-  // Sent, as far as the record knows, once the call is held and shows the hold as its charge.
-  const auto held = [this] {
-    const auto entries = ledger_.entries();
-    return entries.count("call-1") > 0 && !Calls().empty();
-  };
-  while (!held()) {
-  }
+  ledger_.AwaitHeld("call-1");
   Kill();
   reader->Finish();
   WriteScript(R"({"reply":"in time"})");

@@ -52,28 +52,27 @@ void GenerateReactor::Push(v1::GenerateResponse response) {
 }
 
 void GenerateReactor::OnWriteDone(bool ok) {
-  absl::Status end;
+  std::optional<absl::Status> end;
   {
     base::MutexLock lock(mutex_);
     if (!ok) {
       broken_ = true;
       queue_.clear();
     }
-    if (queue_.empty()) {
-      writing_ = false;
-      if (!end_.has_value()) return;
-      end = *end_;
-    } else {
+    writing_ = !queue_.empty();
+    if (writing_) {
       current_ = std::move(queue_.front());
       queue_.pop_front();
-    }
-    if (writing_) {
-      StartWrite(&current_);
+    } else if (end_.has_value()) {
+      end = end_;
+    } else {
       return;
     }
   }
-  record_.Finish(end);
-  Finish(rpc::ToGrpcStatus(end, record_.call().request_id()));
+  // Only one of writer, job and this function is beyond its lock with something to do.
+  if (!end.has_value()) return StartWrite(&current_);
+  record_.Finish(*end);
+  Finish(rpc::ToGrpcStatus(*end, record_.call().request_id()));
 }
 
 void GenerateReactor::End(const absl::Status& status) {

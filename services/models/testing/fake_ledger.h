@@ -62,6 +62,10 @@ class FakeLedger final : public ledger::v1::LedgerService::Service {
     }
     return entries_[key];
   }
+  void AwaitHeld(const std::string& key) {
+    base::MutexLock lock(mutex_);
+    while (entries_.count(key) == 0) changed_.Wait(mutex_);
+  }
   void AwaitClosedOwners(size_t count) {
     base::MutexLock lock(mutex_);
     while (closed_owners_.size() < count) changed_.Wait(mutex_);

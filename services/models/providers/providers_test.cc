@@ -1,0 +1,245 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/file.h"
+#include "lib/testkit/fake_clock.h"
+#include "lib/testkit/matchers.h"
+#include "lib/testkit/temporary_directory.h"
+#include "nlohmann/json.hpp"
+#include "services/models/providers/call_log.h"
+#include "services/models/providers/http_failure.h"
+#include "services/models/providers/openai_chat_provider.h"
+#include "services/models/providers/openai_wire.h"
+#include "services/models/providers/script.h"
+
+namespace slipway::models {
+namespace {
+
+using ::testing::HasSubstr;
+using testkit::FailsWithReason;
+
+struct Failure {
+  const char* name;
+  int status;
+  const char* code;
+  FailureClass expected;
+};
+class ClassifiesFailure : public ::testing::TestWithParam<Failure> {};
+
+TEST_P(ClassifiesFailure, ByCodeBeforeStatus) {
+  const ProviderResult result =
+      ClassifyFailure({.status = GetParam().status, .code = GetParam().code});
+
+  EXPECT_EQ(result.failure, GetParam().expected);
+  EXPECT_EQ(result.kind, ProviderResult::Kind::kFailed);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    , ClassifiesFailure,
+    ::testing::Values(Failure{"RateLimit", 429, "rate_limit_exceeded", FailureClass::kWait},
+                      Failure{"BareRateLimit", 429, "", FailureClass::kWait},
+                      Failure{"Quota", 429, "insufficient_quota", FailureClass::kMoney},
+                      Failure{"Payment", 402, "", FailureClass::kMoney},
+                      Failure{"Overload", 503, "", FailureClass::kWait},
+                      Failure{"Overloaded529", 529, "", FailureClass::kWait},
+                      Failure{"Timeout", 408, "", FailureClass::kWait},
+                      Failure{"Key", 401, "invalid_api_key", FailureClass::kConfig},
+                      Failure{"Forbidden", 403, "", FailureClass::kConfig},
+                      Failure{"NoModel", 404, "model_not_found", FailureClass::kConfig},
+                      Failure{"Bad", 400, "invalid_value", FailureClass::kRequest},
+                      Failure{"TooLarge", 413, "", FailureClass::kRequest},
+                      Failure{"Unprocessable", 422, "", FailureClass::kRequest},
+                      Failure{"Broken", 500, "server_error", FailureClass::kTransient},
+                      Failure{"Gateway", 502, "", FailureClass::kTransient}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+TEST(ClassifyFailureTest, OnlyAMissingModelConcernsItsModelAlone) {
+  EXPECT_TRUE(ClassifyFailure({.status = 401}).whole_provider);
+  EXPECT_FALSE(ClassifyFailure({.status = 404}).whole_provider);
+}
+
+TEST(ClassifyFailureTest, ContextLengthIsTold) {
+  const HttpFailure failure =
+      ReadFailure(400, R"({"error":{"message":"m","code":"context_length_exceeded"}})");
+
+  EXPECT_EQ(ClassifyFailure(failure).reason, "CONTEXT_TOO_LONG");
+}
+
+TEST(ReadFailureTest, SurvivesAnyBody) {
+  for (const char* body :
+       {"", "<html>", "[]", "{}", R"({"error":1})", R"({"error":{"code":{}}})"}) {
+    EXPECT_EQ(ReadFailure(500, body).code, "") << body;
+  }
+}
+
+TEST(RetryAfterTest, ReadsEveryFormAndTheResetOfASpentLimit) {
+  const absl::Time now = absl::FromUnixSeconds(784'111'777);  // Sun, 06 Nov 1994 08:49:37 GMT.
+
+  EXPECT_EQ(RetryAfterOf({{"Retry-After-Ms", "250"}, {"Retry-After", "9"}}, now),
+            absl::Milliseconds(250));
+  EXPECT_EQ(RetryAfterOf({{"Retry-After", "1.5"}}, now), absl::Seconds(1.5));
+  EXPECT_EQ(RetryAfterOf({{"Retry-After", "Sun, 06 Nov 1994 08:49:47 GMT"}}, now),
+            absl::Seconds(10));
+  EXPECT_EQ(RetryAfterOf({{"x-ratelimit-remaining-requests", "0"},
+                          {"x-ratelimit-reset-requests", "6m0s"},
+                          {"x-ratelimit-remaining-tokens", "0"},
+                          {"x-ratelimit-reset-tokens", "1s"}},
+                         now),
+            absl::Minutes(6));
+  EXPECT_EQ(
+      RetryAfterOf({{"x-ratelimit-remaining-requests", "5"}, {"x-ratelimit-reset-requests", "1s"}},
+                   now),
+      std::nullopt);
+}
+
+TEST(ReadChatChunkTest, SplitsCachedTokensFromTheRest) {
+  const ChatChunk chunk = ReadChatChunk(
+      R"({"choices":[],"service_tier":"flex","usage":{"prompt_tokens":100,"completion_tokens":20,
+          "prompt_tokens_details":{"cached_tokens":60,"cache_write_tokens":30},
+          "completion_tokens_details":{"reasoning_tokens":15}}})");
+
+  ASSERT_TRUE(chunk.tokens.has_value());
+  EXPECT_EQ(*chunk.tokens,
+            (TokenCounts{
+                .input = 10, .cache_read = 60, .cache_write = 30, .output = 20, .reasoning = 15}));
+  EXPECT_EQ(chunk.service_tier, "flex");
+}
+
+TEST(ReadChatChunkTest, NullUsageIsNone) {
+  EXPECT_FALSE(ReadChatChunk(R"({"choices":[],"usage":null})").tokens.has_value());
+  EXPECT_FALSE(ReadChatChunk("nonsense").valid);
+  EXPECT_TRUE(ReadChatChunk(R"({"error":{"message":"m"}})").error);
+}
+
+TEST(ChatRequestBodyTest, RouteWinsOverExtraFields) {
+  const auto body = nlohmann::json::parse(
+      ChatRequestBody({.model = "m",
+                       .service_tier = "flex",
+                       .reasoning_effort = "high",
+                       .messages = {{Speaker::kSystem, "s"}, {Speaker::kUser, "u"}},
+                       .response_schema = R"({"type":"object"})",
+                       .extra_json = R"({"model":"dear","stream":false,"seed":7})",
+                       .output_tokens_max = 9}));
+
+  EXPECT_EQ(body["model"], "m");
+  EXPECT_EQ(body["stream"], true);
+  EXPECT_EQ(body["seed"], 7);
+  EXPECT_EQ(body["service_tier"], "flex");
+  EXPECT_EQ(body["reasoning_effort"], "high");
+  EXPECT_EQ(body["messages"][0]["role"], "system");
+  EXPECT_EQ(body["response_format"]["json_schema"]["schema"]["type"], "object");
+}
+
+struct Refusal {
+  const char* name;
+  OpenAiChatProvider::Options options;
+  const char* message;
+};
+class OpenAiChatProviderRefuses : public ::testing::TestWithParam<Refusal> {};
+
+TEST_P(OpenAiChatProviderRefuses, AtStart) {
+  testkit::FakeClock clock;
+
+  const auto made = OpenAiChatProvider::Make(GetParam().options, clock);
+
+  EXPECT_THAT(made, FailsWithReason("CONFIG_INVALID"));
+  EXPECT_THAT(std::string(made.status().message()), HasSubstr(GetParam().message));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    , OpenAiChatProviderRefuses,
+    ::testing::Values(
+        Refusal{"PaidWithoutConsent", {.base_url = "https://api.example.com/v1"}, "allow_paid"},
+        Refusal{"PublicCalledLocal",
+                {.base_url = "https://api.example.com/v1", .local = true},
+                "private network"},
+        Refusal{"KeyInTheClear",
+                {.base_url = "http://api.example.com/v1", .allow_paid = true},
+                "in the clear"},
+        Refusal{"NoScheme", {.base_url = "api.example.com", .allow_paid = true}, "https://"}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+TEST(IsPrivateHostTest, KnowsPrivateNetworks) {
+  for (const char* url : {"http://127.0.0.1:1/v1", "http://localhost/v1", "http://[::1]:8/v1",
+                          "http://192.168.0.9/v1", "http://172.20.1.1", "http://ollama:11434/v1",
+                          "http://host.docker.internal/v1"}) {
+    EXPECT_TRUE(IsPrivateHost(url)) << url;
+  }
+  for (const char* url : {"https://api.example.com/v1", "https://8.8.8.8", "https://172.32.0.1",
+                          "https://localhost@api.example.com/v1", "https://[2001:db8::1]/v1",
+                          "https://127.0.0.1.example.com/v1"}) {
+    EXPECT_FALSE(IsPrivateHost(url)) << url;
+  }
+}
+
+class ScriptTest : public ::testing::Test {
+ protected:
+  absl::StatusOr<Script> Load(const std::string& text) {
+    EXPECT_OK(base::WriteFileAtomic(directory_.File("script.json"), text));
+    return Script::Load(directory_.File("script.json"));
+  }
+
+  testkit::TemporaryDirectory directory_;
+};
+
+TEST_F(ScriptTest, FirstRuleThatFitsWins) {
+  ASSERT_OK(base::WriteFileAtomic(directory_.File("reply.txt"), "from a file"));
+  ASSERT_OK_AND_ASSIGN(const Script script, Load(R"({"version":1,"rules":[
+      {"intent":"plan","reply_json":{"a":1}},
+      {"task":"parse","prompt_contains":["fix"],"prompt_lacks":["twice"],"reply":"fixed"},
+      {"project":"p","role":"writer","reply_file":"reply.txt"}],"default_reply":"else"})"));
+  ProviderCall call = {
+      .role = "writer",
+      .intent = "write",
+      .scopes = {.project = "projects/p", .task = "projects/p/plans/n/tasks/parse"}};
+
+  EXPECT_EQ(script.Find(call, "please fix")->reply, "fixed");
+  EXPECT_EQ(script.Find(call, "please fix twice")->reply, "from a file");
+  call.role = "other";
+  EXPECT_EQ(script.Find(call, "please fix twice")->reply, "else");
+  call.intent = "plan";
+  EXPECT_EQ(nlohmann::json::parse(script.Find(call, "")->reply)["a"], 1);
+}
+
+TEST_F(ScriptTest, SaysWhatIsWrongAndWhere) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"{", "not a JSON object"},
+      {R"({"version":2,"rules":[]})", "version must be 1"},
+      {R"({"version":1,"rules":[{"reply":"x"},{"replay":"x"}]})", "rules[1]"},
+      {R"({"version":1,"rules":[{"reply":"x","reply_json":1}]})", "give one of"},
+      {R"({"version":1,"rules":[{"reply_file":"missing"}]})", "missing"},
+      {R"({"version":1,"rules":[{"reply":"x","fault":{"kind":"explode"}}]})", "explode"},
+      {R"({"version":1,"rules":[{"reply":"x","latency_ms":-1}]})", "latency_ms"},
+      {R"({"version":1,"rules":[{"reply":"x","usage":{"inputs":1}}]})", "inputs"},
+  };
+  for (const auto& [text, message] : cases) {
+    const absl::StatusOr<Script> script = Load(text);
+    EXPECT_THAT(script, FailsWithReason("CONFIG_INVALID")) << text;
+    EXPECT_THAT(std::string(script.status().message()), HasSubstr(message)) << text;
+  }
+}
+
+TEST(CallLogTest, FindsCallsAfterATornLine) {
+  testkit::TemporaryDirectory directory;
+  const std::string path = directory.File("calls.log");
+  {
+    ASSERT_OK_AND_ASSIGN(const auto log, CallLog::Open(path));
+    ASSERT_OK(log->Append("a", "m", {.input = 1, .output = 2}, absl::UnixEpoch()));
+  }
+  ASSERT_OK_AND_ASSIGN(const std::string whole, base::ReadFile(path));
+  ASSERT_OK(base::WriteFileAtomic(path, absl::StrCat(whole, R"({"call_id":"b","inp)")));
+
+  ASSERT_OK_AND_ASSIGN(const auto log, CallLog::Open(path));
+  ASSERT_OK(log->Append("c", "m", {.input = 3, .output = 4}, absl::UnixEpoch()));
+
+  ASSERT_OK_AND_ASSIGN(const auto a, log->Find("a"));
+  EXPECT_EQ(a, (TokenCounts{.input = 1, .output = 2}));
+  ASSERT_OK_AND_ASSIGN(const auto b, log->Find("b"));
+  EXPECT_EQ(b, std::nullopt);
+  ASSERT_OK_AND_ASSIGN(const auto c, log->Find("c"));
+  EXPECT_EQ(c, (TokenCounts{.input = 3, .output = 4}));
+}
+
+}  // namespace
+}  // namespace slipway::models
