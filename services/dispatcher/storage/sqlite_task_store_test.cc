@@ -1,0 +1,99 @@
+#include "services/dispatcher/storage/sqlite_task_store.h"
+
+#include "lib/testkit/fake_clock.h"
+#include "lib/testkit/matchers.h"
+#include "lib/testkit/sequential_ids.h"
+#include "lib/testkit/temporary_directory.h"
+
+namespace slipway::dispatcher {
+namespace {
+
+constexpr char kPlan[] = "projects/p/plans/n";
+
+class SqliteTaskStoreTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<SqliteTaskStore> Open() {
+    return SqliteTaskStore::Open(directory_.File("dispatcher.db"), clock_, ids_).value();
+  }
+
+  static Task ATask() {
+    Task task{.key = {.plan = kPlan, .id = "a"},
+              .spec = {.id = "a", .title = "A", .depends_on = {"b"}, .role = "builder"},
+              .state = TaskState::kRunning,
+              .epoch = 3};
+    task.progress.retries["agent"] = 2;
+    task.progress.feedback = {"first", "second \xF0\x9F\x9A\xA2"};
+    task.progress.candidate = Candidate{.name = "c", .validators = {{.name = "unit-tests"}}};
+    task.progress.paused_in = TaskState::kJudging;
+    return task;
+  }
+
+  static dispatcher::Run ARun() { return {.plan = kPlan, .title = "N", .start_time = absl::UnixEpoch()}; }
+
+  testkit::TemporaryDirectory directory_;
+  testkit::FakeClock clock_;
+  testkit::SequentialIds ids_;
+};
+
+TEST_F(SqliteTaskStoreTest, WhatWasCommittedIsThereAfterARestart) {
+  const Task task = ATask();
+  {
+    const auto store = Open();
+    ChangeSet changes{.runs = {ARun()},
+                      .tasks = {{.task = task, .insert = true}},
+                      .attempts = {{.key = task.attempt(), .state = AttemptState::kActive}},
+                      .pauses = {{.scope = "everything", .actor = "alice"}},
+                      .ledger_cursor = "7"};
+    changes.results.push_back(
+        {.attempt = task.attempt(), .result = ChangeResult{.patch = std::string("\0x", 2)}});
+    store->Commit(std::move(changes), [] {});
+    store->Stop();
+  }
+
+  const auto store = Open();
+  const Snapshot snapshot = store->Load().value();
+
+  ASSERT_EQ(snapshot.tasks.size(), 1u);
+  EXPECT_EQ(snapshot.tasks[0].spec, task.spec);
+  EXPECT_EQ(snapshot.tasks[0].progress, task.progress);
+  EXPECT_EQ(snapshot.tasks[0].epoch, 3);
+  EXPECT_EQ(snapshot.attempts.at(0).state, AttemptState::kActive);
+  EXPECT_EQ(snapshot.pauses.at(0).actor, "alice");
+  EXPECT_EQ(snapshot.ledger_cursor, "7");
+  EXPECT_EQ(store->ReadChange(task.attempt()).value().patch, std::string("\0x", 2));
+  EXPECT_EQ(store->term(), 2);
+}
+
+TEST_F(SqliteTaskStoreTest, ASecondStoreOnTheFileIsRefused) {
+  const auto store = Open();
+  EXPECT_THAT(SqliteTaskStore::Open(directory_.File("dispatcher.db"), clock_, ids_).status(),
+              testkit::FailsWithReason("LOCKED"));
+}
+
+TEST_F(SqliteTaskStoreTest, ARunThatEndedIsNotTakenUpButListed) {
+  const auto store = Open();
+  dispatcher::Run run = ARun();
+  run.state = RunState::kSucceeded;
+  store->Commit({.runs = {run}, .tasks = {{.task = ATask(), .insert = true}}}, [] {});
+  store->Stop();
+
+  EXPECT_TRUE(store->Load()->tasks.empty());
+  EXPECT_EQ(store->ListRuns("projects/p", 0, 10)->runs.size(), 1u);
+  EXPECT_EQ(store->ListRuns("projects/q", 0, 10)->runs.size(), 0u);
+}
+
+using SqliteTaskStoreDeathTest = SqliteTaskStoreTest;
+
+TEST_F(SqliteTaskStoreDeathTest, AChangeOnAnotherEpochEndsTheProcess) {
+  EXPECT_DEATH(
+      {
+        const auto store = Open();
+        store->Commit({.runs = {ARun()}, .tasks = {{.task = ATask(), .insert = true}}}, [] {});
+        store->Commit({.tasks = {{.task = ATask(), .expected_epoch = 2}}}, [] {});
+        store->Stop();
+      },
+      "is not at epoch 2");
+}
+
+}  // namespace
+}  // namespace slipway::dispatcher
