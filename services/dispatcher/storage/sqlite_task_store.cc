@@ -90,6 +90,8 @@ absl::StatusOr<std::unique_ptr<SqliteTaskStore>> SqliteTaskStore::Open(const std
   RETURN_IF_ERROR(store->BeginTerm());
   store->writer_ = std::make_unique<sqlite::GroupWriter>(
       *store->database_, sqlite::GroupWriterOptions{
+                             // The core is never refused: what waits is bounded by its own queue.
+                             .queue_max = size_t{1} << 16,
                              .on_committed = [log = store->log_.get()] { log->NotifyAppended(); }});
   return store;
 }
