@@ -28,7 +28,9 @@ class SqliteTaskStoreTest : public ::testing::Test {
     return task;
   }
 
-  static dispatcher::Run ARun() { return {.plan = kPlan, .title = "N", .start_time = absl::UnixEpoch()}; }
+  static dispatcher::Run ARun() {
+    return {.plan = kPlan, .title = "N", .start_time = absl::UnixEpoch()};
+  }
 
   testkit::TemporaryDirectory directory_;
   testkit::FakeClock clock_;
