@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "lib/testkit/fake_clock.h"
 #include "services/models/testing/server_fixture.h"
 
@@ -69,6 +71,41 @@ TEST_F(GenerateTest, RepeatIsAnsweredFromTheRecord) {
   EXPECT_EQ(second.text, first.text);
   EXPECT_EQ(second.outcome.SerializeAsString(), first.outcome.SerializeAsString());
   EXPECT_THAT(Books(), SizeIs(1));
+}
+
+TEST_F(GenerateTest, RepeatWhileTheFirstIsUnderWayMakesNoSecondCall) {
+  WriteScript(R"({"reply":"Hello, world","latency_ms":50})");
+  StartServer();
+  absl::StatusOr<Generated> other;
+  std::thread thread([&] { other = Generate(Request("call-1", "writer")); });
+
+  const absl::StatusOr<Generated> one = Generate(Request("call-1", "writer"));
+  thread.join();
+
+  ASSERT_OK(one);
+  ASSERT_OK(other);
+  EXPECT_EQ(one->text, "Hello, world");
+  EXPECT_EQ(other->text, "Hello, world");
+  EXPECT_THAT(Books(), SizeIs(1));
+}
+
+TEST_F(GenerateTest, ReplyThatUsesUpALimitClosesTheGateUntilItsReset) {
+  endpoint_.Then([](const FakeEndpoint::Writer& writer) {
+    writer->Start(200, {{"Content-Type", "text/event-stream"},
+                        {"x-ratelimit-remaining-requests", "0"},
+                        {"x-ratelimit-reset-requests", "1m0s"}});
+    for (const std::string& frame : {FakeEndpoint::Text("x"), FakeEndpoint::Stop(),
+                                     FakeEndpoint::Usage(1, 0, 1), FakeEndpoint::Done()}) {
+      writer->Write(frame);
+    }
+    writer->Finish();
+  });
+  StartServer();
+
+  EXPECT_OK(Generate(Request("call-1", "chat")));
+
+  EXPECT_THAT(Generate(Request("call-2", "chat")), FailsWithReason("GATE_CLOSED"));
+  EXPECT_THAT(endpoint_.requests(), SizeIs(1));
 }
 
 TEST_F(GenerateTest, RefusesACallIdOfAnotherRequest) {
