@@ -190,6 +190,16 @@ void Ledger::PostCorrection(Reservation& call, const Amounts& delta, Step& step)
     leg.posted += change;
     step.Post(*mirror_.FindBudget(leg.budget), **BucketOf(leg), {.posted = change});
   }
+  // Budgets that began to count after the call had ended know it only as a part of their seed.
+  for (const Budget* budget : mirror_.Covering(call.order.scopes)) {
+    const bool has_leg = std::any_of(call.legs.begin(), call.legs.end(),
+                                     [&](const Leg& leg) { return leg.budget == budget->id; });
+    if (has_leg) continue;
+    Bucket& bucket = **mirror_.BucketOf(*budget, budget->WindowStartAt(call.charge_time));
+    bucket.posted += delta.Of(budget->metric);
+    bucket.seeded += delta.Of(budget->metric);
+    step.Touch(bucket);
+  }
 }
 
 absl::StatusOr<Reservation> Ledger::Release(const std::string& key, absl::Time now,

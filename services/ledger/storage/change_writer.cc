@@ -20,7 +20,8 @@ constexpr Sql kPutBucket =
     "INSERT INTO bucket(" SLIPWAY_LEDGER_BUCKET_COLUMNS
     ") VALUES(?,?,?,?,?,?,?,?)"
     " ON CONFLICT(budget,window_start_us) DO UPDATE SET posted=excluded.posted,"
-    "reserved=excluded.reserved,overage=excluded.overage,warned=excluded.warned,"
+    "reserved=excluded.reserved,overage=excluded.overage,seeded=excluded.seeded,"
+    "warned=excluded.warned,"
     "frozen=excluded.frozen";
 constexpr Sql kAddReservation =
     "INSERT INTO reservation(key,kind,state,project,plan,task,attempt,role,envelope,owner,provider,"

@@ -1,0 +1,140 @@
+#include "services/ledger/domain/price_book.h"
+
+#include "lib/testkit/matchers.h"
+#include "services/ledger/domain/limits.h"
+
+namespace slipway::ledger {
+namespace {
+
+using testkit::FailsWithReason;
+using testkit::IsOkAndHolds;
+
+const absl::Time kStart = absl::FromUnixSeconds(1'767'225'600);  // 2026-01-01.
+
+Price Row(int64_t input, int64_t output, absl::Time from = kStart, int64_t threshold = 0) {
+  return {.provider = "openai",
+          .model = "m",
+          .effective_time = from,
+          .context_threshold_tokens = threshold,
+          .input_pico_usd = input,
+          .cache_read_pico_usd = input / 10,
+          .cache_write_pico_usd = input * 5 / 4,
+          .cache_write_long_pico_usd = input * 2,
+          .output_pico_usd = output,
+          .search_usd_nanos = 10'000'000};
+}
+
+struct Golden {
+  const char* name;
+  TokenCounts tokens;
+  int64_t nanos;
+};
+
+class CostTable : public ::testing::TestWithParam<Golden> {};
+
+// At 2 / 0.20 / 2.50 / 4 / 10 dollars per million tokens and 10 per thousand searches.
+TEST_P(CostTable, IsExact) {
+  EXPECT_THAT(CostOf(Row(2'000'000, 10'000'000), GetParam().tokens),
+              IsOkAndHolds(GetParam().nanos));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    , CostTable,
+    ::testing::Values(Golden{"Nothing", {}, 0}, Golden{"OneInputToken", {.input = 1}, 2'000},
+                      Golden{"MillionOfEach",
+                             {.input = 1'000'000,
+                              .cache_read = 1'000'000,
+                              .cache_write = 1'000'000,
+                              .cache_write_long = 1'000'000,
+                              .output = 1'000'000},
+                             18'700'000'000},
+                      Golden{"ReasoningIsPartOfOutput", {.output = 10, .reasoning = 9}, 100'000},
+                      Golden{"Searches", {.searches = 3}, 30'000'000},
+                      Golden{"CachedPrompt", {.input = 3, .cache_read = 7, .output = 2}, 27'400}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+TEST(PriceBookTest, RoundsUpOncePerCall) {
+  // 12,500 pico-dollars are 12.5 nano-dollars; three classes of one token each are not rounded
+  // each for itself.
+  Price row = Row(12'500, 12'500);
+  row.cache_read_pico_usd = 12'500;
+  EXPECT_THAT(CostOf(row, {.input = 1}), IsOkAndHolds(13));
+  EXPECT_THAT(CostOf(row, {.input = 1, .cache_read = 1, .output = 1}), IsOkAndHolds(38));
+}
+
+TEST(PriceBookTest, RefusesWhatOverflows) {
+  EXPECT_THAT(CostOf(Row(kRateMax, 0), {.input = kTokensMax}), FailsWithReason("AMOUNT_INVALID"));
+  EXPECT_THAT(CostOf(Row(1, 1), {.input = -1}), FailsWithReason("AMOUNT_INVALID"));
+  EXPECT_THAT(CostOf(Row(1, 1), {.output = INT64_MAX}), FailsWithReason("AMOUNT_INVALID"));
+}
+
+TEST(PriceBookTest, ThresholdPricesTheWholeRequest) {
+  PriceBook book;
+  ASSERT_OK(book.Add({Row(10, 100), Row(20, 150, kStart, 272'001)}, {}));
+  const auto input_rate = [&](const TokenCounts& tokens) {
+    return book.Find("openai", "m", "", kStart, tokens)->input_pico_usd;
+  };
+  EXPECT_EQ(input_rate({.input = 272'000}), 10);
+  EXPECT_EQ(input_rate({.input = 1, .cache_read = 272'000}), 20);
+}
+
+TEST(PriceBookTest, RowsHoldFromTheirDate) {
+  PriceBook book;
+  const absl::Time cut = kStart + absl::Hours(24);
+  ASSERT_OK(book.Add({Row(1'000, 10'000), Row(800, 8'000, cut)}, {}));
+  EXPECT_EQ(book.Find("openai", "m", "default", cut - absl::Nanoseconds(1), {})->input_pico_usd,
+            1'000);
+  EXPECT_EQ(book.Find("openai", "m", "default", cut, {})->input_pico_usd, 800);
+  EXPECT_EQ(book.Find("openai", "m", "default", kStart - absl::Seconds(1), {}), nullptr);
+}
+
+TEST(PriceBookTest, UnknownTierCostsTheDearest) {
+  PriceBook book;
+  Price priority = Row(2'500, 25'000);
+  priority.service_tier = "priority";
+  ASSERT_OK(book.Add({Row(1'000, 10'000), priority}, {}));
+  EXPECT_EQ(book.Find("openai", "m", "express", kStart, {.input = 5})->service_tier, "priority");
+  EXPECT_EQ(book.Find("openai", "m", "standard", kStart, {.input = 5})->service_tier, "default");
+}
+
+TEST(PriceBookTest, QuoteIsNeverBelowTheCost) {
+  PriceBook book;
+  ASSERT_OK(book.Add({Row(1'000, 9'000), Row(2'000, 13'500, kStart, 272'001)}, {}));
+  ASSERT_OK_AND_ASSIGN(const Quote quote,
+                       book.WorstCase("openai", "m", "", kStart, 300'000, 1'000));
+  for (const TokenCounts& tokens :
+       {TokenCounts{.input = 300'000, .output = 1'000},
+        TokenCounts{.cache_write_long = 300'000, .output = 1'000},
+        TokenCounts{.input = 100'000, .cache_read = 200'000, .output = 10}}) {
+    const Price* row = book.Find("openai", "m", "", kStart, tokens);
+    EXPECT_LE(*CostOf(*row, tokens), quote.cost_usd_nanos);
+  }
+  EXPECT_THAT(book.WorstCase("openai", "other", "", kStart, 1, 1),
+              FailsWithReason("PRICE_UNKNOWN"));
+}
+
+TEST(PriceBookTest, SuspiciousChangeNeedsToBeAccepted) {
+  PriceBook book;
+  ASSERT_OK(book.Add({Row(1'000, 5'000)}, {}));
+  const Price tenfold = Row(10'000, 5'000, kStart + absl::Hours(1));
+  const Price more = Row(10'010, 5'000, kStart + absl::Hours(2));
+  const Price tiny = Row(1, 5'000, kStart + absl::Hours(3));
+  EXPECT_OK(PriceBook(book).Add({tenfold}, {}));
+  EXPECT_THAT(PriceBook(book).Add({more}, {}), FailsWithReason("PRICE_SUSPICIOUS"));
+  EXPECT_THAT(PriceBook(book).Add({tiny}, {}), FailsWithReason("PRICE_SUSPICIOUS"));
+  EXPECT_OK(book.Add({more}, {"openai/m"}));
+}
+
+TEST(PriceBookTest, KnownRowsAreLeftAloneAndNeverChanged) {
+  PriceBook book;
+  ASSERT_OK(book.Add({Row(1'000, 5'000)}, {}));
+  ASSERT_OK_AND_ASSIGN(const PriceBook::Import again, book.Add({Row(1'000, 5'000)}, {}));
+  EXPECT_EQ(again.unchanged, 1);
+  EXPECT_TRUE(again.added.empty());
+  EXPECT_THAT(book.Add({Row(1'001, 5'000)}, {}), FailsWithReason("PRICE_INVALID"));
+  EXPECT_THAT(book.Add({Row(-1, 5'000, kStart + absl::Hours(1))}, {}),
+              FailsWithReason("PRICE_INVALID"));
+}
+
+}  // namespace
+}  // namespace slipway::ledger
