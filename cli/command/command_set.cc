@@ -1,0 +1,28 @@
+#include "cli/command/command_set.h"
+
+#include "lib/base/status_macros.h"
+
+namespace slipway::cli {
+
+CLI::App& CommandSet::Add(const std::string& name, const std::string& description, Action action,
+                          CLI::App* parent) {
+  CLI::App* const command =
+      (parent == nullptr ? &app_ : parent)->add_subcommand(name, description);
+  command->callback([this, action = std::move(action)] { chosen_ = action; });
+  return *command;
+}
+
+CLI::App& CommandSet::AddGroup(const std::string& name, const std::string& description) {
+  CLI::App* const group = app_.add_subcommand(name, description);
+  group->require_subcommand(1);
+  return *group;
+}
+
+Action Connected(Action action) {
+  return [action = std::move(action)](Invocation& invocation) -> absl::StatusOr<ExitCode> {
+    RETURN_IF_ERROR(invocation.Connect());
+    return action(invocation);
+  };
+}
+
+}  // namespace slipway::cli

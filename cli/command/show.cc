@@ -1,0 +1,246 @@
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "cli/client/plan_view.h"
+#include "cli/command/families.h"
+#include "cli/command/requests.h"
+#include "cli/output/display_width.h"
+#include "cli/output/plan_tree.h"
+#include "cli/output/quantity_text.h"
+#include "lib/base/resource_name.h"
+#include "lib/base/status_macros.h"
+
+namespace slipway::cli {
+namespace {
+
+using dispatcher::v1::Attempt;
+using dispatcher::v1::Task;
+using planner::v1::Plan;
+using repository::v1::RepositoryService;
+using reviewer::v1::ReviewerService;
+
+struct ShowOptions {
+  std::string name;
+  bool spec = false;
+};
+
+void Paragraph(const std::string& heading, const std::string& text, Output& output) {
+  if (text.empty()) return;
+  output.Line("");
+  output.Line(output.Painted(Tone::kStrong, heading));
+  output.Line(PlainText(text));
+}
+
+template <typename Lines>
+void Bullets(const std::string& heading, const Lines& lines, Output& output) {
+  if (lines.empty()) return;
+  output.Line("");
+  output.Line(output.Painted(Tone::kStrong, heading));
+  for (const std::string& line : lines) output.Line(absl::StrCat("  - ", OneLine(line)));
+}
+
+void ShowRequirements(const Plan& plan, Output& output) {
+  if (plan.requirements().empty()) return;
+  output.Line("");
+  TextTable table({{"REQUIREMENT"}, {"MET BY"}, {"TEXT"}});
+  for (const planner::v1::Requirement& requirement : plan.requirements()) {
+    const bool met = !requirement.tasks().empty();
+    table.Add({requirement.id(),
+               Cell(met ? absl::StrJoin(requirement.tasks(), ", ") : "nothing",
+                    met ? Tone::kPlain : Tone::kWarning),
+               requirement.text()});
+  }
+  output.Table(table);
+}
+
+void ShowPlanTasks(const PlanView& view, Output& output) {
+  TextTable table({{"TASK"},
+                   {"ROLE"},
+                   {"AFTER"},
+                   {"PATHS"},
+                   {"AT MOST", TextTable::Align::kRight},
+                   {"TITLE"}});
+  for (const planner::v1::PlanTask& task : view.plan.tasks()) {
+    table.Add({task.id(), task.role(), absl::StrJoin(task.depends_on(), ", "),
+               absl::StrJoin(task.allowed_paths(), ", "), MoneyText(task.estimate_usd_nanos()),
+               task.title()});
+  }
+  output.Line("");
+  output.Table(table);
+}
+
+void ShowPlan(const PlanView& view, bool spec, base::Clock& clock, Output& output) {
+  const Plan& plan = view.plan;
+  output.Line(output.Painted(Tone::kQuiet, plan.name()));
+  for (const std::string& line : RenderPlanTree(
+           view, {.now = clock.Now(), .colour = output.colour(), .width = output.width()})) {
+    output.Line(line);
+  }
+  output.Line("");
+  output.Line(absl::StrCat("version ", plan.version(),
+                           plan.approved_version() > 0
+                               ? absl::StrCat(", version ", plan.approved_version(),
+                                              " approved by ", plan.approver())
+                               : "",
+                           ", branch ", plan.branch().empty() ? "-" : plan.branch(),
+                           ", at most ", MoneyText(plan.estimate_usd_nanos()), " and about ",
+                           DurationText(ToDuration(plan.estimate_duration()))));
+  if (!plan.failure().empty()) {
+    output.Line(output.Painted(Tone::kBad, OneLine(plan.failure())));
+  }
+  if (view.run.has_value() && !view.run->result().empty()) {
+    output.Line(output.Painted(Tone::kGood, OneLine(view.run->result())));
+  }
+  Paragraph("Summary", plan.summary(), output);
+  ShowPlanTasks(view, output);
+  ShowRequirements(plan, output);
+  Bullets("Open questions", plan.open_questions(), output);
+  Bullets("Risks", plan.risks(), output);
+  Paragraph("Test strategy", plan.test_strategy(), output);
+  if (spec) Paragraph("Spec", plan.spec(), output);
+}
+
+void ShowTask(const Task& task, const dispatcher::v1::ListAttemptsResponse& attempts,
+              const reviewer::v1::GetReviewResponse* review, base::Clock& clock, Output& output) {
+  const std::string state = Task::State_Name(task.state());
+  output.Line(output.Painted(Tone::kQuiet, task.name()));
+  output.Line(absl::StrCat(output.Painted(ToneOfState(state), SymbolOfState(state)), " ",
+                           output.Painted(Tone::kStrong, OneLine(task.title())), "  ",
+                           output.Painted(ToneOfState(state), StateText(state)), "  ",
+                           StateText(task.reason()), " ", OneLine(task.detail())));
+  if (!task.merged_commit().empty()) {
+    output.Line(absl::StrCat("merged as ", task.merged_commit()));
+  }
+  Paragraph("Description", task.spec().description(), output);
+  Bullets("Acceptance", task.spec().acceptance(), output);
+  Bullets("May touch", task.spec().allowed_paths(), output);
+  if (attempts.attempts().empty()) return;
+  output.Line("");
+  TextTable table({{"ATTEMPT"}, {"KIND"}, {"STATE"}, {"HOST"}, {"STARTED"}, {"TOOK"}, {"WHY"}});
+  for (const Attempt& attempt : attempts.attempts()) {
+    const std::string attempt_state = Attempt::State_Name(attempt.state());
+    const absl::Time end =
+        attempt.has_end_time() ? ToTime(attempt.end_time()) : clock.Now();
+    table.Add({absl::StrCat(LastId(task.name()), "@", LastId(attempt.name())),
+               attempt.kind() == Attempt::KIND_VALIDATE ? "validate" : "work",
+               Cell(StateText(attempt_state), ToneOfState(attempt_state)), LastId(attempt.host()),
+               RelativeText(ToTime(attempt.start_time()), clock.Now()),
+               DurationText(end - ToTime(attempt.start_time())),
+               absl::StrCat(attempt.reason(), attempt.detail().empty() ? "" : ": ",
+                            attempt.detail())});
+  }
+  output.Table(table);
+  if (review == nullptr) return;
+  for (const auto& step : review->attempts()) {
+    for (const auto& reason : step.inspection().refused().reasons()) {
+      output.Line(absl::StrCat("  @", LastId(step.attempt()), " refused: ", reason.code(), " ",
+                               OneLine(reason.path()), ": ", OneLine(reason.detail())));
+    }
+    for (const auto& evidence : step.evidence()) {
+      output.Line(absl::StrCat("  @", LastId(step.attempt()), " ", evidence.validator(), ": ",
+                               evidence.passed() ? "passed" : "failed"));
+    }
+    if (step.has_verdict() && !step.verdict().summary().empty()) {
+      output.Line(absl::StrCat("  @", LastId(step.attempt()), " verdict: ",
+                               OneLine(step.verdict().summary())));
+    }
+  }
+}
+
+// A task of a plan that was not started is known to the planner only.
+absl::StatusOr<ExitCode> ShowOneTask(const std::string& name, Invocation& invocation) {
+  Connection& connection = invocation.connection();
+  Output& output = invocation.output();
+  ASSIGN_OR_RETURN(const Task task, GetTask(connection, name));
+  ASSIGN_OR_RETURN(const auto attempts, ListAttempts(connection, name));
+  if (output.json()) {
+    output.Line(absl::StrCat("{\"task\":", JsonText(task), ",", JsonText(attempts).substr(1)));
+    return ExitCode::kOk;
+  }
+  reviewer::v1::GetReviewRequest request;
+  request.set_task(name);
+  const absl::StatusOr<reviewer::v1::GetReviewResponse> review = connection.Call(
+      connection.reviewer(), &ReviewerService::StubInterface::GetReview, request);
+  ShowTask(task, attempts, review.ok() ? &*review : nullptr, invocation.clock(), output);
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> Show(const ShowOptions& options, Invocation& invocation) {
+  ASSIGN_OR_RETURN(const std::string name, invocation.names().PlanOrTask(options.name));
+  if (base::MatchName("projects/*/plans/*/tasks/*", name).ok()) {
+    return ShowOneTask(name, invocation);
+  }
+  if (base::MatchName("projects/*/plans/*/tasks/*/attempts/*", name).ok()) {
+    return ShowOneTask(name.substr(0, name.find("/attempts/")), invocation);
+  }
+  ASSIGN_OR_RETURN(const PlanView view, FetchPlanView(invocation.connection(), name));
+  if (invocation.output().json()) {
+    std::string run = "null";
+    if (view.run.has_value()) run = JsonText(*view.run);
+    std::vector<std::string> tasks;
+    for (const Task& task : view.tasks) tasks.push_back(JsonText(task));
+    invocation.output().Line(absl::StrCat("{\"plan\":", JsonText(view.plan), ",\"run\":", run,
+                                          ",\"tasks\":[", absl::StrJoin(tasks, ","),
+                                          "],\"cost_usd_nanos\":\"", view.TotalCost(), "\"}"));
+    return ExitCode::kOk;
+  }
+  ShowPlan(view, options.spec, invocation.clock(), invocation.output());
+  return ExitCode::kOk;
+}
+
+Tone ToneOfDiffLine(const std::string& line) {
+  if (line.rfind("+++", 0) == 0 || line.rfind("---", 0) == 0) return Tone::kStrong;
+  if (line.rfind("diff ", 0) == 0) return Tone::kStrong;
+  if (line.rfind("@@", 0) == 0) return Tone::kActive;
+  if (line.rfind('+', 0) == 0) return Tone::kGood;
+  if (line.rfind('-', 0) == 0) return Tone::kBad;
+  return Tone::kPlain;
+}
+
+absl::StatusOr<ExitCode> Diff(const ShowOptions& options, Invocation& invocation) {
+  repository::v1::GetDiffRequest request;
+  ASSIGN_OR_RETURN(*request.mutable_name(), invocation.names().PlanOrTask(options.name));
+  Connection& connection = invocation.connection();
+  Output& output = invocation.output();
+  ASSIGN_OR_RETURN(const auto response,
+                   connection.Call(connection.repository(),
+                                   &RepositoryService::StubInterface::GetDiff, request));
+  if (output.json()) {
+    output.Json(response);
+    return ExitCode::kOk;
+  }
+  if (!output.colour()) {
+    output.Print(PlainText(response.text()));
+  } else {
+    for (const std::string& line : std::vector<std::string>(
+             absl::StrSplit(PlainText(response.text()), '\n'))) {
+      output.Line(output.Painted(ToneOfDiffLine(line), line));
+    }
+  }
+  if (response.truncated()) output.Progress("the diff is longer; clone the branch to see all");
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void AddShowCommands(CommandSet& commands) {
+  const auto show = std::make_shared<ShowOptions>();
+  CLI::App& show_command =
+      commands.Add("show", "Show a plan or a task", Connected([show](Invocation& invocation) {
+                     return Show(*show, invocation);
+                   }));
+  show_command.add_option("NAME", show->name, "A plan or a task")->required();
+  show_command.add_flag("--spec", show->spec, "Also the spec of the plan");
+
+  const auto diff = std::make_shared<ShowOptions>();
+  CLI::App& diff_command = commands.Add(
+      "diff", "Show what a plan, a task or an attempt changed",
+      Connected([diff](Invocation& invocation) { return Diff(*diff, invocation); }));
+  diff_command.add_option("NAME", diff->name, "A plan, a task or an attempt")->required();
+}
+
+}  // namespace slipway::cli

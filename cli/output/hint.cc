@@ -1,0 +1,171 @@
+#include "cli/output/hint.h"
+
+#include <map>
+#include <string>
+
+#include "lib/base/error.h"
+
+namespace slipway::cli {
+namespace {
+
+// By reason. A hint names the command to run or the thing to change; it never repeats the error.
+const std::map<absl::string_view, absl::string_view>& Hints() {
+  static const auto& hints = *new std::map<absl::string_view, absl::string_view>{
+      // This program and the suite on this machine.
+      {"ADDRESS_INSECURE", "use a unix socket, a loopback address or https://HOST:PORT"},
+      {"ADDRESS_INVALID", "write unix:/path, HOST:PORT or https://HOST:PORT"},
+      {"AMOUNT_INVALID", "write dollars with at most nine decimals, such as 12.50"},
+      {"ANSWER_MISSING", "give every answer as an option, or run it on a terminal"},
+      {"ARGUMENT_INVALID", "see the --help of the command"},
+      {"ATTEMPT_MISSING", "slipway show TASK lists the attempts at a task"},
+      {"BINARY_MISSING", "build or install the whole suite: its programs belong in one directory"},
+      {"CONFIG_INVALID", "correct the file at the line that is named"},
+      {"CONFIG_UNREADABLE", "check the path and its permissions"},
+      {"DATA_DIRECTORY_UNUSABLE", "choose another directory with --data DIR"},
+      {"FILE_UNREADABLE", "check the path and its permissions"},
+      {"LOCKED", "slipway down stops the suite that uses the directory"},
+      {"NAME_AMBIGUOUS", "write more of the name, or the full name"},
+      {"NOT_RUNNING", "slipway up --detach starts the suite"},
+      {"PORT_TAKEN", "choose another port with --port N, or 0 for any"},
+      {"PROJECT_MISSING", "name the project with --project ID; slipway init makes one"},
+      {"RUNNING_ALREADY", "use it as it is, or stop it with slipway down"},
+      {"SANDBOX_BROKEN", "allow unprivileged user namespaces, or run inside a container that may"},
+      {"SANDBOX_MISSING", "install bubblewrap, for example: apt-get install bubblewrap"},
+      {"SERVICE_FAILED", "the service's log says why; slipway doctor checks the rest"},
+      {"START_TIMEOUT", "look into the logs that are named; slipway doctor checks the rest"},
+      {"STOP_TIMEOUT", "wait longer with --timeout, or end the process that is named"},
+      {"TOKEN_MISSING", "give --token-file FILE, or run on the machine of slipway up"},
+      {"UNREACHABLE", "slipway up --detach starts the suite; slipway doctor says what is wrong"},
+      {"USAGE", "see the --help of the command"},
+      {"NOTHING_TO_CHANGE", "give at least one option that changes something; see --help"},
+      // Access.
+      {"METHOD_UNKNOWN", "the suite is of another version than this program"},
+      {"PERMISSION_DENIED", "use a token with the role that is named: slipway token create"},
+      {"ROLE_DENIED", "use a token with the role that is named: slipway token create"},
+      {"ROLE_FORBIDDEN", "use a token with the role that is named: slipway token create"},
+      {"ROLE_INVALID", "write viewer, operator, reviewer or admin"},
+      {"TITLE_INVALID", "write a title of 1 to 100 characters"},
+      {"TOKEN_EXISTS", "choose another title, or revoke the old token: slipway token list"},
+      {"TOKEN_INVALID", "ask an administrator for a token: slipway token create"},
+      {"TOKEN_UNKNOWN", "slipway token list shows the tokens"},
+      // Projects and repositories.
+      {"BRANCH_INVALID", "write the branch as git shows it, such as main"},
+      {"BRANCH_MISSING", "name a branch that exists: git branch --list shows them"},
+      {"LOCATION_INVALID", "give an absolute path, or an https or ssh URL"},
+      {"NAME_INVALID", "ids are 1 to 63 of a-z, 0-9 and '-'; slipway status shows names"},
+      {"NOT_A_REPOSITORY", "give the directory that contains .git, or run git init there"},
+      {"PLAN_TIER_MISSING", "say which allowance it may use: --plan-tier local, scripted or api"},
+      {"POLICY_INVALID", "correct the setting that is named: slipway project update"},
+      {"PROJECT_ARCHIVED", "choose another project: slipway project list"},
+      {"PROJECT_EXISTS", "choose another id, or change it: slipway project update"},
+      {"PROJECT_UNKNOWN", "slipway project list shows the projects; slipway init makes one"},
+      {"REPOSITORY_DIRTY", "commit or stash the changes in the work tree, then try again"},
+      {"REPOSITORY_EMPTY", "make a first commit on the branch"},
+      {"REPOSITORY_UNREACHABLE", "check the URL, the network and the access rights"},
+      // Plans.
+      {"DEPENDENCY_UNKNOWN", "depend on ids of tasks of the same plan: slipway show PLAN"},
+      {"EDIT_EMPTY", "give at least one option that changes something; see --help"},
+      {"PATH_OUTSIDE", "use paths below the root of the repository, without '..'"},
+      {"PLAN_CYCLE", "remove one of the dependencies of the cycle that is named"},
+      {"PLAN_EMPTY", "a plan needs at least one task"},
+      {"PLAN_STATE", "slipway show PLAN says where the plan stands"},
+      {"PLAN_TOO_LARGE", "split the spec into several"},
+      {"PLAN_UNKNOWN", "slipway status shows the plans"},
+      {"SPEC_EMPTY", "write what is wanted into the spec"},
+      {"SPEC_NOT_TEXT", "the spec must be UTF-8 text"},
+      {"SPEC_TOO_LARGE", "split the spec into several"},
+      {"TASK_DUPLICATE", "give each task of a plan its own id"},
+      {"TASK_INVALID", "correct the field that is named: slipway edit"},
+      {"VERSION_MISMATCH", "somebody changed it meanwhile: look again and repeat"},
+      {"VERSION_UNKNOWN", "slipway show PLAN says which version is the newest"},
+      // Runs.
+      {"ATTEMPT_UNKNOWN", "slipway show TASK lists the attempts at a task"},
+      {"CHECKPOINT_RESOLVED", "it is decided already; slipway checkpoints --all shows how"},
+      {"CHECKPOINT_UNKNOWN", "slipway checkpoints shows the open questions"},
+      {"DECISION_INVALID", "choose one of the options of the question: slipway checkpoints"},
+      {"GUIDANCE_TOO_LARGE", "say it in fewer words"},
+      {"OFFSET_INVALID", "read the log from its beginning"},
+      {"RUN_STATE", "slipway show PLAN says where the run stands"},
+      {"RUN_UNKNOWN", "the plan was never started: slipway run PLAN"},
+      {"SCOPE_UNKNOWN", "name a project, plan or task that exists: slipway status"},
+      {"TASK_STATE", "slipway show TASK says where the task stands"},
+      {"TASK_UNKNOWN", "slipway show PLAN lists the tasks"},
+      // Money.
+      {"BUDGET_BUSY", "other calls hold the money: it frees by itself, or raise the limit"},
+      {"BUDGET_DENIED", "raise the limit: slipway budget list, slipway budget set"},
+      {"BUDGET_UNKNOWN", "slipway budget list shows the budgets"},
+      {"GROUP_INVALID", "group by day, project, plan, task, attempt, role, provider or model"},
+      {"KEY_REUSED", "use a new key for a new correction"},
+      {"PRICE_INVALID", "correct the price that is named"},
+      {"PRICE_SUSPICIOUS", "check the price; name its model as accepted when it is meant"},
+      {"PRICE_UNKNOWN", "import a price for the model; without one no call is made"},
+      {"RESERVATION_OPEN", "wait until the call has ended"},
+      {"RESERVATION_UNKNOWN", "slipway models calls shows the calls"},
+      {"SCOPE_INVALID", "name a project, plan, task or role, or 'organisation'"},
+      {"TIME_ZONE_UNKNOWN", "use an IANA name such as Europe/Berlin"},
+      // Models.
+      {"APPROVAL_REQUIRED", "the route wants a person's approval; choose another route"},
+      {"GATE_CLOSED", "the provider asked to wait: slipway models providers says until when"},
+      {"GATE_UNKNOWN", "slipway models providers shows the closed gates"},
+      {"LIFETIME_INVALID", "choose a lifetime of at most 24 hours"},
+      {"PROMPT_INVALID", "correct the prompt as the message says"},
+      {"PROMPT_TOO_LARGE", "give less context, or raise the limit of the route"},
+      {"PROVIDER_REFUSED", "check the key and the settings of the provider"},
+      {"PROVIDER_UNAVAILABLE", "the provider does not answer; it is tried again by itself"},
+      {"ROLE_UNKNOWN", "slipway models routes shows the roles"},
+      {"ROUTE_MISSING",
+       "configure a provider: slipway up --models-config FILE; see docs/quickstart.md"},
+      // Reading.
+      {"CHANGE_UNKNOWN", "nothing was handed in yet: slipway show TASK"},
+      {"COMMIT_UNKNOWN", "name a commit of the project's repository"},
+      {"FILE_TOO_LARGE", "read it from a clone of the repository"},
+      {"FILE_UNKNOWN", "name a path that exists in the commit"},
+      {"FILTER_INVALID", "use at most 50 kinds, such as task. or budget.denied"},
+      {"OID_INVALID", "write a commit as 40 hexadecimal digits"},
+      {"PAGE_INVALID", "start again without a page token"},
+      {"PAGE_SIZE_INVALID", "use a page size of 0 or more"},
+      {"PATH_INVALID", "write a path relative to the root of the repository"},
+      {"RESUME_TOKEN_EXPIRED", "watch again without a resume token"},
+      {"RESUME_TOKEN_FOREIGN", "watch again without a resume token"},
+      {"RESUME_TOKEN_INVALID", "watch again without a resume token"},
+      {"SERVICE_UNAVAILABLE", "it is being restarted; slipway doctor says more"},
+      {"SHUTTING_DOWN", "the suite is being stopped; slipway up starts it again"},
+      {"QUEUE_FULL", "too much at once: try again in a moment"},
+  };
+  return hints;
+}
+
+absl::string_view HintForCode(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kOk:
+      return "";
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kOutOfRange:
+      return "see the --help of the command";
+    case absl::StatusCode::kNotFound:
+      return "slipway status shows what exists";
+    case absl::StatusCode::kPermissionDenied:
+      return "use a token with a higher role: slipway token create";
+    case absl::StatusCode::kUnauthenticated:
+      return "give a valid token with --token-file FILE";
+    case absl::StatusCode::kUnavailable:
+      return "slipway up --detach starts the suite; slipway doctor says what is wrong";
+    case absl::StatusCode::kDeadlineExceeded:
+      return "try again; slipway doctor says whether the services are well";
+    case absl::StatusCode::kUnimplemented:
+      return "the suite is of another version than this program";
+    default:
+      return "slipway doctor checks the suite; its logs are in the data directory";
+  }
+}
+
+}  // namespace
+
+std::string HintFor(const absl::Status& status) {
+  const auto found = Hints().find(base::ReasonOf(status));
+  return std::string(found != Hints().end() ? found->second : HintForCode(status.code()));
+}
+
+bool HasHint(absl::string_view reason) { return Hints().count(reason) != 0; }
+
+}  // namespace slipway::cli
