@@ -17,14 +17,17 @@ using testkit::FailsWithReason;
 // Kills the real program in the middle of a call and looks what the next instance makes of it.
 class CrashTest : public ServerFixture {
  protected:
+  void SetUp() override {
+    ASSERT_NE(program_, nullptr) << "set SLIPWAY_MODELS_BINARY to the program";
+    ServerFixture::SetUp();
+  }
+
   void StartProgram() {
-    const char* program = std::getenv("SLIPWAY_MODELS_BINARY");
-    ASSERT_NE(program, nullptr) << "set SLIPWAY_MODELS_BINARY";
     ASSERT_OK(base::WriteFileAtomic(directory_.File("models.yaml"), ConfigText()));
     ASSERT_OK_AND_ASSIGN(
         auto process,
         base::Process::Spawn(
-            {.argv = {program, "--config", directory_.File("models.yaml")}, .inherit_env = true}));
+            {.argv = {program_, "--config", directory_.File("models.yaml")}, .inherit_env = true}));
     process_ = std::make_unique<base::Process>(std::move(process));
     Connect();
     ASSERT_OK(rpc::CallUnary(*stub_, &Stub::ListRoutes, v1::ListRoutesRequest(),
@@ -46,6 +49,7 @@ class CrashTest : public ServerFixture {
     reader->Finish();
   }
 
+  const char* const program_ = std::getenv("SLIPWAY_MODELS_BINARY");
   std::unique_ptr<base::Process> process_;
 };
 
