@@ -1,5 +1,7 @@
 #include "services/gateway/server.h"
 
+#include <grpc/grpc.h>
+
 #include <utility>
 
 #include "lib/base/error.h"
@@ -227,6 +229,8 @@ class Server::Parts final {
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::GatewayConfig& config,
                                                       const Environment& environment) {
   RETURN_IF_ERROR(CheckConfig(config));
+  // Held for good: when the last user of gRPC goes, its poller may make the process wait 10 s.
+  [[maybe_unused]] static const bool grpc_stays = (grpc_init(), true);
   ASSIGN_OR_RETURN(
       std::unique_ptr<sqlite::Database> database,
       sqlite::Database::Open(config.database(), {.migrations = kMigrations, .exclusive = true}));
