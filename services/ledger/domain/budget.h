@@ -38,9 +38,10 @@ struct Bucket {
   int64_t posted = 0;
   int64_t reserved = 0;
   int64_t overage = 0;
-  int64_t seeded = 0;   // The part of `posted` that was spent before the budget counted.
-  int32_t warned = 0;   // Highest threshold that was told of.
-  bool frozen = false;  // A settlement went over the limit; a person sets the budget anew.
+  int64_t seeded = 0;           // The part of `posted` that was spent before the budget counted.
+  int32_t warned = 0;           // Highest threshold that was told of.
+  bool frozen = false;          // A settlement went over the limit; a person sets the budget anew.
+  int64_t unrecorded_seed = 0;  // The part of `seeded` that the journal does not tell of yet.
 };
 
 struct Balance {

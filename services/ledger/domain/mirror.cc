@@ -40,7 +40,7 @@ absl::StatusOr<Bucket*> Mirror::BucketOf(const Budget& budget, absl::Time window
     if (budget.since > window_start) {
       const absl::Time end = WindowEnd(budget.window, budget.zone, window_start);
       ASSIGN_OR_RETURN(const Amounts charged, archive_.SumCharged(budget.path, window_start, end));
-      stored->posted = stored->seeded = charged.Of(budget.metric);
+      stored->posted = stored->seeded = stored->unrecorded_seed = charged.Of(budget.metric);
     }
   }
   std::unique_ptr<Bucket>& slot = buckets_[key];

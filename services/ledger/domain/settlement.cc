@@ -196,9 +196,7 @@ void Ledger::PostCorrection(Reservation& call, const Amounts& delta, Step& step)
                                      [&](const Leg& leg) { return leg.budget == budget->id; });
     if (has_leg) continue;
     Bucket& bucket = **mirror_.BucketOf(*budget, budget->WindowStartAt(call.charge_time));
-    bucket.posted += delta.Of(budget->metric);
-    bucket.seeded += delta.Of(budget->metric);
-    step.Touch(bucket);
+    step.CorrectSeed(bucket, delta.Of(budget->metric));
   }
 }
 

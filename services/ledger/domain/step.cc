@@ -27,14 +27,31 @@ Step::~Step() {
   for (const Bucket* bucket : touched_) changes_.buckets.push_back(*bucket);
 }
 
+void Step::Touch(Bucket& bucket) {
+  touched_.insert(&bucket);
+  if (bucket.unrecorded_seed == 0) return;
+  postings_.push_back({.budget = bucket.budget,
+                       .window_start = bucket.window_start,
+                       .posted = bucket.unrecorded_seed});
+  bucket.unrecorded_seed = 0;
+}
+
+void Step::CorrectSeed(Bucket& bucket, int64_t delta) {
+  Touch(bucket);
+  bucket.posted += delta;
+  bucket.seeded += delta;
+  postings_.push_back(
+      {.budget = bucket.budget, .window_start = bucket.window_start, .posted = delta});
+}
+
 void Step::Post(const Budget& budget, Bucket& bucket, Posting posting) {
+  Touch(bucket);  // First, so that the journal tells of the seed before it.
   bucket.posted += posting.posted;
   bucket.reserved += posting.reserved;
   bucket.overage += posting.overage;
   posting.budget = budget.id;
   posting.window_start = bucket.window_start;
   postings_.push_back(std::move(posting));
-  Touch(bucket);
   if (postings_.back().overage > 0 && budget.limit.has_value() &&
       bucket.posted + bucket.reserved > *budget.limit) {
     bucket.frozen = true;

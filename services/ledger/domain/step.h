@@ -32,7 +32,10 @@ class Step final {
   void Post(const Budget& budget, Bucket& bucket, Posting posting);
 
   // Stores `bucket` as it is at the end of the step.
-  void Touch(Bucket& bucket) { touched_.insert(&bucket); }
+  void Touch(Bucket& bucket);
+
+  // Corrects what `bucket` knows of calls that ended before its budget counted.
+  void CorrectSeed(Bucket& bucket, int64_t delta);
 
   // Tells of thresholds of the limit that were crossed and not told of in this window.
   void Warn(const Budget& budget, Bucket& bucket);

@@ -107,10 +107,6 @@ absl::Status Auditor::LoadBudgets() {
   ASSIGN_OR_RETURN(std::vector<Budget> budgets, reader_.Query(kSelectBudgets, ReadBudget));
   for (Budget& budget : budgets) budgets_[budget.id] = std::move(budget);
   ASSIGN_OR_RETURN(buckets_, reader_.Query(kSelectBuckets, ReadBucket));
-  for (const Bucket& bucket : buckets_) {
-    // What was spent before the budget counted has no entry.
-    replayed_[{bucket.budget, MicrosOf(bucket.window_start)}].posted = bucket.seeded;
-  }
   return absl::OkStatus();
 }
 
@@ -177,7 +173,7 @@ absl::Status Auditor::CompareReplay(AuditCheck& chain) {
   for (const Bucket& bucket : buckets_) {
     ++chain.checked;
     const auto found = replayed_.extract({bucket.budget, MicrosOf(bucket.window_start)});
-    const Replayed& replayed = found.mapped();
+    const Replayed replayed = found.empty() ? Replayed() : found.mapped();
     if (replayed.posted != bucket.posted || replayed.reserved != bucket.reserved ||
         replayed.overage != bucket.overage) {
       Breach(chain, absl::StrCat(NameOf(bucket), ": replays to posted ", replayed.posted,
