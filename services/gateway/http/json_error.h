@@ -11,8 +11,8 @@
 namespace slipway::gateway {
 
 // Answers with an error in the form of the Connect protocol:
-//   {"code":"not_found","message":"..","details":[{"type":"google.rpc.ErrorInfo","value":"<base64>",
-//    "debug":{"reason":"PLAN_UNKNOWN","metadata":{}}}]}
+//   {"code":"not_found","message":"..","details":[{"type":"google.rpc.ErrorInfo",
+//    "value":"<base64>","debug":{"reason":"PLAN_UNKNOWN","metadata":{}}}]}
 void SendJsonError(http::ResponseWriter& writer, const grpc::Status& status, http::Headers headers);
 void SendJsonError(http::ResponseWriter& writer, const absl::Status& status, http::Headers headers);
 
