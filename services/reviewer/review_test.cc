@@ -20,8 +20,8 @@ class ReviewTest : public ReviewFixture {};
 
 std::function<void(const std::string&)> Write(const std::string& path, const std::string& text) {
   return [path, text](const std::string& work) {
-    EXPECT_OK(base::MakeDirectories((work + "/" + path).substr(0, (work + "/" + path).rfind('/')),
-                                    0755));
+    EXPECT_OK(
+        base::MakeDirectories((work + "/" + path).substr(0, (work + "/" + path).rfind('/')), 0755));
     EXPECT_OK(base::WriteFileAtomic(work + "/" + path, text, 0644));
   };
 }
@@ -118,8 +118,8 @@ TEST_F(ReviewTest, GarbageIsRefusedWithTheParsersReason) {
 
 TEST_F(ReviewTest, AnnouncedTreeMustBeTheResult) {
   ASSERT_OK_AND_ASSIGN(const auto plan, OpenPlan());
-  v1::InspectRequest request = InspectionOf(
-      "import", 1, plan.base_commit(), PatchOf(plan.base_commit(), Write("a.txt", "a\n")));
+  v1::InspectRequest request = InspectionOf("import", 1, plan.base_commit(),
+                                            PatchOf(plan.base_commit(), Write("a.txt", "a\n")));
   request.set_expected_tree(std::string(40, 'b'));
   ASSERT_OK_AND_ASSIGN(const v1::InspectResponse response, Inspect(request));
   ASSERT_TRUE(response.has_refused());
@@ -158,8 +158,7 @@ TEST_F(ReviewTest, ApproverCannotWaiveWhatNobodyMay) {
 TEST_F(ReviewTest, ChangesOfDistantLinesMergeToTheTreeOfGit) {
   ASSERT_OK_AND_ASSIGN(const auto plan, OpenPlan());
   const std::string& base = plan.base_commit();
-  const auto ours =
-      Submit("first", 1, base, Write("src/app.py", "ONE\ntwo\nthree\nfour\nfive\n"));
+  const auto ours = Submit("first", 1, base, Write("src/app.py", "ONE\ntwo\nthree\nfour\nfive\n"));
   const auto theirs =
       Submit("second", 1, base, Write("src/app.py", "one\ntwo\nthree\nfour\nFIVE\n"));
   Land(Attempt("first", 1));

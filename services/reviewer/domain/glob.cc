@@ -54,16 +54,10 @@ bool ComponentsMatch(const Components& pattern, const Components& path) {
 
 bool GlobMatches(absl::string_view pattern, absl::string_view path) {
   Components components = absl::StrSplit(pattern, '/');
-  const Components of_path = absl::StrSplit(path, '/');
-  const bool below = components.back().empty() || components.back() == "**";
   if (components.back().empty()) components.back() = "**";
   // "src/**" is what lies below src, not src itself.
-  if (below && of_path.size() < components.size() && components.size() > 1) {
-    size_t fixed = 0;
-    for (const absl::string_view component : components) fixed += component != "**" ? 1 : 0;
-    if (of_path.size() <= fixed) return false;
-  }
-  return ComponentsMatch(components, of_path);
+  if (components.back() == "**") components.push_back("*");
+  return ComponentsMatch(components, absl::StrSplit(path, '/'));
 }
 
 bool AnyGlobMatches(const std::vector<std::string>& patterns, absl::string_view path) {

@@ -55,6 +55,13 @@ bool IsPlaceholder(absl::string_view secret) {
 
 }  // namespace
 
+bool SecretExpressionsCompile() {
+  for (const Compiled& compiled : CompiledRules()) {
+    if (!compiled.expression->ok()) return false;
+  }
+  return true;
+}
+
 double EntropyOf(absl::string_view text) {
   std::array<int, 256> counts = {};
   for (const char c : text) ++counts[static_cast<unsigned char>(c)];

@@ -29,6 +29,9 @@ struct SecretFinding {
 // credentials. Thread-safe.
 std::optional<SecretFinding> FindSecret(absl::string_view line);
 
+// Whether RE2 accepts every rule; one that it does not would match nothing.
+bool SecretExpressionsCompile();
+
 // Shannon's entropy in bits a character.
 double EntropyOf(absl::string_view text);
 

@@ -186,9 +186,8 @@ class ReviewFixture : public git::GitFixture {
     events::v1::ListEventsRequest request;
     request.set_page_size(500);
     if (!kind.empty()) request.mutable_filter()->add_kinds(kind);
-    const absl::StatusOr<events::v1::ListEventsResponse> response =
-        rpc::CallUnary(*events_, &events::v1::EventLogService::StubInterface::ListEvents, request,
-                       Patiently());
+    const absl::StatusOr<events::v1::ListEventsResponse> response = rpc::CallUnary(
+        *events_, &events::v1::EventLogService::StubInterface::ListEvents, request, Patiently());
     EXPECT_OK(response);
     if (!response.ok()) return {};
     return {response->events().begin(), response->events().end()};
