@@ -121,7 +121,8 @@ bool IsConflictMarker(absl::string_view line) {
 bool SkipsTest(absl::string_view line) {
   static const RE2& skip = *new RE2(
       R"re(@(?:pytest\.mark\.|unittest\.)(?:skip|xfail|expectedFailure)|@(?:Disabled|Ignore)\b|)re"
-      R"re(\bt\.Skip(?:Now|f)?\(|\b(?:it|test|describe)\.(?:skip|todo|only)\b|\bx(?:it|describe)\(|)re"
+      R"re(\bt\.Skip(?:Now|f)?\(|\b(?:it|test|describe)\.(?:skip|todo|only)\b|)re"
+      R"re(\bx(?:it|describe)\(|)re"
       R"re(#\[ignore\b|\bGTEST_SKIP\(|\bDISABLED_\w|\bpytest\.skip\()re");
   return RE2::PartialMatch(re2::StringPiece(line.data(), line.size()), skip);
 }

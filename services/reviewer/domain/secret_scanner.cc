@@ -40,6 +40,7 @@ const std::vector<Compiled>& CompiledRules() {
 
 bool HasKeyword(const SecretRule& rule, const std::string& lower) {
   for (const char* const keyword : rule.keywords) {
+    if (keyword == nullptr) return false;
     if (absl::StrContains(lower, keyword)) return true;
   }
   return false;

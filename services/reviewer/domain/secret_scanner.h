@@ -11,8 +11,8 @@ namespace slipway::reviewer {
 // One kind of credential.
 struct SecretRule {
   const char* id;
-  // Lower case; a line without any of them is not examined by the expression.
-  std::vector<const char*> keywords;
+  // Lower case, up to the first null; a line without any of them is not examined.
+  const char* keywords[9];
   const char* expression;  // RE2; the first group, if there is one, is the secret.
   double entropy_min = 0;  // Bits a character of the secret, by Shannon; 0: any.
 };
