@@ -16,6 +16,7 @@
 #include "cli/command/families.h"
 #include "cli/demo/demo_command.h"
 #include "cli/output/output.h"
+#include "cli/rehearse/rehearse_command.h"
 #include "cli/supervisor/suite.h"
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
@@ -42,7 +43,8 @@ struct GlobalOptions {
 
 void AddGlobalOptions(CLI::App& app, GlobalOptions& options) {
   TargetOptions& target = options.invocation.target;
-  app.add_option("--data", target.data, "Data directory; default $SLIPWAY_DATA or the user's state");
+  app.add_option("--data", target.data,
+                 "Data directory; default $SLIPWAY_DATA or the user's state");
   app.add_option("--address", target.address, "Gateway: unix:/path, 127.0.0.1:PORT, https://HOST");
   app.add_option("--token-file", target.token_file, "File with the token to show");
   app.add_option("--project,-p", options.invocation.project, "Project that short names belong to");
@@ -100,6 +102,7 @@ void AddCommands(CommandSet& commands, CLI::App& app) {
   AddModelsCommands(commands);
   AddTokenCommands(commands);
   AddDemoCommand(commands);
+  AddRehearseCommand(commands);
   AddCompletionCommand(commands, app);
 }
 
@@ -109,8 +112,11 @@ int FinishParsing(const CLI::App& app, const CLI::ParseError& error, const Strea
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
     return app.exit(error, streams.results, streams.progress);
   }
-  return static_cast<int>(output.Fail(base::Error(absl::StatusCode::kInvalidArgument, "USAGE",
-                                                  error.what())));
+  const std::vector<std::string> extra = app.remaining(/*recurse=*/true);
+  return static_cast<int>(output.Fail(
+      base::Error(absl::StatusCode::kInvalidArgument, "USAGE",
+                  extra.empty() ? error.what()
+                                : absl::StrCat("there is no command or option '", extra[0], "'"))));
 }
 
 }  // namespace

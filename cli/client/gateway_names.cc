@@ -23,29 +23,27 @@ std::vector<std::string> NamesOf(const Rows& rows) {
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> GatewayNames::Projects() {
-  ASSIGN_OR_RETURN(const auto list,
-                   AllPages(connection_, connection_.planner(),
-                            &PlannerService::StubInterface::ListProjects, {},
-                            [](auto& page) { return page.mutable_projects(); }));
+  ASSIGN_OR_RETURN(const auto list, AllPages(connection_, connection_.planner(),
+                                             &PlannerService::StubInterface::ListProjects, {},
+                                             [](auto& page) { return page.mutable_projects(); }));
   return NamesOf(list.projects());
 }
 
 absl::StatusOr<std::vector<std::string>> GatewayNames::Plans(const std::string& project) {
   planner::v1::ListPlansRequest request;
   request.set_parent(project);
-  ASSIGN_OR_RETURN(const auto list,
-                   AllPages(connection_, connection_.planner(),
-                            &PlannerService::StubInterface::ListPlans, request,
-                            [](auto& page) { return page.mutable_plans(); }));
+  ASSIGN_OR_RETURN(const auto list, AllPages(connection_, connection_.planner(),
+                                             &PlannerService::StubInterface::ListPlans, request,
+                                             [](auto& page) { return page.mutable_plans(); }));
   return NamesOf(list.plans());
 }
 
 absl::StatusOr<std::vector<std::string>> GatewayNames::Tasks(const std::string& plan) {
   planner::v1::GetPlanRequest request;
   request.set_name(plan);
-  ASSIGN_OR_RETURN(const auto response,
-                   connection_.Call(connection_.planner(),
-                                    &PlannerService::StubInterface::GetPlan, request));
+  ASSIGN_OR_RETURN(
+      const auto response,
+      connection_.Call(connection_.planner(), &PlannerService::StubInterface::GetPlan, request));
   std::vector<std::string> names;
   for (const auto& task : response.plan().tasks()) {
     names.push_back(absl::StrCat(plan, "/tasks/", task.id()));

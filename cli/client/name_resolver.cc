@@ -29,15 +29,13 @@ absl::Status Unknown(absl::string_view reason, absl::string_view kind, absl::str
 absl::Status Ambiguous(absl::string_view text, std::vector<std::string> names) {
   const bool more = names.size() > kNamesShownMax;
   if (more) names.resize(kNamesShownMax);
-  return base::Error(absl::StatusCode::kInvalidArgument, "NAME_AMBIGUOUS",
-                     absl::StrCat("'", text, "' may be ", absl::StrJoin(names, " or "),
-                                  more ? " and others" : ""),
-                     {{"name", std::string(text)}});
+  return base::Error(
+      absl::StatusCode::kInvalidArgument, "NAME_AMBIGUOUS",
+      absl::StrCat("'", text, "' may be ", absl::StrJoin(names, " or "), more ? " and others" : ""),
+      {{"name", std::string(text)}});
 }
 
-std::string LastId(absl::string_view name) {
-  return std::string(name.substr(name.rfind('/') + 1));
-}
+std::string LastId(absl::string_view name) { return std::string(name.substr(name.rfind('/') + 1)); }
 
 // "2026-11-21-csv-export" without its date; the id itself when it has none.
 absl::string_view WithoutDate(absl::string_view id) {

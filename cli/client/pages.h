@@ -15,10 +15,10 @@ inline constexpr int kRowsMax = 20'000;
 
 // All pages of a list in one response: `rows` gives the repeated field of a response.
 template <typename Stub, typename Base, typename Request, typename Response, typename Rows>
-absl::StatusOr<Response> AllPages(
-    Connection& connection, Stub& stub,
-    grpc::Status (Base::*method)(grpc::ClientContext*, const Request&, Response*),
-    std::type_identity_t<Request> request, Rows rows) {
+absl::StatusOr<Response> AllPages(Connection& connection, Stub& stub,
+                                  grpc::Status (Base::*method)(grpc::ClientContext*, const Request&,
+                                                               Response*),
+                                  std::type_identity_t<Request> request, Rows rows) {
   Response all;
   while (true) {
     ASSIGN_OR_RETURN(Response page, connection.Call(stub, method, request));

@@ -1,5 +1,6 @@
 #include "cli/client/plan_follower.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -13,6 +14,8 @@ constexpr absl::Duration kTick = absl::Milliseconds(200);
 // Looks at the state at least this often, should an event not come, and at most that often.
 constexpr absl::Duration kRefreshLatest = absl::Seconds(2);
 constexpr absl::Duration kRefreshEarliest = absl::Milliseconds(60);
+constexpr absl::Duration kGather = absl::Milliseconds(5);
+constexpr size_t kEventsSortedMax = 5'000;
 
 bool IsAway(const absl::Status& status) {
   return status.code() == absl::StatusCode::kUnavailable ||
@@ -64,8 +67,20 @@ class Follower final {
     return absl::OkStatus();
   }
 
+  // The events that are there now, in the order of time: each service has a log of its own, and
+  // what came first in one may arrive after what came later in another.
   absl::StatusOr<size_t> TakeEvents(absl::Duration timeout) {
-    ASSIGN_OR_RETURN(const std::vector<events::v1::Event> events, stream_.Next(timeout));
+    ASSIGN_OR_RETURN(std::vector<events::v1::Event> events, stream_.Next(timeout));
+    size_t taken = events.size();
+    while (taken > 0 && events.size() < kEventsSortedMax) {
+      ASSIGN_OR_RETURN(const std::vector<events::v1::Event> more, stream_.Next(kGather));
+      taken = more.size();
+      events.insert(events.end(), more.begin(), more.end());
+    }
+    std::stable_sort(events.begin(), events.end(), [](const auto& a, const auto& b) {
+      return std::make_pair(a.append_time().seconds(), a.append_time().nanos()) <
+             std::make_pair(b.append_time().seconds(), b.append_time().nanos());
+    });
     for (const events::v1::Event& event : events) {
       if (options_.on_event) options_.on_event(event);
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "cli/client/pages.h"
@@ -28,17 +29,16 @@ absl::Status AddRun(Connection& connection, const std::string& plan, PlanView& v
   view.run = run->run();
   dispatcher::v1::ListTasksRequest task_request;
   task_request.set_plan(plan);
-  ASSIGN_OR_RETURN(const auto tasks,
-                   AllPages(connection, connection.dispatcher(),
-                            &DispatcherService::StubInterface::ListTasks, task_request,
-                            [](auto& page) { return page.mutable_tasks(); }));
+  ASSIGN_OR_RETURN(
+      const auto tasks,
+      AllPages(connection, connection.dispatcher(), &DispatcherService::StubInterface::ListTasks,
+               task_request, [](auto& page) { return page.mutable_tasks(); }));
   view.tasks.assign(tasks.tasks().begin(), tasks.tasks().end());
   dispatcher::v1::ListCheckpointsRequest checkpoint_request;
   checkpoint_request.set_plan(plan);
   ASSIGN_OR_RETURN(const auto checkpoints,
                    AllPages(connection, connection.dispatcher(),
-                            &DispatcherService::StubInterface::ListCheckpoints,
-                            checkpoint_request,
+                            &DispatcherService::StubInterface::ListCheckpoints, checkpoint_request,
                             [](auto& page) { return page.mutable_checkpoints(); }));
   view.checkpoints.assign(checkpoints.checkpoints().begin(), checkpoints.checkpoints().end());
   return absl::OkStatus();
@@ -48,10 +48,9 @@ absl::Status AddCosts(Connection& connection, const std::string& plan, PlanView&
   ledger::v1::QueryUsageRequest request;
   request.set_scope(plan);
   request.add_group_by("task");
-  ASSIGN_OR_RETURN(const auto usage,
-                   AllPages(connection, connection.ledger(),
-                            &LedgerService::StubInterface::QueryUsage, request,
-                            [](auto& page) { return page.mutable_rollups(); }));
+  ASSIGN_OR_RETURN(const auto usage, AllPages(connection, connection.ledger(),
+                                              &LedgerService::StubInterface::QueryUsage, request,
+                                              [](auto& page) { return page.mutable_rollups(); }));
   for (const auto& rollup : usage.rollups()) {
     view.cost_usd_nanos[rollup.scopes().task()] += rollup.cost_usd_nanos();
   }
@@ -99,9 +98,9 @@ absl::StatusOr<PlanView> FetchPlanView(Connection& connection, const std::string
   PlanView view;
   planner::v1::GetPlanRequest request;
   request.set_name(plan);
-  ASSIGN_OR_RETURN(auto response,
-                   connection.Call(connection.planner(), &PlannerService::StubInterface::GetPlan,
-                                   request));
+  ASSIGN_OR_RETURN(
+      auto response,
+      connection.Call(connection.planner(), &PlannerService::StubInterface::GetPlan, request));
   view.plan = std::move(*response.mutable_plan());
   RETURN_IF_ERROR(AddRun(connection, plan, view));
   RETURN_IF_ERROR(AddCosts(connection, plan, view));
@@ -111,7 +110,9 @@ absl::StatusOr<PlanView> FetchPlanView(Connection& connection, const std::string
 Standing StandingOf(const PlanView& view) {
   switch (view.plan.state()) {
     case Plan::STATE_DRAFTING:
-      return Standing::kDrafting;
+      // The planner tries again by itself, but only a person raises a limit.
+      return absl::StartsWith(view.plan.failure(), "BUDGET_DENIED") ? Standing::kWaitsForPerson
+                                                                    : Standing::kDrafting;
     case Plan::STATE_PROPOSED:
       return Standing::kProposed;
     case Plan::STATE_APPROVED:
@@ -135,8 +136,8 @@ bool HasEnded(Standing standing) {
 }
 
 std::string StateText(absl::string_view enum_name) {
-  return absl::StrReplaceAll(
-      absl::AsciiStrToLower(absl::StripPrefix(enum_name, "STATE_")), {{"_", " "}});
+  return absl::StrReplaceAll(absl::AsciiStrToLower(absl::StripPrefix(enum_name, "STATE_")),
+                             {{"_", " "}});
 }
 
 }  // namespace slipway::cli

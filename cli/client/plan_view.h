@@ -28,8 +28,8 @@ enum class Standing {
 // A plan with all that is known about carrying it out, at one moment.
 struct PlanView {
   planner::v1::Plan plan;
-  std::optional<dispatcher::v1::Run> run;     // Absent until it was started.
-  std::vector<dispatcher::v1::Task> tasks;    // In the order of the plan; empty until then.
+  std::optional<dispatcher::v1::Run> run;   // Absent until it was started.
+  std::vector<dispatcher::v1::Task> tasks;  // In the order of the plan; empty until then.
   std::vector<dispatcher::v1::Checkpoint> checkpoints;  // Open ones.
   std::map<std::string, int64_t> cost_usd_nanos;        // By task; "" is what no task caused.
 

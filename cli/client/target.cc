@@ -50,9 +50,8 @@ absl::StatusOr<Target> FindTarget(const TargetOptions& options) {
     ASSIGN_OR_RETURN(UpRecord record, ReadUpRecord(data));
     target.address = std::move(record.gateway_address);
   }
-  ASSIGN_OR_RETURN(
-      target.token,
-      ReadToken(options.token_file.empty() ? data.LocalToken() : options.token_file));
+  ASSIGN_OR_RETURN(target.token,
+                   ReadToken(options.token_file.empty() ? data.LocalToken() : options.token_file));
   return target;
 }
 

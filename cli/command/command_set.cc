@@ -6,8 +6,7 @@ namespace slipway::cli {
 
 CLI::App& CommandSet::Add(const std::string& name, const std::string& description, Action action,
                           CLI::App* parent) {
-  CLI::App* const command =
-      (parent == nullptr ? &app_ : parent)->add_subcommand(name, description);
+  CLI::App* const command = (parent == nullptr ? &app_ : parent)->add_subcommand(name, description);
   command->callback([this, action = std::move(action)] { chosen_ = action; });
   return *command;
 }

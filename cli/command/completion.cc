@@ -12,7 +12,8 @@ namespace {
 
 std::vector<std::string> WordsOf(const CLI::App& app) {
   std::vector<std::string> words;
-  for (const CLI::App* const command : app.get_subcommands({})) words.push_back(command->get_name());
+  for (const CLI::App* const command : app.get_subcommands({}))
+    words.push_back(command->get_name());
   for (const CLI::Option* const option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) words.push_back(absl::StrCat("--", name));
   }
@@ -21,11 +22,10 @@ std::vector<std::string> WordsOf(const CLI::App& app) {
 
 // One case of the script for each command: "budget set) words=...".
 void AddCases(const CLI::App& app, const std::string& path, std::string& script) {
-  absl::StrAppend(&script, "    '", path, "') words='", absl::StrJoin(WordsOf(app), " "),
-                  "' ;;\n");
+  absl::StrAppend(&script, "    '", path, "') words='", absl::StrJoin(WordsOf(app), " "), "' ;;\n");
   for (const CLI::App* const command : app.get_subcommands({})) {
-    AddCases(*command, path.empty() ? command->get_name()
-                                    : absl::StrCat(path, " ", command->get_name()),
+    AddCases(*command,
+             path.empty() ? command->get_name() : absl::StrCat(path, " ", command->get_name()),
              script);
   }
 }
@@ -63,12 +63,12 @@ std::string BashCompletion(const CLI::App& app) {
 
 void AddCompletionCommand(CommandSet& commands, CLI::App& app) {
   const auto shell = std::make_shared<std::string>();
-  CLI::App& command = commands.Add(
-      "completion", "Print a completion script for a shell",
-      [&app, shell](Invocation& invocation) -> absl::StatusOr<ExitCode> {
-        invocation.output().Print(BashCompletion(app));
-        return ExitCode::kOk;
-      });
+  CLI::App& command =
+      commands.Add("completion", "Print a completion script for a shell",
+                   [&app, shell](Invocation& invocation) -> absl::StatusOr<ExitCode> {
+                     invocation.output().Print(BashCompletion(app));
+                     return ExitCode::kOk;
+                   });
   command.add_option("SHELL", *shell, "bash")->required()->check(CLI::IsMember({"bash"}));
 }
 

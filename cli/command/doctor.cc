@@ -29,9 +29,9 @@ namespace {
 
 using gateway::v1::GatewayService;
 
-constexpr uint64_t kFreeBytesLeast = 1ull << 30;      // Below: writing will fail soon.
-constexpr uint64_t kFreeBytesPlenty = 5ull << 30;     // Clones and workspaces fit.
-constexpr rlim_t kOpenFilesLeast = 1'024;             // Streams and agents hold descriptors.
+constexpr uint64_t kFreeBytesLeast = 1ull << 30;   // Below: writing will fail soon.
+constexpr uint64_t kFreeBytesPlenty = 5ull << 30;  // Clones and workspaces fit.
+constexpr rlim_t kOpenFilesLeast = 1'024;          // Streams and agents hold descriptors.
 constexpr int kGitMajorLeast = 2;
 constexpr int kGitMinorLeast = 30;
 
@@ -86,8 +86,8 @@ Finding CheckGit() {
   const std::vector<std::string> parts =
       absl::StrSplit(words.size() > 2 ? words[2] : std::string(), '.');
   int major = 0, minor = 0;
-  const bool known = parts.size() > 1 && absl::SimpleAtoi(parts[0], &major) &&
-                     absl::SimpleAtoi(parts[1], &minor);
+  const bool known =
+      parts.size() > 1 && absl::SimpleAtoi(parts[0], &major) && absl::SimpleAtoi(parts[1], &minor);
   const bool enough =
       known && (major > kGitMajorLeast || (major == kGitMajorLeast && minor >= kGitMinorLeast));
   if (enough) return {"git", Grade::kOk, version, ""};
@@ -195,11 +195,10 @@ void CheckServices(Invocation& invocation, std::vector<Finding>& findings) {
     return;
   }
   for (const auto& service : status->services()) {
-    findings.push_back({service.name(), service.serving() ? Grade::kOk : Grade::kFail,
-                        service.serving() ? "serves" : service.problem(),
-                        service.serving() ? ""
-                                          : absl::StrCat("see ", invocation.data().Log(
-                                                                     service.name()))});
+    findings.push_back(
+        {service.name(), service.serving() ? Grade::kOk : Grade::kFail,
+         service.serving() ? "serves" : service.problem(),
+         service.serving() ? "" : absl::StrCat("see ", invocation.data().Log(service.name()))});
   }
 }
 
@@ -217,15 +216,15 @@ void Print(const std::vector<Finding>& findings, Output& output) {
   }
   TextTable table({{""}, {"CHECK"}, {"FOUND"}, {"WHAT TO DO"}});
   for (const Finding& finding : findings) {
-    table.Add({Cell(GradeText(finding.grade), ToneOf(finding.grade)), finding.check,
-               finding.detail, finding.advice});
+    table.Add({Cell(GradeText(finding.grade), ToneOf(finding.grade)), finding.check, finding.detail,
+               finding.advice});
   }
   output.Table(table);
 }
 
 absl::StatusOr<ExitCode> Doctor(Invocation& invocation) {
   const DataDirectory data = invocation.data();
-  std::vector<Finding> findings = {CheckPrograms(), CheckSandbox(),  CheckGit(),
+  std::vector<Finding> findings = {CheckPrograms(),          CheckSandbox(),  CheckGit(),
                                    CheckDataDirectory(data), CheckDisk(data), CheckOpenFiles()};
   CheckProviders(data, findings);
   CheckServices(invocation, findings);

@@ -57,9 +57,9 @@ class PlanDisplay final {
   void Show(const events::v1::Event& event) {
     if (output_.json()) return output_.Json(event);
     if (output_.live() && !everything_) return;
-    const std::string line = EventLine(event, {.zone = absl::LocalTimeZone(),
-                                               .colour = output_.colour(),
-                                               .everything = everything_});
+    const std::string line = EventLine(
+        event,
+        {.zone = absl::LocalTimeZone(), .colour = output_.colour(), .everything = everything_});
     if (line.empty()) return;
     if (!output_.live()) return output_.Line(line);
     screen_.PrintAbove(line);
@@ -74,8 +74,7 @@ class PlanDisplay final {
 
 void ExplainWaiting(const PlanView& view, Output& output) {
   if (view.run.has_value() && view.run->paused()) {
-    output.Progress(absl::StrCat(output.Painted(Tone::kActive, "hint:"), " slipway resume ",
-                                 LastId(view.plan.name())));
+    output.Hint(absl::StrCat("slipway resume ", LastId(view.plan.name())));
   }
   for (const dispatcher::v1::Checkpoint& checkpoint : view.checkpoints) {
     output.Progress(absl::StrCat(ShortName(checkpoint.name()), " [", checkpoint.reason(), "] ",
@@ -123,11 +122,11 @@ ExitCode Conclude(const PlanView& view, Output& output) {
                                    LastId(view.plan.name())));
       return ExitCode::kWaitsForPerson;
     default:
-      output.Progress(absl::StrCat(
-          output.Painted(Tone::kBad, "ended:"), " ",
-          StateText(planner::v1::Plan::State_Name(view.plan.state())), " ",
-          OneLine(view.plan.failure()),
-          view.run.has_value() ? OneLine(view.run->result()) : "", " (", cost, ")"));
+      output.Progress(absl::StrCat(output.Painted(Tone::kBad, "ended:"), " ",
+                                   StateText(planner::v1::Plan::State_Name(view.plan.state())), " ",
+                                   OneLine(view.plan.failure()),
+                                   view.run.has_value() ? OneLine(view.run->result()) : "", " (",
+                                   cost, ")"));
       return ExitCode::kFailed;
   }
 }
@@ -155,10 +154,9 @@ absl::StatusOr<ExitCode> Run(const FollowArguments& arguments, Invocation& invoc
   planner::v1::StartPlanRequest request;
   ASSIGN_OR_RETURN(*request.mutable_name(), invocation.names().Plan(arguments.plan));
   Connection& connection = invocation.connection();
-  RETURN_IF_ERROR(connection
-                      .Call(connection.planner(), &PlannerService::StubInterface::StartPlan,
-                            request)
-                      .status());
+  RETURN_IF_ERROR(
+      connection.Call(connection.planner(), &PlannerService::StubInterface::StartPlan, request)
+          .status());
   return Follow(request.name(), arguments, /*until_started=*/true, invocation);
 }
 
@@ -193,9 +191,9 @@ absl::StatusOr<ExitCode> Watch(const FollowArguments& arguments, Invocation& inv
 
 void AddFollowCommands(CommandSet& commands) {
   const auto run = std::make_shared<FollowArguments>();
-  CLI::App& run_command = commands.Add(
-      "run", "Start an approved plan and follow it to its end",
-      Connected([run](Invocation& invocation) { return Run(*run, invocation); }));
+  CLI::App& run_command =
+      commands.Add("run", "Start an approved plan and follow it to its end",
+                   Connected([run](Invocation& invocation) { return Run(*run, invocation); }));
   run_command.add_option("PLAN", run->plan, "The plan")->required();
   run_command.add_flag("--keep-waiting", run->keep_waiting, "Go on while a person must decide");
   run_command.add_flag("--everything", run->everything, "Show every event");
@@ -205,8 +203,7 @@ void AddFollowCommands(CommandSet& commands) {
       "watch", "Follow a plan, or everything, as it happens",
       Connected([watch](Invocation& invocation) { return Watch(*watch, invocation); }));
   watch_command.add_option("PLAN", watch->plan, "The plan; without one, every plan");
-  watch_command.add_flag("--keep-waiting", watch->keep_waiting,
-                         "Go on while a person must decide");
+  watch_command.add_flag("--keep-waiting", watch->keep_waiting, "Go on while a person must decide");
   watch_command.add_flag("--everything", watch->everything, "Show every event");
 }
 

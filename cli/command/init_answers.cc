@@ -35,8 +35,7 @@ std::string AbsolutePath(const std::string& path) {
   if (IsUrl(path)) return path;
   std::error_code error;
   const std::filesystem::path real = std::filesystem::canonical(path, error);
-  return error ? std::filesystem::absolute(path, error).lexically_normal().string()
-               : real.string();
+  return error ? std::filesystem::absolute(path, error).lexically_normal().string() : real.string();
 }
 
 // One line of what git says about a repository; empty when it says nothing.
@@ -95,7 +94,8 @@ class Questions final {
                                project.set_target_branch(answer);
                                return absl::OkStatus();
                              }));
-    RETURN_IF_ERROR(Question(answers_.plan_tier, "Allowance its calls may use: local, scripted, api",
+    RETURN_IF_ERROR(Question(answers_.plan_tier,
+                             "Allowance its calls may use: local, scripted, api",
                              ask_ ? "local" : "", [&](const std::string& answer) {
                                project.set_plan_tier(answer);
                                return answer == "local" || answer == "scripted" || answer == "api"

@@ -24,9 +24,8 @@ struct CallsOptions {
 absl::StatusOr<ExitCode> Routes(Invocation& invocation) {
   Connection& connection = invocation.connection();
   Output& output = invocation.output();
-  ASSIGN_OR_RETURN(const auto list,
-                   connection.Call(connection.models(), &ModelsService::StubInterface::ListRoutes,
-                                   {}));
+  ASSIGN_OR_RETURN(const auto list, connection.Call(connection.models(),
+                                                    &ModelsService::StubInterface::ListRoutes, {}));
   if (output.json()) {
     output.Json(list);
     return ExitCode::kOk;
@@ -52,9 +51,9 @@ absl::StatusOr<ExitCode> Routes(Invocation& invocation) {
 absl::StatusOr<ExitCode> Providers(Invocation& invocation) {
   Connection& connection = invocation.connection();
   Output& output = invocation.output();
-  ASSIGN_OR_RETURN(const auto list,
-                   connection.Call(connection.models(),
-                                   &ModelsService::StubInterface::ListProviders, {}));
+  ASSIGN_OR_RETURN(
+      const auto list,
+      connection.Call(connection.models(), &ModelsService::StubInterface::ListProviders, {}));
   if (output.json()) {
     output.Json(list);
     return ExitCode::kOk;
@@ -63,9 +62,9 @@ absl::StatusOr<ExitCode> Providers(Invocation& invocation) {
   for (const models::v1::Provider& provider : list.providers()) {
     std::vector<std::string> gates;
     for (const models::v1::Gate& gate : provider.closed_gates()) {
-      gates.push_back(absl::StrCat(gate.name(), " (", gate.cause(), ") ",
-                                   RelativeText(ToTime(gate.until_time()),
-                                                invocation.clock().Now())));
+      gates.push_back(
+          absl::StrCat(gate.name(), " (", gate.cause(), ") ",
+                       RelativeText(ToTime(gate.until_time()), invocation.clock().Now())));
     }
     table.Add({LastId(provider.name()), provider.kind(), provider.enabled() ? "allowed" : "no",
                Cell(absl::StrJoin(gates, "; "), Tone::kWarning),
@@ -88,9 +87,9 @@ absl::StatusOr<ExitCode> Calls(const CallsOptions& options, Invocation& invocati
   }
   Connection& connection = invocation.connection();
   Output& output = invocation.output();
-  ASSIGN_OR_RETURN(const auto list,
-                   connection.Call(connection.models(), &ModelsService::StubInterface::ListCalls,
-                                   request));
+  ASSIGN_OR_RETURN(
+      const auto list,
+      connection.Call(connection.models(), &ModelsService::StubInterface::ListCalls, request));
   if (output.json()) {
     output.Json(list);
     return ExitCode::kOk;

@@ -58,17 +58,16 @@ void PrintBalances(const google::protobuf::RepeatedPtrField<Balance>& balances, 
                    {"UNIT"}});
   for (const Balance& balance : balances) {
     const ledger::v1::Budget& budget = balance.budget();
-    table.Add({LastId(budget.name()), budget.scope(),
-               LowerTail(ledger::v1::Window_Name(budget.window())),
-               AmountText(budget.metric(), budget.limit()),
-               AmountText(budget.metric(), balance.posted()),
-               AmountText(budget.metric(), balance.reserved()),
-               Cell(AmountText(budget.metric(), balance.remaining()),
-                    balance.remaining() <= 0 ? Tone::kBad : Tone::kPlain),
-               budget.frozen() ? "frozen"
-               : budget.metric() == ledger::v1::METRIC_USD_NANOS
-                   ? ""
-                   : LowerTail(ledger::v1::Metric_Name(budget.metric()))});
+    table.Add(
+        {LastId(budget.name()), budget.scope(), LowerTail(ledger::v1::Window_Name(budget.window())),
+         AmountText(budget.metric(), budget.limit()), AmountText(budget.metric(), balance.posted()),
+         AmountText(budget.metric(), balance.reserved()),
+         Cell(AmountText(budget.metric(), balance.remaining()),
+              balance.remaining() <= 0 ? Tone::kBad : Tone::kPlain),
+         budget.frozen() ? "frozen"
+         : budget.metric() == ledger::v1::METRIC_USD_NANOS
+             ? ""
+             : LowerTail(ledger::v1::Metric_Name(budget.metric()))});
   }
   output.Table(table);
 }
@@ -96,9 +95,9 @@ absl::StatusOr<ExitCode> SetBudget(const BudgetOptions& options, Invocation& inv
                                                 : ledger::v1::WINDOW_DAY);
   request.set_request_id(base::RandomIds().NewId("cli"));
   Connection& connection = invocation.connection();
-  ASSIGN_OR_RETURN(const auto response,
-                   connection.Call(connection.ledger(), &LedgerService::StubInterface::SetBudget,
-                                   request));
+  ASSIGN_OR_RETURN(
+      const auto response,
+      connection.Call(connection.ledger(), &LedgerService::StubInterface::SetBudget, request));
   if (invocation.output().json()) {
     invocation.output().Json(response.balance());
     return ExitCode::kOk;
@@ -113,10 +112,9 @@ absl::StatusOr<ExitCode> ListBudgets(const BudgetOptions& options, Invocation& i
   ledger::v1::ListBalancesRequest request;
   ASSIGN_OR_RETURN(*request.mutable_scope(), MoneyScope(options.scope, invocation));
   Connection& connection = invocation.connection();
-  ASSIGN_OR_RETURN(const auto list,
-                   AllPages(connection, connection.ledger(),
-                            &LedgerService::StubInterface::ListBalances, request,
-                            [](auto& page) { return page.mutable_balances(); }));
+  ASSIGN_OR_RETURN(const auto list, AllPages(connection, connection.ledger(),
+                                             &LedgerService::StubInterface::ListBalances, request,
+                                             [](auto& page) { return page.mutable_balances(); }));
   if (invocation.output().json()) {
     invocation.output().Json(list);
   } else {
@@ -127,14 +125,12 @@ absl::StatusOr<ExitCode> ListBudgets(const BudgetOptions& options, Invocation& i
 
 absl::StatusOr<ExitCode> DeleteBudget(const BudgetOptions& options, Invocation& invocation) {
   ledger::v1::DeleteBudgetRequest request;
-  request.set_name(options.name.rfind("budgets/", 0) == 0
-                       ? options.name
-                       : absl::StrCat("budgets/", options.name));
+  request.set_name(options.name.rfind("budgets/", 0) == 0 ? options.name
+                                                          : absl::StrCat("budgets/", options.name));
   Connection& connection = invocation.connection();
-  RETURN_IF_ERROR(connection
-                      .Call(connection.ledger(), &LedgerService::StubInterface::DeleteBudget,
-                            request)
-                      .status());
+  RETURN_IF_ERROR(
+      connection.Call(connection.ledger(), &LedgerService::StubInterface::DeleteBudget, request)
+          .status());
   invocation.output().Progress(absl::StrCat("removed ", request.name()));
   return ExitCode::kOk;
 }
@@ -160,10 +156,9 @@ absl::StatusOr<ExitCode> Usage(const UsageOptions& options, Invocation& invocati
   for (const std::string& group : groups) request.add_group_by(group);
   Connection& connection = invocation.connection();
   Output& output = invocation.output();
-  ASSIGN_OR_RETURN(const auto usage,
-                   AllPages(connection, connection.ledger(),
-                            &LedgerService::StubInterface::QueryUsage, request,
-                            [](auto& page) { return page.mutable_rollups(); }));
+  ASSIGN_OR_RETURN(const auto usage, AllPages(connection, connection.ledger(),
+                                              &LedgerService::StubInterface::QueryUsage, request,
+                                              [](auto& page) { return page.mutable_rollups(); }));
   if (output.json()) {
     output.Json(usage);
     return ExitCode::kOk;
@@ -191,8 +186,8 @@ absl::StatusOr<ExitCode> Usage(const UsageOptions& options, Invocation& invocati
     sum.set_calls(sum.calls() + rollup.calls());
   }
   output.Table(table);
-  output.Line(absl::StrCat("total: ", CountText(sum.calls()), " calls, ",
-                           MoneyText(sum.cost_usd_nanos())));
+  output.Line(
+      absl::StrCat("total: ", CountText(sum.calls()), " calls, ", MoneyText(sum.cost_usd_nanos())));
   return ExitCode::kOk;
 }
 
@@ -214,8 +209,7 @@ void AddBudget(CommandSet& commands) {
   const auto list = std::make_shared<BudgetOptions>();
   CLI::App& list_command = commands.Add(
       "list", "Show limits and what is left",
-      Connected([list](Invocation& invocation) { return ListBudgets(*list, invocation); }),
-      &group);
+      Connected([list](Invocation& invocation) { return ListBudgets(*list, invocation); }), &group);
   list_command.add_option("SCOPE", list->scope, "Only this and what is below it");
 
   const auto remove = std::make_shared<BudgetOptions>();
@@ -223,8 +217,7 @@ void AddBudget(CommandSet& commands) {
       "delete", "Remove a limit",
       Connected([remove](Invocation& invocation) { return DeleteBudget(*remove, invocation); }),
       &group);
-  remove_command.add_option("BUDGET", remove->name, "As slipway budget list shows it")
-      ->required();
+  remove_command.add_option("BUDGET", remove->name, "As slipway budget list shows it")->required();
 }
 
 }  // namespace

@@ -34,14 +34,14 @@ absl::StatusOr<ExitCode> PauseScope(const std::string& scope, const std::string&
   request.set_reason(reason);
   request.set_stop_agents(stop_agents);
   Connection& connection = invocation.connection();
-  ASSIGN_OR_RETURN(const auto response,
-                   connection.Call(connection.dispatcher(),
-                                   &DispatcherService::StubInterface::Pause, request));
+  ASSIGN_OR_RETURN(
+      const auto response,
+      connection.Call(connection.dispatcher(), &DispatcherService::StubInterface::Pause, request));
   if (invocation.output().json()) {
     invocation.output().Json(response);
   } else {
-    invocation.output().Line(absl::StrCat("paused ", scope, "; ", response.stopped(),
-                                          " attempts were stopped"));
+    invocation.output().Line(
+        absl::StrCat("paused ", scope, "; ", response.stopped(), " attempts were stopped"));
   }
   return ExitCode::kOk;
 }
@@ -55,14 +55,14 @@ absl::StatusOr<ExitCode> Resume(const PauseOptions& options, Invocation& invocat
   dispatcher::v1::ResumeRequest request;
   ASSIGN_OR_RETURN(*request.mutable_scope(), ScopeOf(options, invocation));
   Connection& connection = invocation.connection();
-  ASSIGN_OR_RETURN(const auto response,
-                   connection.Call(connection.dispatcher(),
-                                   &DispatcherService::StubInterface::Resume, request));
+  ASSIGN_OR_RETURN(
+      const auto response,
+      connection.Call(connection.dispatcher(), &DispatcherService::StubInterface::Resume, request));
   if (invocation.output().json()) {
     invocation.output().Json(response);
   } else {
-    invocation.output().Line(absl::StrCat(request.scope(), " goes on; ", response.resumed(),
-                                          " tasks are ready again"));
+    invocation.output().Line(
+        absl::StrCat(request.scope(), " goes on; ", response.resumed(), " tasks are ready again"));
   }
   return ExitCode::kOk;
 }
@@ -87,11 +87,11 @@ void AddPauseCommands(CommandSet& commands) {
   resume_command.add_flag("--all", resume->all, "Everything");
 
   const auto reason = std::make_shared<std::string>("killed by a person");
-  CLI::App& kill_command = commands.Add(
-      "kill", "Pause everything and stop every agent now",
-      Connected([reason](Invocation& invocation) {
-        return PauseScope("everything", *reason, /*stop_agents=*/true, invocation);
-      }));
+  CLI::App& kill_command =
+      commands.Add("kill", "Pause everything and stop every agent now",
+                   Connected([reason](Invocation& invocation) {
+                     return PauseScope("everything", *reason, /*stop_agents=*/true, invocation);
+                   }));
   kill_command.add_option("--reason", *reason, "Why; shown to people");
 }
 

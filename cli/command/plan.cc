@@ -7,6 +7,7 @@
 #include "cli/command/requests.h"
 #include "cli/output/display_width.h"
 #include "cli/output/event_line.h"
+#include "cli/output/hint.h"
 #include "cli/output/plan_tree.h"
 #include "cli/output/quantity_text.h"
 #include "lib/base/error.h"
@@ -54,28 +55,35 @@ absl::StatusOr<PlanView> WaitForDraft(const std::string& plan, Invocation& invoc
                           return StandingOf(view) != Standing::kDrafting;
                         }};
   options.on_event = [&output](const events::v1::Event& event) {
-    const std::string line = EventLine(event, {.zone = absl::LocalTimeZone(),
-                                               .colour = output.colour()});
+    const std::string line =
+        EventLine(event, {.zone = absl::LocalTimeZone(), .colour = output.colour()});
     if (!line.empty()) output.Progress(line);
   };
   return FollowPlan(invocation.connection(), invocation.clock(), options);
 }
 
-absl::StatusOr<ExitCode> ReportDraft(const Plan& plan, Output& output) {
-  if (plan.state() == Plan::STATE_FAILED) {
-    PrintPlan(plan, output);
-    output.Progress(absl::StrCat(output.Painted(Tone::kBad, "error:"),
-                                 " no plan could be drafted: ", OneLine(plan.failure())));
-    return ExitCode::kFailed;
-  }
+// The planner says why with the reason code first: "ROUTE_MISSING: no route ...".
+void ExplainFailure(const Plan& plan, Output& output) {
+  const std::string reason = plan.failure().substr(0, plan.failure().find(':'));
+  output.Hint(HintFor(base::Error(absl::StatusCode::kFailedPrecondition, reason, "")));
+}
+
+ExitCode ReportDraft(const PlanView& view, Output& output) {
+  const Plan& plan = view.plan;
   PrintPlan(plan, output);
-  if (plan.state() == Plan::STATE_PROPOSED) {
+  if (StandingOf(view) == Standing::kProposed) {
     const std::string id = LastId(plan.name());
     output.Progress(absl::StrCat(plan.tasks_size(), " tasks, at most ",
                                  MoneyText(plan.estimate_usd_nanos()),
                                  ". Look at it: slipway show ", id, "; then slipway approve ", id));
+    return ExitCode::kOk;
   }
-  return ExitCode::kOk;
+  const bool failed = plan.state() == Plan::STATE_FAILED;
+  output.Progress(absl::StrCat(output.Painted(Tone::kBad, failed ? "error:" : "waiting:"), " ",
+                               failed ? "no plan could be drafted: " : "",
+                               OneLine(plan.failure())));
+  ExplainFailure(plan, output);
+  return failed ? ExitCode::kFailed : ExitCode::kWaitsForPerson;
 }
 
 absl::StatusOr<ExitCode> CreatePlan(const PlanOptions& options, Invocation& invocation) {
@@ -88,15 +96,15 @@ absl::StatusOr<ExitCode> CreatePlan(const PlanOptions& options, Invocation& invo
   if (options.rigor == "standard") request.set_rigor(planner::v1::RIGOR_STANDARD);
   if (options.rigor == "thorough") request.set_rigor(planner::v1::RIGOR_THOROUGH);
   Connection& connection = invocation.connection();
-  ASSIGN_OR_RETURN(const auto response,
-                   connection.Call(connection.planner(),
-                                   &PlannerService::StubInterface::CreatePlan, request));
+  ASSIGN_OR_RETURN(
+      const auto response,
+      connection.Call(connection.planner(), &PlannerService::StubInterface::CreatePlan, request));
   if (!options.wait) {
     PrintPlan(response.plan(), invocation.output());
     return ExitCode::kOk;
   }
   ASSIGN_OR_RETURN(const PlanView view, WaitForDraft(response.plan().name(), invocation));
-  return ReportDraft(view.plan, invocation.output());
+  return ReportDraft(view, invocation.output());
 }
 
 void FillList(const std::string& text, planner::v1::StringList& list) {
@@ -137,9 +145,9 @@ absl::StatusOr<ExitCode> EditPlan(const EditOptions& options, Invocation& invoca
   Connection& connection = invocation.connection();
   ASSIGN_OR_RETURN(const Plan before, GetPlan(connection, request.name()));
   request.set_version(before.version());
-  ASSIGN_OR_RETURN(const auto response,
-                   connection.Call(connection.planner(),
-                                   &PlannerService::StubInterface::EditPlan, request));
+  ASSIGN_OR_RETURN(
+      const auto response,
+      connection.Call(connection.planner(), &PlannerService::StubInterface::EditPlan, request));
   if (invocation.output().json()) {
     invocation.output().Json(response.plan());
     return ExitCode::kOk;
@@ -147,9 +155,9 @@ absl::StatusOr<ExitCode> EditPlan(const EditOptions& options, Invocation& invoca
   planner::v1::DiffPlanRequest diff;
   diff.set_name(request.name());
   diff.set_from_version(before.version());
-  ASSIGN_OR_RETURN(const auto changes,
-                   connection.Call(connection.planner(),
-                                   &PlannerService::StubInterface::DiffPlan, diff));
+  ASSIGN_OR_RETURN(
+      const auto changes,
+      connection.Call(connection.planner(), &PlannerService::StubInterface::DiffPlan, diff));
   invocation.output().Line(
       absl::StrCat("version ", before.version(), " -> ", response.plan().version()));
   for (const std::string& change : changes.changes()) {
@@ -164,9 +172,9 @@ absl::StatusOr<ExitCode> ApprovePlan(const NamedOptions& options, Invocation& in
   Connection& connection = invocation.connection();
   ASSIGN_OR_RETURN(const Plan plan, GetPlan(connection, request.name()));
   request.set_version(plan.version());
-  ASSIGN_OR_RETURN(const auto response,
-                   connection.Call(connection.planner(),
-                                   &PlannerService::StubInterface::ApprovePlan, request));
+  ASSIGN_OR_RETURN(
+      const auto response,
+      connection.Call(connection.planner(), &PlannerService::StubInterface::ApprovePlan, request));
   PrintPlan(response.plan(), invocation.output());
   return ExitCode::kOk;
 }
@@ -176,9 +184,9 @@ absl::StatusOr<ExitCode> RejectPlan(const NamedOptions& options, Invocation& inv
   ASSIGN_OR_RETURN(*request.mutable_name(), invocation.names().Plan(options.plan));
   request.set_reason(options.reason);
   Connection& connection = invocation.connection();
-  ASSIGN_OR_RETURN(const auto response,
-                   connection.Call(connection.planner(),
-                                   &PlannerService::StubInterface::RejectPlan, request));
+  ASSIGN_OR_RETURN(
+      const auto response,
+      connection.Call(connection.planner(), &PlannerService::StubInterface::RejectPlan, request));
   PrintPlan(response.plan(), invocation.output());
   return ExitCode::kOk;
 }
@@ -194,9 +202,9 @@ absl::StatusOr<ExitCode> CancelRun(const NamedOptions& options, Invocation& invo
   if (invocation.output().json()) {
     invocation.output().Json(response.run());
   } else {
-    invocation.output().Line(absl::StrCat(
-        response.run().plan(), "  ",
-        StateText(dispatcher::v1::Run::State_Name(response.run().state()))));
+    invocation.output().Line(
+        absl::StrCat(response.run().plan(), "  ",
+                     StateText(dispatcher::v1::Run::State_Name(response.run().state()))));
   }
   return ExitCode::kOk;
 }
@@ -204,11 +212,9 @@ absl::StatusOr<ExitCode> CancelRun(const NamedOptions& options, Invocation& invo
 void AddPlan(CommandSet& commands) {
   const auto options = std::make_shared<PlanOptions>();
   CLI::App& command = commands.Add(
-      "plan", "Turn a spec into a plan", Connected([options](Invocation& invocation) {
-        return CreatePlan(*options, invocation);
-      }));
-  command.add_option("SPEC", options->spec, "File with the spec; - for standard input")
-      ->required();
+      "plan", "Turn a spec into a plan",
+      Connected([options](Invocation& invocation) { return CreatePlan(*options, invocation); }));
+  command.add_option("SPEC", options->spec, "File with the spec; - for standard input")->required();
   command.add_option("--title", options->title, "What to call the plan");
   command.add_option("--rigor", options->rigor, "How much structure")
       ->check(CLI::IsMember({"quick", "standard", "thorough"}));

@@ -45,8 +45,7 @@ absl::Status SetMonthLimit(const std::string& scope, int64_t limit, Connection& 
   budget.set_window(ledger::v1::WINDOW_MONTH);
   budget.set_limit(limit);
   request.set_request_id(base::RandomIds().NewId("cli"));
-  return connection
-      .Call(connection.ledger(), &LedgerService::StubInterface::SetBudget, request)
+  return connection.Call(connection.ledger(), &LedgerService::StubInterface::SetBudget, request)
       .status();
 }
 
@@ -62,8 +61,8 @@ void PrintProject(const Project& project, Output& output) {
   for (const common::v1::Validator& validator : policy.validators()) {
     table.Add({"validator", ValidatorText(validator)});
   }
-  table.Add({"critic", policy.review().critic_role().empty() ? "none"
-                                                             : policy.review().critic_role()});
+  table.Add(
+      {"critic", policy.review().critic_role().empty() ? "none" : policy.review().critic_role()});
   const std::string mode = common::v1::IntegrationPolicy::Mode_Name(policy.integration().mode());
   table.Add({"integration", StateText(mode.substr(mode.find('_') + 1))});
   table.Add({"state", StateText(Project::State_Name(project.state()))});
@@ -96,10 +95,9 @@ absl::StatusOr<ExitCode> Init(const InitOptions& options, Invocation& invocation
 absl::StatusOr<ExitCode> ListProjects(Invocation& invocation) {
   Connection& connection = invocation.connection();
   Output& output = invocation.output();
-  ASSIGN_OR_RETURN(const auto list,
-                   AllPages(connection, connection.planner(),
-                            &PlannerService::StubInterface::ListProjects, {},
-                            [](auto& page) { return page.mutable_projects(); }));
+  ASSIGN_OR_RETURN(const auto list, AllPages(connection, connection.planner(),
+                                             &PlannerService::StubInterface::ListProjects, {},
+                                             [](auto& page) { return page.mutable_projects(); }));
   if (output.json()) {
     output.Json(list);
     return ExitCode::kOk;

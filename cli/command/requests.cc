@@ -26,18 +26,18 @@ constexpr size_t kInputBytesMax = 8 << 20;  // Above what any service takes.
 absl::StatusOr<planner::v1::Plan> GetPlan(Connection& connection, const std::string& name) {
   planner::v1::GetPlanRequest request;
   request.set_name(name);
-  ASSIGN_OR_RETURN(const auto response,
-                   connection.Call(connection.planner(), &PlannerService::StubInterface::GetPlan,
-                                   request));
+  ASSIGN_OR_RETURN(
+      const auto response,
+      connection.Call(connection.planner(), &PlannerService::StubInterface::GetPlan, request));
   return response.plan();
 }
 
 absl::StatusOr<planner::v1::Project> GetProject(Connection& connection, const std::string& name) {
   planner::v1::GetProjectRequest request;
   request.set_name(name);
-  ASSIGN_OR_RETURN(const auto response,
-                   connection.Call(connection.planner(),
-                                   &PlannerService::StubInterface::GetProject, request));
+  ASSIGN_OR_RETURN(
+      const auto response,
+      connection.Call(connection.planner(), &PlannerService::StubInterface::GetProject, request));
   return response.project();
 }
 

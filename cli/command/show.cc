@@ -23,6 +23,9 @@ using planner::v1::Plan;
 using repository::v1::RepositoryService;
 using reviewer::v1::ReviewerService;
 
+// The log has the whole story.
+constexpr int kWhyWidthMax = 160;
+
 struct ShowOptions {
   std::string name;
   bool spec = false;
@@ -58,12 +61,8 @@ void ShowRequirements(const Plan& plan, Output& output) {
 }
 
 void ShowPlanTasks(const PlanView& view, Output& output) {
-  TextTable table({{"TASK"},
-                   {"ROLE"},
-                   {"AFTER"},
-                   {"PATHS"},
-                   {"AT MOST", TextTable::Align::kRight},
-                   {"TITLE"}});
+  TextTable table(
+      {{"TASK"}, {"ROLE"}, {"AFTER"}, {"PATHS"}, {"AT MOST", TextTable::Align::kRight}, {"TITLE"}});
   for (const planner::v1::PlanTask& task : view.plan.tasks()) {
     table.Add({task.id(), task.role(), absl::StrJoin(task.depends_on(), ", "),
                absl::StrJoin(task.allowed_paths(), ", "), MoneyText(task.estimate_usd_nanos()),
@@ -81,14 +80,14 @@ void ShowPlan(const PlanView& view, bool spec, base::Clock& clock, Output& outpu
     output.Line(line);
   }
   output.Line("");
-  output.Line(absl::StrCat("version ", plan.version(),
-                           plan.approved_version() > 0
-                               ? absl::StrCat(", version ", plan.approved_version(),
-                                              " approved by ", plan.approver())
-                               : "",
-                           ", branch ", plan.branch().empty() ? "-" : plan.branch(),
-                           ", at most ", MoneyText(plan.estimate_usd_nanos()), " and about ",
-                           DurationText(ToDuration(plan.estimate_duration()))));
+  output.Line(absl::StrCat(
+      "version ", plan.version(),
+      plan.approved_version() > 0
+          ? absl::StrCat(", version ", plan.approved_version(), " approved by ", plan.approver())
+          : "",
+      ", branch ", plan.branch().empty() ? "-" : plan.branch(), ", at most ",
+      MoneyText(plan.estimate_usd_nanos()), " and about ",
+      DurationText(ToDuration(plan.estimate_duration()))));
   if (!plan.failure().empty()) {
     output.Line(output.Painted(Tone::kBad, OneLine(plan.failure())));
   }
@@ -123,15 +122,16 @@ void ShowTask(const Task& task, const dispatcher::v1::ListAttemptsResponse& atte
   TextTable table({{"ATTEMPT"}, {"KIND"}, {"STATE"}, {"HOST"}, {"STARTED"}, {"TOOK"}, {"WHY"}});
   for (const Attempt& attempt : attempts.attempts()) {
     const std::string attempt_state = Attempt::State_Name(attempt.state());
-    const absl::Time end =
-        attempt.has_end_time() ? ToTime(attempt.end_time()) : clock.Now();
-    table.Add({absl::StrCat(LastId(task.name()), "@", LastId(attempt.name())),
-               attempt.kind() == Attempt::KIND_VALIDATE ? "validate" : "work",
-               Cell(StateText(attempt_state), ToneOfState(attempt_state)), LastId(attempt.host()),
-               RelativeText(ToTime(attempt.start_time()), clock.Now()),
-               DurationText(end - ToTime(attempt.start_time())),
-               absl::StrCat(attempt.reason(), attempt.detail().empty() ? "" : ": ",
-                            attempt.detail())});
+    const absl::Time end = attempt.has_end_time() ? ToTime(attempt.end_time()) : clock.Now();
+    table.Add(
+        {absl::StrCat(LastId(task.name()), "@", LastId(attempt.name())),
+         attempt.kind() == Attempt::KIND_VALIDATE ? "validate" : "work",
+         Cell(StateText(attempt_state), ToneOfState(attempt_state)), LastId(attempt.host()),
+         RelativeText(ToTime(attempt.start_time()), clock.Now()),
+         DurationText(end - ToTime(attempt.start_time())),
+         FitToWidth(OneLine(absl::StrCat(attempt.reason(), attempt.detail().empty() ? "" : ": ",
+                                         attempt.detail())),
+                    kWhyWidthMax)});
   }
   output.Table(table);
   if (review == nullptr) return;
@@ -145,8 +145,8 @@ void ShowTask(const Task& task, const dispatcher::v1::ListAttemptsResponse& atte
                                evidence.passed() ? "passed" : "failed"));
     }
     if (step.has_verdict() && !step.verdict().summary().empty()) {
-      output.Line(absl::StrCat("  @", LastId(step.attempt()), " verdict: ",
-                               OneLine(step.verdict().summary())));
+      output.Line(absl::StrCat("  @", LastId(step.attempt()),
+                               " verdict: ", OneLine(step.verdict().summary())));
     }
   }
 }
@@ -163,8 +163,8 @@ absl::StatusOr<ExitCode> ShowOneTask(const std::string& name, Invocation& invoca
   }
   reviewer::v1::GetReviewRequest request;
   request.set_task(name);
-  const absl::StatusOr<reviewer::v1::GetReviewResponse> review = connection.Call(
-      connection.reviewer(), &ReviewerService::StubInterface::GetReview, request);
+  const absl::StatusOr<reviewer::v1::GetReviewResponse> review =
+      connection.Call(connection.reviewer(), &ReviewerService::StubInterface::GetReview, request);
   ShowTask(task, attempts, review.ok() ? &*review : nullptr, invocation.clock(), output);
   return ExitCode::kOk;
 }
@@ -216,8 +216,8 @@ absl::StatusOr<ExitCode> Diff(const ShowOptions& options, Invocation& invocation
   if (!output.colour()) {
     output.Print(PlainText(response.text()));
   } else {
-    for (const std::string& line : std::vector<std::string>(
-             absl::StrSplit(PlainText(response.text()), '\n'))) {
+    for (const std::string& line :
+         std::vector<std::string>(absl::StrSplit(PlainText(response.text()), '\n'))) {
       output.Line(output.Painted(ToneOfDiffLine(line), line));
     }
   }
@@ -230,16 +230,15 @@ absl::StatusOr<ExitCode> Diff(const ShowOptions& options, Invocation& invocation
 void AddShowCommands(CommandSet& commands) {
   const auto show = std::make_shared<ShowOptions>();
   CLI::App& show_command =
-      commands.Add("show", "Show a plan or a task", Connected([show](Invocation& invocation) {
-                     return Show(*show, invocation);
-                   }));
+      commands.Add("show", "Show a plan or a task",
+                   Connected([show](Invocation& invocation) { return Show(*show, invocation); }));
   show_command.add_option("NAME", show->name, "A plan or a task")->required();
   show_command.add_flag("--spec", show->spec, "Also the spec of the plan");
 
   const auto diff = std::make_shared<ShowOptions>();
-  CLI::App& diff_command = commands.Add(
-      "diff", "Show what a plan, a task or an attempt changed",
-      Connected([diff](Invocation& invocation) { return Diff(*diff, invocation); }));
+  CLI::App& diff_command =
+      commands.Add("diff", "Show what a plan, a task or an attempt changed",
+                   Connected([diff](Invocation& invocation) { return Diff(*diff, invocation); }));
   diff_command.add_option("NAME", diff->name, "A plan, a task or an attempt")->required();
 }
 

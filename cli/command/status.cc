@@ -44,12 +44,11 @@ absl::StatusOr<planner::v1::ListPlansResponse> RecentPlans(Invocation& invocatio
 void PrintServices(const gateway::v1::GetStatusResponse& status, Output& output) {
   std::string line = absl::StrCat("Slipway ", status.version(), ": ");
   for (const auto& service : status.services()) {
-    absl::StrAppend(&line,
-                    output.Painted(service.serving() ? Tone::kGood : Tone::kBad,
-                                   absl::StrCat(service.serving() ? "✔ " : "✘ ", service.name())),
-                    service.problem().empty() ? "" : absl::StrCat(" (", OneLine(service.problem()),
-                                                                  ")"),
-                    "  ");
+    absl::StrAppend(
+        &line,
+        output.Painted(service.serving() ? Tone::kGood : Tone::kBad,
+                       absl::StrCat(service.serving() ? "✔ " : "✘ ", service.name())),
+        service.problem().empty() ? "" : absl::StrCat(" (", OneLine(service.problem()), ")"), "  ");
   }
   output.Line(line.substr(0, line.find_last_not_of(' ') + 1));
 }
@@ -72,14 +71,15 @@ void PrintPlans(const planner::v1::ListPlansResponse& plans, base::Clock& clock,
 absl::StatusOr<ExitCode> Status(Invocation& invocation) {
   Connection& connection = invocation.connection();
   Output& output = invocation.output();
-  ASSIGN_OR_RETURN(const auto status,
-                   connection.Call(connection.gateway(),
-                                   &GatewayService::StubInterface::GetStatus, {}));
+  ASSIGN_OR_RETURN(
+      const auto status,
+      connection.Call(connection.gateway(), &GatewayService::StubInterface::GetStatus, {}));
   ASSIGN_OR_RETURN(const auto plans, RecentPlans(invocation));
   ASSIGN_OR_RETURN(const auto checkpoints, ListCheckpoints(connection, "", false));
   if (output.json()) {
-    output.Line(absl::StrCat("{\"status\":", JsonText(status), ",", JsonText(plans).substr(1, JsonText(plans).size() - 2),
-                             ",", JsonText(checkpoints).substr(1)));
+    output.Line(absl::StrCat("{\"status\":", JsonText(status), ",",
+                             JsonText(plans).substr(1, JsonText(plans).size() - 2), ",",
+                             JsonText(checkpoints).substr(1)));
     return ExitCode::kOk;
   }
   PrintServices(status, output);
@@ -87,9 +87,9 @@ absl::StatusOr<ExitCode> Status(Invocation& invocation) {
   PrintPlans(plans, invocation.clock(), output);
   if (!checkpoints.checkpoints().empty()) {
     output.Line("");
-    output.Line(output.Painted(Tone::kWarning,
-                               absl::StrCat(checkpoints.checkpoints_size(),
-                                            " open questions: slipway checkpoints")));
+    output.Line(output.Painted(
+        Tone::kWarning,
+        absl::StrCat(checkpoints.checkpoints_size(), " open questions: slipway checkpoints")));
   }
   return ExitCode::kOk;
 }
@@ -97,9 +97,9 @@ absl::StatusOr<ExitCode> Status(Invocation& invocation) {
 absl::StatusOr<ExitCode> Hosts(Invocation& invocation) {
   Connection& connection = invocation.connection();
   Output& output = invocation.output();
-  ASSIGN_OR_RETURN(const auto hosts,
-                   connection.Call(connection.dispatcher(),
-                                   &DispatcherService::StubInterface::ListHosts, {}));
+  ASSIGN_OR_RETURN(
+      const auto hosts,
+      connection.Call(connection.dispatcher(), &DispatcherService::StubInterface::ListHosts, {}));
   if (output.json()) {
     output.Json(hosts);
     return ExitCode::kOk;
@@ -134,10 +134,9 @@ absl::StatusOr<ExitCode> Events(const EventsOptions& options, Invocation& invoca
   request.set_page_size(500);
   Connection& connection = invocation.connection();
   Output& output = invocation.output();
-  ASSIGN_OR_RETURN(const auto events,
-                   AllPages(connection, connection.events(),
-                            &EventLogService::StubInterface::ListEvents, request,
-                            [](auto& page) { return page.mutable_events(); }));
+  ASSIGN_OR_RETURN(const auto events, AllPages(connection, connection.events(),
+                                               &EventLogService::StubInterface::ListEvents, request,
+                                               [](auto& page) { return page.mutable_events(); }));
   const int first = std::max(0, events.events_size() - options.last);
   for (int i = first; i < events.events_size(); ++i) {
     if (output.json()) {

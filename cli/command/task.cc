@@ -5,9 +5,9 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "cli/client/plan_view.h"
 #include "cli/command/families.h"
 #include "cli/command/requests.h"
-#include "cli/client/plan_view.h"
 #include "cli/output/display_width.h"
 #include "cli/output/plan_tree.h"
 #include "cli/output/quantity_text.h"
@@ -49,9 +49,8 @@ size_t WholeCharacters(const std::string& text) {
     const auto byte = static_cast<unsigned char>(text[end - 1]);
     if (byte < 0x80) return text.size();
     --end;
-    if (byte >= 0xC0) return end + (byte >= 0xF0 ? 4u : byte >= 0xE0 ? 3u : 2u) <= text.size()
-                                 ? text.size()
-                                 : end;
+    if (byte >= 0xC0)
+      return end + (byte >= 0xF0 ? 4u : byte >= 0xE0 ? 3u : 2u) <= text.size() ? text.size() : end;
   }
   return text.size();
 }
@@ -85,8 +84,8 @@ absl::StatusOr<ExitCode> Logs(const LogsOptions& options, Invocation& invocation
 void PrintTask(const Task& task, Output& output) {
   if (output.json()) return output.Json(task);
   const std::string state = Task::State_Name(task.state());
-  output.Line(absl::StrCat(task.name(), "  ",
-                           output.Painted(ToneOfState(state), StateText(state))));
+  output.Line(
+      absl::StrCat(task.name(), "  ", output.Painted(ToneOfState(state), StateText(state))));
 }
 
 absl::StatusOr<ExitCode> Retry(const RetryOptions& options, Invocation& invocation) {
@@ -112,8 +111,7 @@ absl::StatusOr<ExitCode> Checkpoints(const CheckpointsOptions& options, Invocati
     ASSIGN_OR_RETURN(plan, invocation.names().Plan(options.plan));
   }
   Output& output = invocation.output();
-  ASSIGN_OR_RETURN(const auto list,
-                   ListCheckpoints(invocation.connection(), plan, options.all));
+  ASSIGN_OR_RETURN(const auto list, ListCheckpoints(invocation.connection(), plan, options.all));
   if (output.json()) {
     output.Json(list);
     return ExitCode::kOk;
@@ -155,8 +153,7 @@ absl::StatusOr<ExitCode> Resolve(const ResolveOptions& options, Invocation& invo
   Connection& connection = invocation.connection();
   ASSIGN_OR_RETURN(const auto response,
                    connection.Call(connection.dispatcher(),
-                                   &DispatcherService::StubInterface::ResolveCheckpoint,
-                                   request));
+                                   &DispatcherService::StubInterface::ResolveCheckpoint, request));
   if (invocation.output().json()) {
     invocation.output().Json(response);
   } else {
@@ -167,9 +164,9 @@ absl::StatusOr<ExitCode> Resolve(const ResolveOptions& options, Invocation& invo
 
 void AddLogsAndRetry(CommandSet& commands) {
   const auto logs = std::make_shared<LogsOptions>();
-  CLI::App& logs_command = commands.Add(
-      "logs", "Print the log of an attempt",
-      Connected([logs](Invocation& invocation) { return Logs(*logs, invocation); }));
+  CLI::App& logs_command =
+      commands.Add("logs", "Print the log of an attempt",
+                   Connected([logs](Invocation& invocation) { return Logs(*logs, invocation); }));
   logs_command.add_option("NAME", logs->name, "TASK@NUMBER, or a task: its newest attempt")
       ->required();
   logs_command.add_flag("--follow,-f", logs->follow, "Go on until the attempt ends");
@@ -188,11 +185,10 @@ void AddTaskCommands(CommandSet& commands) {
   AddLogsAndRetry(commands);
 
   const auto checkpoints = std::make_shared<CheckpointsOptions>();
-  CLI::App& checkpoints_command = commands.Add(
-      "checkpoints", "List what a person must decide",
-      Connected([checkpoints](Invocation& invocation) {
-        return Checkpoints(*checkpoints, invocation);
-      }));
+  CLI::App& checkpoints_command = commands.Add("checkpoints", "List what a person must decide",
+                                               Connected([checkpoints](Invocation& invocation) {
+                                                 return Checkpoints(*checkpoints, invocation);
+                                               }));
   checkpoints_command.add_option("PLAN", checkpoints->plan, "Only of this plan");
   checkpoints_command.add_flag("--all", checkpoints->all, "Also those that are decided");
 
@@ -202,8 +198,7 @@ void AddTaskCommands(CommandSet& commands) {
       Connected([resolve](Invocation& invocation) { return Resolve(*resolve, invocation); }));
   resolve_command.add_option("CHECKPOINT", resolve->checkpoint, "Its id, or the task that waits")
       ->required();
-  resolve_command
-      .add_option("--decision", resolve->decision, "retry, skip, fail, edit or accept")
+  resolve_command.add_option("--decision", resolve->decision, "retry, skip, fail, edit or accept")
       ->required()
       ->check(CLI::IsMember({"retry", "skip", "fail", "edit", "accept"}));
   resolve_command.add_option("--guidance", resolve->guidance,

@@ -39,9 +39,9 @@ absl::StatusOr<ExitCode> CreateToken(const TokenOptions& options, Invocation& in
   }
   Connection& connection = invocation.connection();
   Output& output = invocation.output();
-  ASSIGN_OR_RETURN(const auto response,
-                   connection.Call(connection.gateway(),
-                                   &GatewayService::StubInterface::CreateToken, request));
+  ASSIGN_OR_RETURN(
+      const auto response,
+      connection.Call(connection.gateway(), &GatewayService::StubInterface::CreateToken, request));
   if (output.json()) {
     output.Json(response);
     return ExitCode::kOk;
@@ -55,10 +55,9 @@ absl::StatusOr<ExitCode> CreateToken(const TokenOptions& options, Invocation& in
 absl::StatusOr<ExitCode> ListTokens(Invocation& invocation) {
   Connection& connection = invocation.connection();
   Output& output = invocation.output();
-  ASSIGN_OR_RETURN(const auto list,
-                   AllPages(connection, connection.gateway(),
-                            &GatewayService::StubInterface::ListTokens, {},
-                            [](auto& page) { return page.mutable_tokens(); }));
+  ASSIGN_OR_RETURN(const auto list, AllPages(connection, connection.gateway(),
+                                             &GatewayService::StubInterface::ListTokens, {},
+                                             [](auto& page) { return page.mutable_tokens(); }));
   if (output.json()) {
     output.Json(list);
     return ExitCode::kOk;
@@ -82,10 +81,9 @@ absl::StatusOr<ExitCode> RevokeToken(const TokenOptions& options, Invocation& in
   request.set_name(options.name.rfind("tokens/", 0) == 0 ? options.name
                                                          : absl::StrCat("tokens/", options.name));
   Connection& connection = invocation.connection();
-  RETURN_IF_ERROR(connection
-                      .Call(connection.gateway(), &GatewayService::StubInterface::RevokeToken,
-                            request)
-                      .status());
+  RETURN_IF_ERROR(
+      connection.Call(connection.gateway(), &GatewayService::StubInterface::RevokeToken, request)
+          .status());
   invocation.output().Progress(absl::StrCat("revoked ", request.name()));
   return ExitCode::kOk;
 }

@@ -91,8 +91,8 @@ absl::Status HoldSuite(SuiteOptions options, Invocation& invocation,
 // In the process of its own: what it prints at its start goes to the parent.
 int HoldDetached(const SuiteOptions& options, Invocation& invocation, StartReport& report) {
   std::ostringstream text;
-  Output output(text, text, {.format = invocation.output().json() ? Format::kJson
-                                                                  : Format::kTable});
+  Output output(text, text,
+                {.format = invocation.output().json() ? Format::kJson : Format::kTable});
   const absl::Status status =
       HoldSuite(options, invocation, [&](const Suite& suite, absl::Duration took) {
         Announce(suite, took, output);
@@ -108,17 +108,16 @@ absl::StatusOr<ExitCode> Up(const UpOptions& options, Invocation& invocation) {
   ASSIGN_OR_RETURN(SuiteOptions suite, SuiteOptionsOf(options, invocation));
   if (options.detach) {
     RETURN_IF_ERROR(PrepareDataDirectory(suite.data));
-    const DetachedStart start =
-        RunDetached(suite.data.Log("up"), [&](StartReport& report) {
-          return HoldDetached(suite, invocation, report);
-        });
+    const DetachedStart start = RunDetached(suite.data.Log("up"), [&](StartReport& report) {
+      return HoldDetached(suite, invocation, report);
+    });
     invocation.output().Print(start.output);
     return static_cast<ExitCode>(start.exit_code);
   }
-  RETURN_IF_ERROR(HoldSuite(std::move(suite), invocation,
-                            [&](const Suite& ready, absl::Duration took) {
-                              Announce(ready, took, invocation.output());
-                            }));
+  RETURN_IF_ERROR(
+      HoldSuite(std::move(suite), invocation, [&](const Suite& ready, absl::Duration took) {
+        Announce(ready, took, invocation.output());
+      }));
   return ExitCode::kOk;
 }
 
@@ -159,9 +158,9 @@ absl::StatusOr<ExitCode> Down(const DownOptions& options, Invocation& invocation
 
 void AddUpCommands(CommandSet& commands) {
   const auto up = std::make_shared<UpOptions>();
-  CLI::App& up_command = commands.Add(
-      "up", "Start the suite in the data directory and keep it running",
-      [up](Invocation& invocation) { return Up(*up, invocation); });
+  CLI::App& up_command =
+      commands.Add("up", "Start the suite in the data directory and keep it running",
+                   [up](Invocation& invocation) { return Up(*up, invocation); });
   up_command.add_flag("--detach,-d", up->detach, "Return when it is ready");
   up_command.add_option("--port", up->port, "Port of the page on 127.0.0.1; 0 for any")
       ->check(CLI::Range(0, 65'535));

@@ -105,10 +105,10 @@ std::vector<Validator> DetectValidators(const std::string& directory) {
     found.push_back(Make("pytest", {"python3", "-m", "pytest", "-q"}, "pytest"));
   } else if (HasPythonTests(directory)) {
     // Looks into packages below the directory, so tests/ needs its __init__.py.
-    found.push_back(Exists(directory, "tests/__init__.py") || !Exists(directory, "tests")
-                        ? Make("unittest", {"python3", "-m", "unittest", "-q"}, "")
-                        : Make("unittest",
-                               {"python3", "-m", "unittest", "discover", "-q", "-s", "tests"}, ""));
+    found.push_back(
+        Exists(directory, "tests/__init__.py") || !Exists(directory, "tests")
+            ? Make("unittest", {"python3", "-m", "unittest", "-q"}, "")
+            : Make("unittest", {"python3", "-m", "unittest", "discover", "-q", "-s", "tests"}, ""));
   }
   if (Exists(directory, "CMakeLists.txt") &&
       (Mentions(directory, "CMakeLists.txt", "enable_testing") ||

@@ -35,9 +35,9 @@ Sentence StateSentence(const Changed& changed, const std::string& reasons) {
 Sentence TaskSentence(const EventPayload& payload) {
   switch (payload.payload_case()) {
     case EventPayload::kTaskStateChanged:
-      return StateSentence(payload.task_state_changed(),
-                           Reasons(payload.task_state_changed().reason(),
-                                   payload.task_state_changed().detail()));
+      return StateSentence(
+          payload.task_state_changed(),
+          Reasons(payload.task_state_changed().reason(), payload.task_state_changed().detail()));
     case EventPayload::kCheckpointOpened:
       return {absl::StrCat("? a person must decide (", payload.checkpoint_opened().reason(),
                            "): ", payload.checkpoint_opened().question()),
@@ -79,10 +79,10 @@ Sentence PlanSentence(const EventPayload& payload) {
       return {absl::StrCat("version ", payload.plan_revised().version(), " with ",
                            payload.plan_revised().tasks(), " tasks")};
     case EventPayload::kPlanReplyRejected:
-      return {absl::StrCat("the draft was not good", Reasons(payload.plan_reply_rejected().reason(),
-                                                              payload.plan_reply_rejected()
-                                                                  .detail())),
-              Tone::kWarning};
+      return {
+          absl::StrCat("the draft was not good", Reasons(payload.plan_reply_rejected().reason(),
+                                                         payload.plan_reply_rejected().detail())),
+          Tone::kWarning};
     case EventPayload::kRunStateChanged:
       return StateSentence(payload.run_state_changed(),
                            Reasons("", payload.run_state_changed().detail()));
@@ -161,8 +161,7 @@ std::string EventLine(const Event& event, const EventLineOptions& options) {
   std::string subject = SubjectOf(event, options.with_plan);
   subject.resize(std::max<size_t>(subject.size(), 16), ' ');
   return absl::StrCat(
-      Paint(Tone::kQuiet,
-            absl::FormatTime("%H:%M:%S", ToTime(event.append_time()), options.zone),
+      Paint(Tone::kQuiet, absl::FormatTime("%H:%M:%S", ToTime(event.append_time()), options.zone),
             options.colour),
       "  ", subject, "  ", Paint(sentence.tone, OneLine(sentence.text), options.colour));
 }

@@ -128,6 +128,7 @@ const std::map<absl::string_view, absl::string_view>& Hints() {
       {"RESUME_TOKEN_EXPIRED", "watch again without a resume token"},
       {"RESUME_TOKEN_FOREIGN", "watch again without a resume token"},
       {"RESUME_TOKEN_INVALID", "watch again without a resume token"},
+      {"BACKEND_UNAVAILABLE", "the service is started again by itself; slipway doctor says more"},
       {"SERVICE_UNAVAILABLE", "it is being restarted; slipway doctor says more"},
       {"SHUTTING_DOWN", "the suite is being stopped; slipway up starts it again"},
       {"QUEUE_FULL", "too much at once: try again in a moment"},

@@ -8,9 +8,7 @@ namespace {
 constexpr char kClearLine[] = "\x1b[2K";
 constexpr char kClearBelow[] = "\x1b[J";
 
-std::string CursorUp(size_t lines) {
-  return lines == 0 ? "" : absl::StrCat("\x1b[", lines, "A\r");
-}
+std::string CursorUp(size_t lines) { return lines == 0 ? "" : absl::StrCat("\x1b[", lines, "A\r"); }
 
 }  // namespace
 

@@ -47,6 +47,10 @@ void Output::Json(const google::protobuf::Message& message) { Line(JsonText(mess
 
 void Output::Progress(absl::string_view text) { progress_ << text << "\n" << std::flush; }
 
+void Output::Hint(absl::string_view text) {
+  if (!text.empty()) Progress(absl::StrCat(Painted(Tone::kActive, "hint:"), " ", text));
+}
+
 std::string Output::Painted(Tone tone, absl::string_view text) const {
   return Paint(tone, text, colour());
 }
@@ -59,8 +63,7 @@ ExitCode Output::Fail(const absl::Status& status) {
   const std::string reason = base::ReasonOf(status);
   Progress(absl::StrCat(Painted(Tone::kBad, "error:"), " ", OneLine(status.message()),
                         reason.empty() ? "" : absl::StrCat(" [", reason, "]")));
-  const std::string hint = HintFor(status);
-  if (!hint.empty()) Progress(absl::StrCat(Painted(Tone::kActive, "hint:"), " ", hint));
+  Hint(HintFor(status));
   return ExitCodeOf(status);
 }
 

@@ -53,6 +53,9 @@ class Output final {
   // A line about what is going on; never part of the result.
   void Progress(absl::string_view text);
 
+  // A line that says what to do next, if there is something.
+  void Hint(absl::string_view text);
+
   // `text` in the colour of `tone` where colours are shown.
   std::string Painted(Tone tone, absl::string_view text) const;
 

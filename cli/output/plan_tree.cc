@@ -84,8 +84,9 @@ Row RowOf(const Task& task, const PlanView& view, const TreeOptions& options) {
           .ended = Ended(task.state())};
   int retries = 0;
   for (const auto& [kind, count] : task.retries()) retries += count;
-  if (retries > 0) absl::StrAppend(&row.facts, retries == 1 ? ", 1 retry" : ", ",
-                                   retries == 1 ? "" : absl::StrCat(retries, " retries"));
+  if (retries > 0)
+    absl::StrAppend(&row.facts, retries == 1 ? ", 1 retry" : ", ",
+                    retries == 1 ? "" : absl::StrCat(retries, " retries"));
   return row;
 }
 
@@ -118,10 +119,9 @@ std::string StateOf(const PlanView& view) {
 
 std::string HeadOf(const PlanView& view, const TreeOptions& options) {
   const std::string state = StateOf(view);
-  std::vector<std::string> facts = {Paint(ToneOfState(state),
-                                          state == "NEEDS_HUMAN" ? "waits for you"
-                                                                 : StateText(state),
-                                          options.colour)};
+  std::vector<std::string> facts = {
+      Paint(ToneOfState(state), state == "NEEDS_HUMAN" ? "waits for you" : StateText(state),
+            options.colour)};
   if (!view.tasks.empty()) {
     const auto merged = std::count_if(view.tasks.begin(), view.tasks.end(), [](const Task& task) {
       return task.state() == Task::STATE_MERGED;
@@ -130,8 +130,7 @@ std::string HeadOf(const PlanView& view, const TreeOptions& options) {
   }
   facts.push_back(MoneyText(view.TotalCost()));
   if (view.run.has_value() && view.run->has_start_time()) {
-    const absl::Time end =
-        view.run->has_end_time() ? ToTime(view.run->end_time()) : options.now;
+    const absl::Time end = view.run->has_end_time() ? ToTime(view.run->end_time()) : options.now;
     facts.push_back(DurationText(end - ToTime(view.run->start_time())));
   }
   const std::string title = FitToWidth(OneLine(view.plan.title()), 60);
@@ -164,9 +163,8 @@ Widths WidthsOf(const std::vector<Row>& rows) {
 }
 
 std::string LineOf(const Row& row, const Widths& widths, bool last, const TreeOptions& options) {
-  const std::string before =
-      absl::StrCat(Pad(row.id, widths.id), "  ", Pad(FitToWidth(row.title, widths.title),
-                                                     widths.title), "  ");
+  const std::string before = absl::StrCat(
+      Pad(row.id, widths.id), "  ", Pad(FitToWidth(row.title, widths.title), widths.title), "  ");
   const std::string state = Pad(StateText(row.state), widths.state);
   std::string after = absl::StrCat("  ", Pad(row.facts, widths.facts), "  ", row.detail);
   if (options.width > 0) {
@@ -203,8 +201,8 @@ std::vector<std::string> RenderPlanTree(const PlanView& view, const TreeOptions&
     lines.push_back(LineOf(rows[i], widths, i + 1 == rows.size() && hidden == 0, options));
   }
   if (hidden > 0) {
-    lines.push_back(Paint(Tone::kQuiet, absl::StrCat("└─ … and ", hidden, " more"),
-                          options.colour));
+    lines.push_back(
+        Paint(Tone::kQuiet, absl::StrCat("└─ … and ", hidden, " more"), options.colour));
   }
   return lines;
 }

@@ -17,8 +17,8 @@ std::string SymbolOfState(absl::string_view state);
 struct TreeOptions {
   absl::Time now;
   bool colour = false;
-  int width = 100;     // Lines are cut to fit; 0 means as long as they get.
-  int lines_max = 0;   // What is in motion is kept, ended tasks are summed up; 0 means no limit.
+  int width = 100;    // Lines are cut to fit; 0 means as long as they get.
+  int lines_max = 0;  // What is in motion is kept, ended tasks are summed up; 0 means no limit.
 };
 
 // A plan and its tasks as lines without line breaks: the plan, then one line for each task.

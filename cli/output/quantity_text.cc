@@ -63,8 +63,8 @@ std::string DurationText(absl::Duration duration) {
     return absl::StrCat(absl::ToInt64Milliseconds(duration), "ms");
   }
   if (duration < absl::Seconds(10)) {
-    return absl::StrFormat("%.1fs", absl::ToDoubleSeconds(absl::Trunc(
-                                        duration, absl::Milliseconds(100))));
+    return absl::StrFormat("%.1fs",
+                           absl::ToDoubleSeconds(absl::Trunc(duration, absl::Milliseconds(100))));
   }
   const int64_t seconds = absl::ToInt64Seconds(duration);
   if (seconds < 60) return absl::StrCat(seconds, "s");

@@ -53,8 +53,7 @@ void StartReport::Send(int exit_code, absl::string_view output) {
   close(std::exchange(fd_, -1));
 }
 
-DetachedStart RunDetached(const std::string& log_path,
-                          absl::FunctionRef<int(StartReport&)> child) {
+DetachedStart RunDetached(const std::string& log_path, absl::FunctionRef<int(StartReport&)> child) {
   int fds[2];
   if (pipe2(fds, O_CLOEXEC) != 0) return {.output = "error: pipe failed\n"};
   const pid_t pid = fork();
@@ -68,7 +67,8 @@ DetachedStart RunDetached(const std::string& log_path,
   close(fds[1]);
   const std::string text = ReadToEnd(fds[0]);
   close(fds[0]);
-  if (text.empty()) return {.output = "error: the suite ended while it started; see " + log_path + "\n"};
+  if (text.empty())
+    return {.output = "error: the suite ended while it started; see " + log_path + "\n"};
   return {.exit_code = text[0], .output = text.substr(1)};
 }
 

@@ -27,7 +27,6 @@ struct DetachedStart {
 // Goes on in a process of its own that has no terminal and logs to `log_path`, and waits until that
 // process says how its start went. Only `child` runs there; its value is the exit code of that
 // process. To be called before there are threads.
-DetachedStart RunDetached(const std::string& log_path,
-                          absl::FunctionRef<int(StartReport&)> child);
+DetachedStart RunDetached(const std::string& log_path, absl::FunctionRef<int(StartReport&)> child);
 
 }  // namespace slipway::cli

@@ -37,8 +37,7 @@ bool Serves(grpc::health::v1::Health::StubInterface& stub) {
   const absl::StatusOr<grpc::health::v1::HealthCheckResponse> response =
       rpc::CallUnary(stub, &grpc::health::v1::Health::StubInterface::Check, {},
                      {.timeout = kCheckTimeout, .wait_for_ready = true});
-  return response.ok() &&
-         response->status() == grpc::health::v1::HealthCheckResponse::SERVING;
+  return response.ok() && response->status() == grpc::health::v1::HealthCheckResponse::SERVING;
 }
 
 }  // namespace

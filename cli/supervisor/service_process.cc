@@ -83,8 +83,8 @@ bool ServiceProcess::RunOnce() {
     if (!process.ok()) state_.last_problem = std::string(process.status().message());
   }
   if (!process.ok()) {
-    const absl::Duration delay = std::max(restarts_.DelayAfter(absl::ZeroDuration()),
-                                          RestartPolicy::kFirstDelay);
+    const absl::Duration delay =
+        std::max(restarts_.DelayAfter(absl::ZeroDuration()), RestartPolicy::kFirstDelay);
     if (restarts_.short_runs() == 1) options_.report(process.status().message());
     WaitBeforeRestart(delay);
     return !stopping();
@@ -131,10 +131,9 @@ void ServiceProcess::RecordExit(const base::ProcessExit& exit, absl::Duration ra
   }
   const absl::Duration delay = restarts_.DelayAfter(ran);
   if (restarts_.LoopBegan()) {
-    options_.report(absl::StrCat(options_.name, " ends again and again (", problem,
-                                 "); it is tried every ",
-                                 absl::FormatDuration(RestartPolicy::kDelayMax), "; see ",
-                                 options_.log_path));
+    options_.report(
+        absl::StrCat(options_.name, " ends again and again (", problem, "); it is tried every ",
+                     absl::FormatDuration(RestartPolicy::kDelayMax), "; see ", options_.log_path));
   } else if (restarts_.short_runs() < RestartPolicy::kLoopLength) {
     options_.report(absl::StrCat(options_.name, " ", problem, "; starting it again"));
   }

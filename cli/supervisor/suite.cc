@@ -10,8 +10,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "cli/supervisor/loopback_port.h"
 #include "cli/supervisor/log_file.h"
+#include "cli/supervisor/loopback_port.h"
 #include "cli/supervisor/readiness.h"
 #include "cli/supervisor/workspace_place.h"
 #include "lib/base/error.h"
@@ -36,12 +36,11 @@ absl::Status RunningAlready(const DataDirectory& data) {
                        absl::StrCat("a suite is starting or stopping in ", data.path()),
                        {{"data", data.path()}});
   }
-  return base::Error(absl::StatusCode::kFailedPrecondition, "RUNNING_ALREADY",
-                     absl::StrCat("a suite runs in ", data.path(), " already: process ",
-                                  record->pid, ", ", record->url),
-                     {{"data", data.path()},
-                      {"pid", absl::StrCat(record->pid)},
-                      {"url", record->url}});
+  return base::Error(
+      absl::StatusCode::kFailedPrecondition, "RUNNING_ALREADY",
+      absl::StrCat("a suite runs in ", data.path(), " already: process ", record->pid, ", ",
+                   record->url),
+      {{"data", data.path()}, {"pid", absl::StrCat(record->pid)}, {"url", record->url}});
 }
 
 int DefaultSlots() {
@@ -138,9 +137,9 @@ absl::StatusOr<SuiteConfig> Suite::MakeConfig() {
 absl::Status Suite::WaitUntilReady() {
   const absl::Duration end = clock_.Elapsed() + options_.start_timeout;
   for (const std::unique_ptr<ServiceProcess>& service : services_) {
-    const absl::Status ready = WaitUntilServing(
-        absl::StrCat("unix:", options_.data.Socket(service->name())), end - clock_.Elapsed(),
-        clock_, [this] { return CheckStarting(); });
+    const absl::Status ready =
+        WaitUntilServing(absl::StrCat("unix:", options_.data.Socket(service->name())),
+                         end - clock_.Elapsed(), clock_, [this] { return CheckStarting(); });
     if (ready.ok()) continue;
     if (!absl::IsDeadlineExceeded(ready)) return ready;
     return base::Error(absl::StatusCode::kUnavailable, "START_TIMEOUT",
@@ -157,11 +156,11 @@ absl::Status Suite::CheckStarting() const {
     const ServiceProcess::State state = service->state();
     if (state.starts < kStartsMax || state.last_problem.empty()) continue;
     const std::string log = options_.data.Log(service->name());
-    return base::Error(absl::StatusCode::kFailedPrecondition, "SERVICE_FAILED",
-                       absl::StrCat(service->name(), " does not start: ", state.last_problem,
-                                    "; its log, ", log, ", ends with: ",
-                                    LogTail(log, kLogLinesShown)),
-                       {{"service", service->name()}, {"log", log}});
+    return base::Error(
+        absl::StatusCode::kFailedPrecondition, "SERVICE_FAILED",
+        absl::StrCat(service->name(), " does not start: ", state.last_problem, "; its log, ", log,
+                     ", ends with: ", LogTail(log, kLogLinesShown)),
+        {{"service", service->name()}, {"log", log}});
   }
   return absl::OkStatus();
 }

@@ -24,10 +24,10 @@ using google::protobuf::Message;
 // Programs that test suites are run with. Validators run in a sandbox without a network; the list
 // keeps a project's policy from naming anything else by mistake. "*" in an override allows all.
 constexpr const char* kValidatorPrograms[] = {
-    "bazel", "bundle", "cargo", "cmake",   "composer", "ctest",   "dotnet", "go",    "gradle",
-    "just",  "make",   "meson", "mvn",     "mypy",     "ninja",   "node",   "npm",   "npx",
-    "php",   "pnpm",   "pytest", "python", "python3",  "rspec",   "ruby",   "ruff",  "tox",
-    "true",  "false",  "tsc",   "yarn"};
+    "bazel",  "bundle", "cargo", "cmake", "composer", "ctest",  "dotnet",  "go",
+    "gradle", "just",   "make",  "meson", "mvn",      "mypy",   "ninja",   "node",
+    "npm",    "npx",    "php",   "pnpm",  "pytest",   "python", "python3", "rspec",
+    "ruby",   "ruff",   "tox",   "true",  "false",    "tsc",    "yarn"};
 
 std::string Unix(const std::string& path) { return absl::StrCat("unix:", path); }
 
@@ -179,9 +179,8 @@ absl::StatusOr<pb::ModelsConfig> LoadModelsFragment(const std::string& path) {
 absl::Status WriteSuiteConfig(const DataDirectory& data, SuiteConfig& config) {
   return config.ForEach([&](const std::string& name, const Message& message) {
     return base::WriteFileAtomic(
-        data.Config(name),
-        absl::StrCat("# Written by slipway up; what is set in overrides/", name,
-                     ".yaml goes over it.\n", ToYaml(message)));
+        data.Config(name), absl::StrCat("# Written by slipway up; what is set in overrides/", name,
+                                        ".yaml goes over it.\n", ToYaml(message)));
   });
 }
 

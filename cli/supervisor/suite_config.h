@@ -43,7 +43,7 @@ struct SuiteDefaults {
   std::string workspace_directory;  // For the agents' workspaces.
   int http_port = 0;
   int grpc_port = 0;  // gRPC for programs that cannot use a Unix socket.
-  int slots = 2;  // Agents at once.
+  int slots = 2;      // Agents at once.
 };
 SuiteConfig DefaultSuiteConfig(const DataDirectory& data, const SuiteDefaults& defaults);
 

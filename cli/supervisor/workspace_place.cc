@@ -18,9 +18,18 @@
 namespace slipway::cli {
 namespace {
 
-constexpr const char* kPrivateDirectories[] = {
-    "config",     "run",     "logs",    "overrides",  "ledger",          "models", "reviewer",
-    "dispatcher", "planner", "gateway", "reviewer/repositories", "dispatcher/logs"};
+constexpr const char* kPrivateDirectories[] = {"config",
+                                               "run",
+                                               "logs",
+                                               "overrides",
+                                               "ledger",
+                                               "models",
+                                               "reviewer",
+                                               "dispatcher",
+                                               "planner",
+                                               "gateway",
+                                               "reviewer/repositories",
+                                               "dispatcher/logs"};
 
 absl::Status Unusable(const DataDirectory& data, absl::string_view why) {
   return base::Error(absl::StatusCode::kFailedPrecondition, "DATA_DIRECTORY_UNUSABLE",

@@ -25,9 +25,8 @@ std::string DurationScalar(const Message& message) {
   const auto* seconds = message.GetDescriptor()->FindFieldByName("seconds");
   const auto* nanos = message.GetDescriptor()->FindFieldByName("nanos");
   const Reflection& reflection = *message.GetReflection();
-  const absl::Duration duration =
-      absl::Seconds(reflection.GetInt64(message, seconds)) +
-      absl::Nanoseconds(reflection.GetInt32(message, nanos));
+  const absl::Duration duration = absl::Seconds(reflection.GetInt64(message, seconds)) +
+                                  absl::Nanoseconds(reflection.GetInt32(message, nanos));
   return duration == absl::ZeroDuration() ? "0s" : absl::FormatDuration(duration);
 }
 
