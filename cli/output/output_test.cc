@@ -114,7 +114,7 @@ TEST(Output, PrintsErrorsAsJsonOnTheResultStream) {
   std::ostringstream results, progress;
   Output output(results, progress, {.format = Format::kJson});
   output.Fail(
-      base::Error(absl::StatusCode::kNotFound, "PLAN_UNKNOWN", "no \x1b plan", {{"name", "x"}}));
+      base::Error(absl::StatusCode::kNotFound, "PLAN_UNKNOWN", "no\x1bplan", {{"name", "x"}}));
   EXPECT_EQ(results.str(),
             "{\"error\":{\"code\":\"NOT_FOUND\",\"reason\":\"PLAN_UNKNOWN\","
             "\"message\":\"no plan\",\"metadata\":{\"name\":\"x\"}}}\n");
@@ -145,9 +145,9 @@ TEST(LiveScreen, DrawsOverItselfAndOnlyWhenSomethingChanged) {
 // Reasons that the contracts name for methods that people may call, read off the comments.
 std::set<std::string> PublicReasons(const std::string& proto) {
   static const std::set<std::string> kCodes = {
-      "INVALID_ARGUMENT", "NOT_FOUND",    "ALREADY_EXISTS",     "FAILED_PRECONDITION",
-      "OUT_OF_RANGE",     "UNAVAILABLE",  "RESOURCE_EXHAUSTED", "UNAUTHENTICATED",
-      "ABORTED",          "UNIMPLEMENTED"};
+      "INVALID_ARGUMENT", "NOT_FOUND",   "ALREADY_EXISTS",     "FAILED_PRECONDITION",
+      "OUT_OF_RANGE",     "UNAVAILABLE", "RESOURCE_EXHAUSTED", "UNAUTHENTICATED",
+      "ABORTED",          "DATA_LOSS",   "UNIMPLEMENTED"};
   std::set<std::string> reasons;
   const std::regex reason("[A-Z]+(_[A-Z]+)+");
   std::string comment;
