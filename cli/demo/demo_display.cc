@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "cli/command/requests.h"
 #include "cli/output/display_width.h"
@@ -104,7 +105,11 @@ void DemoDisplay::ShowProposal(const PlanView& view) {
                             .width = output_.live() ? output_.width() - 1 : 0})) {
     Print(line);
   }
-  for (const std::string& question : view.plan.open_questions()) {
+  const planner::v1::Plan& plan = view.plan;
+  Print(absl::StrCat("at most ", MoneyText(plan.estimate_usd_nanos()), " for ", plan.tasks_size(),
+                     " tasks in ", plan.waves_size(), " waves; the longest way is ",
+                     absl::StrJoin(plan.critical_path(), " > ")));
+  for (const std::string& question : plan.open_questions()) {
     Print(absl::StrCat("open question: ", OneLine(question)));
   }
 }

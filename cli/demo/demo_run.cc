@@ -88,7 +88,8 @@ absl::StatusOr<DemoSummary> DemoRun::Run() {
 }
 
 absl::Status DemoRun::StartSuite() {
-  SuiteOptions options = DemoSuiteOptions(data_, sample_);
+  RETURN_IF_ERROR(PrepareDemoData(data_, sample_));
+  SuiteOptions options = DemoSuiteOptions(data_);
   options.report = [this](absl::string_view line) { display_.Report(line); };
   ASSIGN_OR_RETURN(suite_, Suite::Start(std::move(options), clock_));
   ASSIGN_OR_RETURN(Target target, FindTarget({.data = data_.path()}));
