@@ -170,7 +170,24 @@ class DemoInputTest(unittest.TestCase):
         self.assertEqual(result.returncode, 3, result.stdout)
         self.assertIn("/nonexistent/spec.md", result.stdout)
 
+    def test_a_story_that_is_not_complete_fails_and_says_what_is_missing(self):
+        with tempfile.TemporaryDirectory() as directory:
+            sample = pathlib.Path(directory) / "tally"
+            shutil.copytree(SAMPLE, sample)
+            script = json.loads((sample / "script.json").read_text())
+            script["rules"] = [rule for rule in script["rules"]
+                               if rule.get("reply_file") != "replies/categories-hostile.txt"]
+            for rule in script["rules"]:
+                if rule.get("reply_file") == "replies/categories.txt":
+                    del rule["prompt_contains"]
+            (sample / "script.json").write_text(json.dumps(script))
+            result = slipway("demo", "--example", sample, "-o", "json")
+        self.assertEqual(result.returncode, 1, result.stdout + result.stderr)
+        summary = json.loads(result.stdout)
+        self.assertEqual((summary["merged"], summary["refused"], summary["retried"]), (7, 0, 3))
+        self.assertEqual(summary["problems"], ["no patch was refused"])
+
 
 if __name__ == "__main__":
-    programs = pathlib.Path(sys.argv.pop()).resolve()
+    programs = pathlib.Path(sys.argv.pop(1)).resolve()
     unittest.main()
