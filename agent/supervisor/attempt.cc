@@ -83,7 +83,10 @@ absl::StatusOr<Result> Attempt::WorkIn(AttemptDirectory& directory) {
     report_->SetPhase("check");
     return Validate(settings, grant_.commit, *check, deadline_, directory, context);
   }
-  RETURN_IF_ERROR(UnpackSnapshot(directory, grant_.commit, settings.uid).status());
+  // The patch backend reads and writes objects; nothing there looks at files.
+  RETURN_IF_ERROR(UnpackSnapshot(directory, grant_.commit, settings.uid,
+                                 git::SnapshotReceiver::WorkTree::kEmpty)
+                      .status());
   report_->SetPhase("work");
   return WriteChange(settings, grant_.commit, std::get<WriteOrder>(grant_.work), deadline_,
                      directory, context);

@@ -15,7 +15,6 @@
 #include "lib/base/status_macros.h"
 #include "lib/git/commit.h"
 #include "lib/git/repository.h"
-#include "lib/git/snapshot.h"
 #include "lib/log/log.h"
 #include "lib/sandbox/workspace.h"
 
@@ -71,7 +70,7 @@ absl::Status FetchSnapshot(const GrantKey& key, absl::Duration deadline, Dispatc
 }
 
 absl::StatusOr<std::string> UnpackSnapshot(AttemptDirectory& directory, const std::string& commit,
-                                           uid_t uid) {
+                                           uid_t uid, git::SnapshotReceiver::WorkTree work_tree) {
   RETURN_IF_ERROR(directory.ClearWorkspace());
   ASSIGN_OR_RETURN(const git::Oid oid, git::Oid::Parse(commit));
   ASSIGN_OR_RETURN(git::SnapshotReceiver receiver,
@@ -85,7 +84,7 @@ absl::StatusOr<std::string> UnpackSnapshot(AttemptDirectory& directory, const st
     if (size == 0) break;
     RETURN_IF_ERROR(receiver.Append({buffer.data(), static_cast<size_t>(size)}));
   }
-  RETURN_IF_ERROR(receiver.Finish());
+  RETURN_IF_ERROR(receiver.Finish(work_tree));
   ASSIGN_OR_RETURN(const git::Repository repository, git::Repository::Open(directory.workspace()));
   ASSIGN_OR_RETURN(const git::Commit read, git::ReadCommit(repository, oid));
   RETURN_IF_ERROR(sandbox::PrepareWorkspace(directory.workspace(), uid, uid));

@@ -9,6 +9,7 @@
 #include "agent/session/dispatcher_client.h"
 #include "agent/supervisor/attempt_directory.h"
 #include "agent/supervisor/sandbox_watch.h"
+#include "lib/git/snapshot.h"
 
 namespace slipway::agent {
 
@@ -21,6 +22,6 @@ absl::Status FetchSnapshot(const GrantKey& key, absl::Duration deadline, Dispatc
 // Makes a fresh workspace from the pack, owned by `uid`, and returns the id of its tree. Only
 // before anything untrusted runs in it.
 absl::StatusOr<std::string> UnpackSnapshot(AttemptDirectory& directory, const std::string& commit,
-                                           uid_t uid);
+                                           uid_t uid, git::SnapshotReceiver::WorkTree work_tree);
 
 }  // namespace slipway::agent

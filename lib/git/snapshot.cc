@@ -147,7 +147,7 @@ absl::Status SnapshotReceiver::Append(absl::string_view bytes) {
   return absl::OkStatus();
 }
 
-absl::Status SnapshotReceiver::Finish() {
+absl::Status SnapshotReceiver::Finish(WorkTree work_tree) {
   if (indexing_ == nullptr) return absl::FailedPreconditionError("the snapshot is finished");
   const std::unique_ptr<Indexing> indexing = std::move(indexing_);
   const int code = git_indexer_commit(indexing->indexer.get(), &indexing->progress);
@@ -156,7 +156,7 @@ absl::Status SnapshotReceiver::Finish() {
   if (!whole.ok()) return PackInvalid(whole.message());
   RETURN_IF_ERROR(repository_.CompareAndSwap(absl::StrCat("refs/heads/", branch_), std::nullopt,
                                              commit_, "snapshot"));
-  return CheckOut();
+  return work_tree == WorkTree::kCheckedOut ? CheckOut() : absl::OkStatus();
 }
 
 absl::Status SnapshotReceiver::CheckOut() {

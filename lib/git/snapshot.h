@@ -30,8 +30,9 @@ absl::StatusOr<SnapshotSize> WriteSnapshotPack(const ObjectSource& source, const
                                                size_t blob_size_max = 1u << 30);
 
 // Makes a repository with a work tree from a snapshot pack, as it arrives. The result is a shallow
-// repository of one commit on `branch`, clean for the git command line. A receiver that goes
-// before Finish leaves an unfinished directory, which the caller removes. Not thread-safe.
+// repository of one commit on `branch`, clean for the git command line once it is checked out. A
+// receiver that goes before Finish leaves an unfinished directory, which the caller removes. Not
+// thread-safe.
 class SnapshotReceiver final {
  public:
   // `directory` must be missing or empty, else RepositoryExists or ALREADY_EXISTS.
@@ -45,9 +46,13 @@ class SnapshotReceiver final {
   // The next bytes of the pack, cut anywhere. PackInvalid when they are none.
   absl::Status Append(absl::string_view bytes);
 
+  // Writing thousands of files costs far more than indexing their pack: whoever reads objects only
+  // leaves them there.
+  enum class WorkTree { kCheckedOut, kEmpty };
+
   // Checks that the pack is whole and holds everything of the commit, else PackInvalid; then
-  // creates the branch and checks it out.
-  absl::Status Finish();
+  // creates the branch and checks it out, if the work tree is wanted.
+  absl::Status Finish(WorkTree work_tree = WorkTree::kCheckedOut);
 
  private:
   struct Indexing;
