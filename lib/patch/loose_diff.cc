@@ -112,6 +112,9 @@ class LooseDiff final {
         section.deleted = true;
       } else if (absl::ConsumePrefix(&line, "new file mode ") ||
                  absl::ConsumePrefix(&line, "new mode ")) {
+        if (line == "160000") {
+          return Refuse("SUBMODULE", "changes of submodules are not accepted");
+        }
         if (line != "100644" && line != "100755") {
           return Refuse("BAD_MODE", "a mode is neither 100644 nor 100755");
         }

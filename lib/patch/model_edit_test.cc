@@ -55,6 +55,12 @@ TEST_F(ModelEditTest, JsonWritesReplacesAndDeletes) {
   EXPECT_OK(Read("```json\n" + reply + "\n```\n"));
 }
 
+TEST_F(ModelEditTest, SubmoduleInALooseDiffIsNamed) {
+  EXPECT_THAT(Read("```diff\ndiff --git a/sub b/sub\nnew file mode 160000\n--- /dev/null\n"
+                   "+++ b/sub\n@@ -0,0 +1 @@\n+Subproject commit 1\n```\n"),
+              FailsWithReason("SUBMODULE"));
+}
+
 TEST_F(ModelEditTest, UnsoundJsonIsRefused) {
   std::string deep = R"({"edits":)";
   for (int i = 0; i < 40; ++i) deep += "[";
