@@ -82,8 +82,8 @@ class RehearseTest(unittest.TestCase):
         tip = repository.git("log", "--format=%H", "--grep=^change many files$")
         repository.git("branch", "sound", tip)
         report = self.report_of("--repo", str(repository.path), "--branch", "sound", "--commits",
-                                "12", "--chain", "12")
-        self.assertEqual((report["commits"], report["exact"], report["plans"]), (12, 12, 1))
+                                "8", "--chain", "8")
+        self.assertEqual((report["commits"], report["exact"], report["plans"]), (8, 8, 1))
 
     def test_validators_run_on_every_tree(self):
         repository = odd_repository.OddRepository(self.path("odd"))
