@@ -60,9 +60,32 @@ PackWriter::PackWriter(uint32_t object_count, ByteSink sink)
 PackWriter::~PackWriter() = default;
 
 absl::Status PackWriter::Add(ObjectType type, absl::string_view bytes) {
+  RETURN_IF_ERROR(CountObject());
+  return Compress(type, bytes, [this](absl::string_view piece) { return Append(piece); });
+}
+
+absl::StatusOr<std::string> PackWriter::Pack(ObjectType type, absl::string_view bytes) {
+  std::string entry;
+  RETURN_IF_ERROR(Compress(type, bytes, [&entry](absl::string_view piece) {
+    entry.append(piece.data(), piece.size());
+    return absl::OkStatus();
+  }));
+  return entry;
+}
+
+absl::Status PackWriter::AddPacked(absl::string_view entry) {
+  RETURN_IF_ERROR(CountObject());
+  return Append(entry);
+}
+
+absl::Status PackWriter::CountObject() {
   if (remaining_ == 0) return absl::InternalError("more objects than the pack announced");
   --remaining_;
-  RETURN_IF_ERROR(Append(ObjectHeader(type, bytes.size())));
+  return absl::OkStatus();
+}
+
+absl::Status PackWriter::Compress(ObjectType type, absl::string_view bytes, const ByteSink& sink) {
+  RETURN_IF_ERROR(sink(ObjectHeader(type, bytes.size())));
   z_stream& zlib = streams_->zlib;
   deflateReset(&zlib);
   char buffer[16 * 1024];
@@ -78,7 +101,7 @@ absl::Status PackWriter::Add(ObjectType type, absl::string_view bytes) {
     zlib.avail_out = sizeof(buffer);
     result = deflate(&zlib, bytes.empty() ? Z_FINISH : Z_NO_FLUSH);
     if (result == Z_STREAM_ERROR) return absl::InternalError("deflate failed");
-    RETURN_IF_ERROR(Append({buffer, sizeof(buffer) - zlib.avail_out}));
+    RETURN_IF_ERROR(sink({buffer, sizeof(buffer) - zlib.avail_out}));
   }
   return absl::OkStatus();
 }

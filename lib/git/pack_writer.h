@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "lib/git/object_source.h"
 
@@ -25,12 +26,20 @@ class PackWriter final {
 
   absl::Status Add(ObjectType type, absl::string_view bytes);
 
+  // The object as a pack holds it; adds nothing. The same bytes each time.
+  absl::StatusOr<std::string> Pack(ObjectType type, absl::string_view bytes);
+
+  // Adds what Pack has returned, of any writer.
+  absl::Status AddPacked(absl::string_view entry);
+
   // Writes the checksum and the last chunk.
   absl::Status Finish();
 
  private:
   struct Streams;
 
+  absl::Status Compress(ObjectType type, absl::string_view bytes, const ByteSink& sink);
+  absl::Status CountObject();
   absl::Status Append(absl::string_view bytes);
   absl::Status Flush();
 

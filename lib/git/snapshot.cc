@@ -1,12 +1,14 @@
 #include "lib/git/snapshot.h"
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <system_error>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/error.h"
@@ -63,10 +65,27 @@ absl::Status CheckWhole(const Repository& repository, const Oid& commit) {
   return absl::OkStatus();
 }
 
+// Adds one object, from the cache when it is there.
+absl::Status AddObject(ObjectType type, const Oid& oid,
+                       absl::FunctionRef<absl::StatusOr<std::string>()> read, PackCache* cache,
+                       PackWriter& writer) {
+  if (cache != nullptr) {
+    const std::shared_ptr<const std::string> known = cache->Find(oid);
+    if (known != nullptr) return writer.AddPacked(*known);
+  }
+  ASSIGN_OR_RETURN(const std::string bytes, read());
+  if (cache == nullptr || bytes.size() > PackCache::kEntryBytesMax) return writer.Add(type, bytes);
+  ASSIGN_OR_RETURN(std::string packed, writer.Pack(type, bytes));
+  const auto entry = std::make_shared<const std::string>(std::move(packed));
+  cache->Put(oid, entry);
+  return writer.AddPacked(*entry);
+}
+
 }  // namespace
 
 absl::StatusOr<SnapshotSize> WriteSnapshotPack(const ObjectSource& source, const Oid& commit,
-                                               const ByteSink& sink, size_t blob_size_max) {
+                                               const ByteSink& sink,
+                                               const SnapshotOptions& options) {
   ASSIGN_OR_RETURN(const std::string head,
                    source.ReadAs(ObjectType::kCommit, commit, kCommitSizeMax));
   ASSIGN_OR_RETURN(const Commit parsed, ReadCommit(source, commit));
@@ -80,12 +99,12 @@ absl::StatusOr<SnapshotSize> WriteSnapshotPack(const ObjectSource& source, const
   });
   RETURN_IF_ERROR(writer.Add(ObjectType::kCommit, head));
   for (const Oid& tree : walk.trees()) {
-    ASSIGN_OR_RETURN(const std::string bytes, source.ReadAs(ObjectType::kTree, tree, kTreeSizeMax));
-    RETURN_IF_ERROR(writer.Add(ObjectType::kTree, bytes));
+    const auto read = [&] { return source.ReadAs(ObjectType::kTree, tree, kTreeSizeMax); };
+    RETURN_IF_ERROR(AddObject(ObjectType::kTree, tree, read, options.cache, writer));
   }
   for (const Oid& blob : walk.blobs()) {
-    ASSIGN_OR_RETURN(const std::string bytes, ReadBlob(source, blob, blob_size_max));
-    RETURN_IF_ERROR(writer.Add(ObjectType::kBlob, bytes));
+    const auto read = [&] { return ReadBlob(source, blob, options.blob_size_max); };
+    RETURN_IF_ERROR(AddObject(ObjectType::kBlob, blob, read, options.cache, writer));
   }
   RETURN_IF_ERROR(writer.Finish());
   return size;

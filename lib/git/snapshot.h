@@ -9,6 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "lib/git/object_source.h"
 #include "lib/git/oid.h"
+#include "lib/git/pack_cache.h"
 #include "lib/git/pack_writer.h"
 #include "lib/git/repository.h"
 
@@ -24,10 +25,15 @@ inline constexpr size_t kSnapshotObjectsMax = 4'000'000;
 
 // Streams one commit with its trees and blobs, without history, as a pack in chunks of
 // PackWriter::kChunkSize. Trees are walked first, so the first chunk comes after milliseconds; one
-// blob is in memory at a time. Blobs above `blob_size_max` fail with ObjectTooLarge.
+// blob is in memory at a time. Blobs above `blob_size_max` fail with ObjectTooLarge. A cache
+// changes no byte of the pack.
+struct SnapshotOptions {
+  size_t blob_size_max = size_t{1} << 30;
+  PackCache* cache = nullptr;  // Used and filled, when there is one.
+};
 absl::StatusOr<SnapshotSize> WriteSnapshotPack(const ObjectSource& source, const Oid& commit,
                                                const ByteSink& sink,
-                                               size_t blob_size_max = 1u << 30);
+                                               const SnapshotOptions& options = {});
 
 // Makes a repository with a work tree from a snapshot pack, as it arrives. The result is a shallow
 // repository of one commit on `branch`, clean for the git command line once it is checked out. A

@@ -121,7 +121,7 @@ absl::Status RepositoryHandlers::WriteSnapshot(const GetSnapshotRequest& request
   ASSIGN_OR_RETURN(const Names names, ParseProject(request.project()));
   ASSIGN_OR_RETURN(const git::Repository mirror, workshop_.mirrors.Find(names.project_id));
   ASSIGN_OR_RETURN(const git::Commit commit, RequireCommit(mirror, request.commit()));
-  return git::WriteSnapshotPack(mirror, commit.oid, sink).status();
+  return git::WriteSnapshotPack(mirror, commit.oid, sink, {.cache = &packed_}).status();
 }
 
 absl::StatusOr<RepositoryHandlers::Range> RepositoryHandlers::RangeOfAttempt(

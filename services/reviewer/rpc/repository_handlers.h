@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "lib/git/pack_cache.h"
 #include "lib/git/pack_writer.h"
 #include "lib/rpc/call.h"
 #include "services/reviewer/flow/workshop.h"
@@ -44,6 +45,7 @@ class RepositoryHandlers final {
   absl::StatusOr<Range> RangeOfTask(const Names& names, const std::string& task);
 
   const Workshop& workshop_;
+  git::PackCache packed_;
 };
 
 }  // namespace slipway::reviewer
