@@ -3,7 +3,7 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 BUILD ?= build
 
-.PHONY: all install build demo test unit check lint-proto format-check tidy sanitize fmt bench clean
+.PHONY: all install build demo test chaos unit check lint-proto format-check tidy sanitize fmt bench clean
 
 all: build
 
@@ -21,6 +21,10 @@ demo: build
 # Every test: unit, contract, structure, integration, end to end.
 test: build
 	@tools/run_tests.sh $(BUILD) $(JOBS)
+
+# The demo with one process killed at a random moment, 50 times; `make test` has fewer rounds.
+chaos: build
+	@CHAOS_ROUNDS=$${CHAOS_ROUNDS:-50} python3 tests/chaos/chaos_test.py $(BUILD)/bin
 
 # What must hold besides the tests: format, contracts, layers, headers, sanitizers.
 check: build format-check lint-proto
