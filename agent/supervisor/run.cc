@@ -1,6 +1,7 @@
 #include "agent/supervisor/run.h"
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -19,6 +20,9 @@
 namespace slipway::agent {
 
 absl::Status RunOutside(const std::string& config_path) {
+  // Not what was inherited: a service that is just binding its sockets has a mask under which new
+  // directories cannot be searched by the sandbox's user.
+  umask(022);
   ASSIGN_OR_RETURN(const config::v1::AgentConfig config,
                    config::Load<config::v1::AgentConfig>(config_path));
   log::Init("agent", {.level = log::ParseLevel(config.log().level())});
