@@ -79,6 +79,11 @@ void Connection::Prepare(grpc::ClientContext& context, absl::Duration timeout) c
 
 // gRPC's own words about sockets say nothing about what to do.
 absl::Status Connection::Explain(absl::Status status) const {
+  // All that gRPC says about a request that the other side cannot read.
+  if (status.code() == absl::StatusCode::kUnimplemented && status.message().empty()) {
+    return base::Error(absl::StatusCode::kInvalidArgument, "ARGUMENT_INVALID",
+                       "the service cannot read the request: every text must be UTF-8");
+  }
   if (status.code() != absl::StatusCode::kUnavailable || !base::ReasonOf(status).empty()) {
     return status;
   }

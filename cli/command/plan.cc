@@ -13,6 +13,7 @@
 #include "lib/base/error.h"
 #include "lib/base/id_generator.h"
 #include "lib/base/status_macros.h"
+#include "lib/base/utf8.h"
 
 namespace slipway::cli {
 namespace {
@@ -86,9 +87,17 @@ ExitCode ReportDraft(const PlanView& view, Output& output) {
   return failed ? ExitCode::kFailed : ExitCode::kWaitsForPerson;
 }
 
+// A message with other bytes would be lost on its way, before the planner could say why.
+absl::Status CheckText(const std::string& spec) {
+  if (base::ToUtf8(spec, spec.size()) == spec) return absl::OkStatus();
+  return base::Error(absl::StatusCode::kInvalidArgument, "SPEC_NOT_TEXT",
+                     "the spec is not UTF-8 text");
+}
+
 absl::StatusOr<ExitCode> CreatePlan(const PlanOptions& options, Invocation& invocation) {
   planner::v1::CreatePlanRequest request;
   ASSIGN_OR_RETURN(*request.mutable_spec(), ReadInput(options.spec, invocation.input()));
+  RETURN_IF_ERROR(CheckText(request.spec()));
   ASSIGN_OR_RETURN(*request.mutable_parent(), invocation.names().Project());
   request.set_title(options.title);
   request.set_request_id(base::RandomIds().NewId("cli"));

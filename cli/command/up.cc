@@ -8,6 +8,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "cli/client/up_record.h"
 #include "cli/command/families.h"
 #include "cli/supervisor/detach.h"
@@ -111,7 +112,11 @@ absl::StatusOr<ExitCode> Up(const UpOptions& options, Invocation& invocation) {
     const DetachedStart start = RunDetached(suite.data.Log("up"), [&](StartReport& report) {
       return HoldDetached(suite, invocation, report);
     });
-    invocation.output().Print(start.output);
+    if (start.exit_code == 0 || invocation.output().json()) {
+      invocation.output().Print(start.output);
+    } else {
+      invocation.output().Progress(absl::StripSuffix(start.output, "\n"));
+    }
     return static_cast<ExitCode>(start.exit_code);
   }
   RETURN_IF_ERROR(

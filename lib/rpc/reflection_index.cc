@@ -8,8 +8,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "lib/base/error.h"
 #include "lib/base/status_macros.h"
+#include "lib/rpc/error_info.pb.h"
 
 namespace slipway::rpc {
 namespace {
@@ -18,6 +20,8 @@ using ::google::protobuf::Descriptor;
 using ::google::protobuf::DescriptorPool;
 using ::google::protobuf::FieldDescriptor;
 using ::google::protobuf::FileDescriptor;
+
+constexpr char kGoogle[] = ".google.rpc.";
 
 const DescriptorPool& Pool() { return *DescriptorPool::generated_pool(); }
 
@@ -33,6 +37,7 @@ ReflectionIndex::Files WithImports(const FileDescriptor& file) {
   for (size_t i = 0; i < pending.size(); ++i) {
     google::protobuf::FileDescriptorProto proto;
     pending[i]->CopyTo(&proto);
+    pending[i]->CopyJsonNameTo(&proto);  // Else clients show fields in another case than JSON has.
     files.push_back(proto.SerializeAsString());
     for (int j = 0; j < pending[i]->dependency_count(); ++j) {
       const FileDescriptor* import = pending[i]->dependency(j);
@@ -40,6 +45,23 @@ ReflectionIndex::Files WithImports(const FileDescriptor& file) {
     }
   }
   return files;
+}
+
+// The type that details of errors have on the wire, see error_info.proto: clients look it up to
+// show them, whether the googleapis of this machine have it or not.
+ReflectionIndex::Files ErrorInfoFile() {
+  const FileDescriptor& own = *v1::ErrorInfo::descriptor()->file();
+  google::protobuf::FileDescriptorProto proto;
+  own.CopyTo(&proto);
+  own.CopyJsonNameTo(&proto);
+  proto.set_name("google/rpc/error_info.proto");
+  proto.set_package("google.rpc");
+  for (auto& field : *proto.mutable_message_type(0)->mutable_field()) {
+    if (!field.has_type_name()) continue;
+    field.set_type_name(
+        absl::StrReplaceAll(field.type_name(), {{absl::StrCat(".", own.package(), "."), kGoogle}}));
+  }
+  return {proto.SerializeAsString()};
 }
 
 absl::StatusOr<const Descriptor*> FindType(const std::string& type) {
@@ -77,6 +99,7 @@ absl::StatusOr<ReflectionIndex::Files> ReflectionIndex::FileByName(const std::st
 absl::StatusOr<ReflectionIndex::Files> ReflectionIndex::FileOfSymbol(
     const std::string& symbol) const {
   const FileDescriptor* file = Pool().FindFileContainingSymbol(symbol);
+  if (file == nullptr && symbol == "google.rpc.ErrorInfo") return ErrorInfoFile();
   if (file == nullptr) return NotFound(absl::StrCat("symbol '", symbol, "'"));
   return WithImports(*file);
 }

@@ -238,6 +238,23 @@ TYPED_TEST(ReflectionTest, FilesComeWithTheirImports) {
             (std::set<std::string>{"google/rpc/status.proto", "google/protobuf/any.proto"}));
 }
 
+TYPED_TEST(ReflectionTest, TheTypeOfErrorDetailsIsKnownByItsNameOnTheWire) {
+  typename TypeParam::Request request;
+  request.set_file_containing_symbol("google.rpc.ErrorInfo");
+  const auto response = this->Ask(request);
+  google::protobuf::DescriptorPool pool;
+  for (const std::string& file : response.file_descriptor_response().file_descriptor_proto()) {
+    google::protobuf::FileDescriptorProto proto;
+    ASSERT_TRUE(proto.ParseFromString(file));
+    pool.BuildFile(proto);
+  }
+  const google::protobuf::Descriptor* info = pool.FindMessageTypeByName("google.rpc.ErrorInfo");
+  ASSERT_NE(info, nullptr);
+  EXPECT_EQ(info->FindFieldByName("reason")->number(), 1);
+  EXPECT_EQ(info->FindFieldByName("domain")->number(), 2);
+  EXPECT_TRUE(info->FindFieldByName("metadata")->is_map());
+}
+
 TYPED_TEST(ReflectionTest, UnknownNamesAreAnsweredWithAnError) {
   typename TypeParam::Request request;
   request.set_host("here");
