@@ -13,12 +13,12 @@ import random
 import shutil
 import sys
 import tempfile
-import threading
 import time
 import traceback
 import unittest
 
 import invariants
+import killer as killers
 import story
 import suite as suites
 import victims
@@ -37,56 +37,10 @@ KEEP = os.environ.get("CHAOS_KEEP") == "1"
 ROUND_SECONDS = 180
 # How much of the time that the undisturbed demo takes is drawn from.
 LAST_MOMENT = 0.9
-# How long a process that comes and goes may live before it is killed.
-SHORT_LIFE_SECONDS = 0.25
 # How often a round is begun again because the work was done before its moment.
 TRIES_MAX = 4
 
 programs = pathlib.Path()  # Where the programs of the suite are.
-
-
-class Killer(threading.Thread):
-    """Kills one process of each kind in `kinds`, each at its moment. Starts with the story."""
-
-    def __init__(self, suite, kinds, generator, span):
-        super().__init__(daemon=True)
-        self._suite = suite
-        self._moments = sorted((generator.uniform(0, span), kind) for kind in kinds)
-        self._generator = generator
-        self._over = threading.Event()
-        self._begin = time.monotonic()
-        self.killed = []  # What, and when.
-        self.error = None
-
-    def run(self):
-        try:
-            for moment, kind in self._moments:
-                self._over.wait(max(0, self._begin + moment - time.monotonic()))
-                self._kill(kind)
-        except Exception:  # Told by the round; a thread has nobody above it.
-            self.error = traceback.format_exc()
-
-    def end(self):
-        """Waits until the process that is being killed has its successor; kills no more."""
-        self._over.set()
-        self.join()
-
-    def missed(self):
-        return len(self.killed) < len(self._moments)
-
-    def _kill(self, kind):
-        while not self._over.is_set():
-            found = victims.find(kind, self._suite.data)
-            if found:
-                victim = self._generator.choice(sorted(found))
-                if kind in victims.SHORT_LIVED:
-                    time.sleep(self._generator.uniform(0, SHORT_LIFE_SECONDS))
-                if victims.kill(kind, self._suite.data, victim):
-                    self.killed.append(f"{kind} after {time.monotonic() - self._begin:.2f} s")
-                    if kind == "up":
-                        self._suite.up()
-                    return
-            self._over.wait(0.01)
 
 
 class Round:
@@ -101,7 +55,7 @@ class Round:
         """What is wrong, a text; empty when all is well. Also the seconds that the story took."""
         span = self._span
         for _ in range(TRIES_MAX):
-            parent = pathlib.Path(tempfile.mkdtemp(prefix="slipway-c", dir="/tmp"))
+            parent = pathlib.Path(tempfile.mkdtemp(prefix="slipway-chaos-", dir="/tmp"))
             # Sandboxes of a suite that root runs belong to another user, who must get through.
             os.chmod(parent, 0o711)
             keep = False
@@ -128,7 +82,7 @@ class Round:
             story.prepare(data)
             suite.up()
             begin = time.monotonic()
-            killer = Killer(suite, self._kinds, self._generator, span)
+            killer = killers.Killer(suite, self._kinds, self._generator, span)
             killer.start()
             work.finish(ROUND_SECONDS)
             seconds = time.monotonic() - begin
@@ -179,7 +133,8 @@ def kinds_by_round():
 
 class ChaosTest(unittest.TestCase):
     def test_the_work_survives_the_end_of_any_process(self):
-        print(f"CHAOS_SEED={SEED} CHAOS_ROUNDS={ROUNDS} CHAOS_KILLS={KILLS} CHAOS_JOBS={JOBS}", flush=True)
+        print(f"CHAOS_SEED={SEED} CHAOS_ROUNDS={ROUNDS} CHAOS_KILLS={KILLS} CHAOS_JOBS={JOBS}",
+              flush=True)
         with tempfile.TemporaryDirectory() as directory:
             tree = sample_result.tree_id(sample_result.final_files(story.SAMPLE), directory)
         # Undisturbed: says how long it takes here, and that a failure below is due to a kill.
