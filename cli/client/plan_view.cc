@@ -68,7 +68,8 @@ bool GoesOnByItself(const Task& task) {
     case Task::STATE_RETRY_WAIT:
       return true;
     case Task::STATE_PAUSED:
-      return task.has_resume_time();
+      // The dispatcher looks again now and then, but only a person raises a limit.
+      return task.has_resume_time() && task.reason() != "budget";
     default:
       return false;
   }
@@ -76,7 +77,7 @@ bool GoesOnByItself(const Task& task) {
 
 bool WaitsForSomebody(const Task& task) {
   return task.state() == Task::STATE_NEEDS_HUMAN ||
-         (task.state() == Task::STATE_PAUSED && !task.has_resume_time());
+         (task.state() == Task::STATE_PAUSED && !GoesOnByItself(task));
 }
 
 bool RunWaitsForPerson(const PlanView& view) {
