@@ -19,11 +19,11 @@ import unittest
 
 import invariants
 import killer as killers
+import running_suite as suites
 import story
-import suite as suites
 import victims
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 import sample_result  # noqa: E402
 
 ROUNDS = int(os.environ.get("CHAOS_ROUNDS") or 6)
@@ -106,7 +106,9 @@ class Round:
             return "", seconds, missed
         told = [f"round {self._number}, killed {killed}:", *found, f"last seen: {work.seen}",
                 suite.log_tails()]
-        return "\n".join(told), seconds, missed
+        text = "\n".join(told)
+        print(text, flush=True)  # At once, and again at the end.
+        return text, seconds, missed
 
     def _stop(self, suite):
         try:

@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 import time
 
-import suite as suites
+import running_suite as suites
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 SAMPLE = SOURCE / "examples" / "tally"
@@ -88,7 +88,7 @@ class Story:
         return self._plan
 
     def finish(self, patience):
-        """Returns when the plan has completed; raises Stuck or suite.Refused."""
+        """Returns when the plan has completed; raises Stuck or Refused."""
         end = time.monotonic() + patience
         while True:
             try:

@@ -29,9 +29,8 @@ class Suite:
 
     def up(self):
         """Starts the suite, or what is left of it, again. Raises AssertionError when it does not
-        get ready."""
+        get ready. May be called while another thread makes calls: they find the new address."""
         self._command("up", "--detach", "--port", "0", "-o", "json")
-        self._disconnect()
 
     def down(self):
         self._disconnect()
