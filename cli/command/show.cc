@@ -11,6 +11,7 @@
 #include "cli/output/display_width.h"
 #include "cli/output/plan_tree.h"
 #include "cli/output/quantity_text.h"
+#include "lib/base/error.h"
 #include "lib/base/resource_name.h"
 #include "lib/base/status_macros.h"
 
@@ -106,10 +107,12 @@ void ShowPlan(const PlanView& view, bool spec, base::Clock& clock, Output& outpu
 void ShowTask(const Task& task, const dispatcher::v1::ListAttemptsResponse& attempts,
               const reviewer::v1::GetReviewResponse* review, base::Clock& clock, Output& output) {
   const std::string state = Task::State_Name(task.state());
+  const std::string standing =
+      task.state() == Task::STATE_UNSPECIFIED ? "not started" : StateText(state);
   output.Line(output.Painted(Tone::kQuiet, task.name()));
   output.Line(absl::StrCat(output.Painted(ToneOfState(state), SymbolOfState(state)), " ",
                            output.Painted(Tone::kStrong, OneLine(task.title())), "  ",
-                           output.Painted(ToneOfState(state), StateText(state)), "  ",
+                           output.Painted(ToneOfState(state), standing), "  ",
                            StateText(task.reason()), " ", OneLine(task.detail())));
   if (!task.merged_commit().empty()) {
     output.Line(absl::StrCat("merged as ", task.merged_commit()));
@@ -151,12 +154,48 @@ void ShowTask(const Task& task, const dispatcher::v1::ListAttemptsResponse& atte
   }
 }
 
-// A task of a plan that was not started is known to the planner only.
+Task TaskOf(const planner::v1::PlanTask& planned, const std::string& name) {
+  Task task;
+  task.set_name(name);
+  task.set_title(planned.title());
+  dispatcher::v1::TaskSpec& spec = *task.mutable_spec();
+  spec.set_id(planned.id());
+  spec.set_title(planned.title());
+  spec.set_description(planned.description());
+  *spec.mutable_depends_on() = planned.depends_on();
+  spec.set_intent(planned.intent());
+  spec.set_role(planned.role());
+  *spec.mutable_allowed_paths() = planned.allowed_paths();
+  *spec.mutable_context_paths() = planned.context_paths();
+  *spec.mutable_acceptance() = planned.acceptance();
+  spec.set_priority(planned.priority());
+  spec.set_critical(planned.critical());
+  spec.set_limit_usd_nanos(planned.limit_usd_nanos());
+  *spec.mutable_attempt_timeout() = planned.attempt_timeout();
+  *spec.mutable_estimate_duration() = planned.estimate_duration();
+  return task;
+}
+
+// A task of a plan that was not started is known to the planner only; it has no state yet.
+absl::StatusOr<Task> FindTask(const std::string& name, Connection& connection) {
+  absl::StatusOr<Task> task = GetTask(connection, name);
+  if (base::ReasonOf(task.status()) != "TASK_UNKNOWN") return task;
+  const absl::StatusOr<Plan> plan = GetPlan(connection, name.substr(0, name.find("/tasks/")));
+  if (!plan.ok()) return task;
+  for (const planner::v1::PlanTask& planned : plan->tasks()) {
+    if (planned.id() == LastId(name)) return TaskOf(planned, name);
+  }
+  return task;
+}
+
 absl::StatusOr<ExitCode> ShowOneTask(const std::string& name, Invocation& invocation) {
   Connection& connection = invocation.connection();
   Output& output = invocation.output();
-  ASSIGN_OR_RETURN(const Task task, GetTask(connection, name));
-  ASSIGN_OR_RETURN(const auto attempts, ListAttempts(connection, name));
+  ASSIGN_OR_RETURN(const Task task, FindTask(name, connection));
+  dispatcher::v1::ListAttemptsResponse attempts;
+  if (task.state() != Task::STATE_UNSPECIFIED) {
+    ASSIGN_OR_RETURN(attempts, ListAttempts(connection, name));
+  }
   if (output.json()) {
     output.Line(absl::StrCat("{\"task\":", JsonText(task), ",", JsonText(attempts).substr(1)));
     return ExitCode::kOk;
