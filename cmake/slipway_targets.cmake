@@ -1,16 +1,35 @@
 # The target kinds of this project. Sources are always named, never globbed.
+#
+# Parsing the headers of gRPC, Abseil and the JSON library is most of the time of a build, so the
+# sources of a target are compiled several at a time. Names in an anonymous namespace must therefore
+# be unique within a target; a source that cannot keep that is named in ALONE, and a target of which
+# that holds for most is marked SEPARATE.
+function(slipway_compile_together target batch separate)
+  if(separate)
+    return()
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${batch})
+  if(ARGN)
+    set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  endif()
+endfunction()
 
-# slipway_library(<name> [HEADERS ..] [SOURCES ..] [DEPS ..])
+# slipway_library(<name> [HEADERS ..] [SOURCES ..] [DEPS ..] [ALONE ..] [SEPARATE])
 # One library per layer or module. `<name>` becomes target slipway_<name> with alias
 # slipway::<name>; files are relative to the calling directory; includes are from the root.
-# Every header is compiled alone by the target all_verify_interface_header_sets.
+# Every header is compiled alone by the target all_verify_interface_header_sets. A library that
+# needs the test kit exists only where tests are built.
 function(slipway_library name)
-  cmake_parse_arguments(ARG "" "" "HEADERS;SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "SEPARATE" "" "HEADERS;SOURCES;DEPS;ALONE" ${ARGN})
+  if(NOT SLIPWAY_TESTS AND "${ARG_DEPS}" MATCHES "slipway::testkit|GTest::")
+    return()
+  endif()
   set(target slipway_${name})
   if(ARG_SOURCES)
     add_library(${target} STATIC ${ARG_SOURCES})
     set(scope PUBLIC)
     target_compile_options(${target} PRIVATE ${SLIPWAY_WARNINGS})
+    slipway_compile_together(${target} 6 ${ARG_SEPARATE} ${ARG_ALONE})
   else()
     add_library(${target} INTERFACE)
     set(scope INTERFACE)
@@ -33,19 +52,21 @@ function(slipway_binary name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS})
 endfunction()
 
-# slipway_test(<name> SOURCES .. DEPS .. [LABELS ..] [TIMEOUT seconds] [ENVIRONMENT K=V ..])
-# A GoogleTest program; each of its tests is a ctest entry.
+# slipway_test(<name> SOURCES .. DEPS .. [ALONE ..] [SEPARATE] [LABELS ..] [TIMEOUT seconds] [ENVIRONMENT K=V ..])
+# A GoogleTest program; each of its tests is a ctest entry. Compiled without optimisation: a test
+# spends its time in what it tests.
 function(slipway_test name)
   if(NOT SLIPWAY_TESTS)
     return()
   endif()
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LABELS;ENVIRONMENT" ${ARGN})
+  cmake_parse_arguments(ARG "SEPARATE" "TIMEOUT" "SOURCES;DEPS;ALONE;LABELS;ENVIRONMENT" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 60)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  target_compile_options(${name} PRIVATE ${SLIPWAY_WARNINGS})
+  target_compile_options(${name} PRIVATE ${SLIPWAY_WARNINGS} -O0)
+  slipway_compile_together(${name} 4 ${ARG_SEPARATE} ${ARG_ALONE})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} slipway::testkit GTest::gmock_main)
   set(properties TIMEOUT ${ARG_TIMEOUT})
