@@ -20,7 +20,7 @@ struct Ran {
   std::string progress;
 };
 
-Ran RunProgram(std::vector<std::string> arguments) {
+Ran RunWith(std::vector<std::string> arguments) {
   std::ostringstream results, progress;
   std::istringstream input;
   const int code =
@@ -29,14 +29,14 @@ Ran RunProgram(std::vector<std::string> arguments) {
 }
 
 TEST(Program, HelpAndVersionAreResults) {
-  EXPECT_EQ(RunProgram({"--version"}).results, "slipway 0.1.0\n");
+  EXPECT_EQ(RunWith({"--version"}).results, "slipway 0.1.0\n");
   for (const std::vector<std::string>& arguments :
        {std::vector<std::string>{}, {"help"}, {"--help"}}) {
-    const Ran ran = RunProgram(arguments);
+    const Ran ran = RunWith(arguments);
     EXPECT_EQ(ran.code, 0);
     EXPECT_NE(ran.results.find("Exit codes: 0 ok"), std::string::npos);
   }
-  EXPECT_NE(RunProgram({"help", "budget", "set"}).results.find("SCOPE"), std::string::npos);
+  EXPECT_NE(RunWith({"help", "budget", "set"}).results.find("SCOPE"), std::string::npos);
 }
 
 struct WrongUsage {
@@ -53,7 +53,7 @@ TEST(Program, WrongUsageIsCodeTwoWithAHint) {
                                {{"-o", "xml", "status"}, "xml"},
                                {{"resolve", "c1", "--decision", "maybe"}, "maybe"},
                                {{"budget"}, "subcommand"}}) {
-    const Ran ran = RunProgram(wrong.arguments);
+    const Ran ran = RunWith(wrong.arguments);
     EXPECT_EQ(ran.code, 2) << wrong.message;
     EXPECT_NE(ran.progress.find(wrong.message), std::string::npos) << ran.progress;
     EXPECT_NE(ran.progress.find("[USAGE]\nhint: "), std::string::npos) << ran.progress;
@@ -62,7 +62,7 @@ TEST(Program, WrongUsageIsCodeTwoWithAHint) {
 }
 
 TEST(Program, WrongUsageIsJsonWhenAskedFor) {
-  const Ran ran = RunProgram({"-o", "json", "plan"});
+  const Ran ran = RunWith({"-o", "json", "plan"});
   EXPECT_EQ(ran.code, 2);
   EXPECT_EQ(ran.results.find("{\"error\":{\"code\":\"INVALID_ARGUMENT\",\"reason\":\"USAGE\""), 0u);
   EXPECT_EQ(ran.progress, "");
@@ -70,7 +70,7 @@ TEST(Program, WrongUsageIsJsonWhenAskedFor) {
 
 TEST(Program, SaysHowToStartASuiteThatDoesNotRun) {
   const testkit::TemporaryDirectory directory;
-  const Ran ran = RunProgram({"--data", directory.path(), "status"});
+  const Ran ran = RunWith({"--data", directory.path(), "status"});
   EXPECT_EQ(ran.code, 5);
   EXPECT_NE(ran.progress.find("[NOT_RUNNING]\nhint: slipway up --detach"), std::string::npos);
 }
@@ -78,8 +78,8 @@ TEST(Program, SaysHowToStartASuiteThatDoesNotRun) {
 TEST(Program, SaysThatASuiteDoesNotAnswer) {
   const testkit::TemporaryDirectory directory;
   ASSERT_OK(base::WriteFileAtomic(directory.File("token"), "secret"));
-  const Ran ran = RunProgram({"--token-file", directory.File("token"), "--address",
-                       "unix:" + directory.File("none.sock"), "hosts"});
+  const Ran ran = RunWith({"--token-file", directory.File("token"), "--address",
+                           "unix:" + directory.File("none.sock"), "hosts"});
   EXPECT_EQ(ran.code, 5);
   EXPECT_NE(ran.progress.find("[UNREACHABLE]"), std::string::npos) << ran.progress;
 }
@@ -88,18 +88,18 @@ TEST(Program, SendsNoTokenOverANetworkInClear) {
   const testkit::TemporaryDirectory directory;
   ASSERT_OK(base::WriteFileAtomic(directory.File("token"), "secret"));
   const Ran ran =
-      RunProgram({"--token-file", directory.File("token"), "--address", "192.0.2.1:80", "status"});
+      RunWith({"--token-file", directory.File("token"), "--address", "192.0.2.1:80", "status"});
   EXPECT_EQ(ran.code, 2);
   EXPECT_NE(ran.progress.find("[ADDRESS_INSECURE]"), std::string::npos);
 }
 
 TEST(Program, StoppingNothingIsFine) {
   const testkit::TemporaryDirectory directory;
-  EXPECT_EQ(RunProgram({"--data", directory.path(), "down"}).code, 0);
+  EXPECT_EQ(RunWith({"--data", directory.path(), "down"}).code, 0);
 }
 
 TEST(Program, CompletionKnowsTheCommands) {
-  const Ran ran = RunProgram({"completion", "bash"});
+  const Ran ran = RunWith({"completion", "bash"});
   EXPECT_EQ(ran.code, 0);
   EXPECT_NE(ran.results.find("'budget') words='set list delete"), std::string::npos);
 }
