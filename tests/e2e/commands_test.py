@@ -180,6 +180,23 @@ class ControlTest(unittest.TestCase):
         wait_for_state(plan, "slow", "RUNNING")
         suite.ask("cancel", plan)
 
+    def test_a_pause_lets_work_that_is_under_way_end(self):
+        plan, run = self.started("Lenient")
+        self.assertEqual(suite.ask("pause", plan)["stopped"], 0)
+        self.ends(run, WAITS_FOR_PERSON)
+        self.assertEqual(states(plan)["slow"], "RUNNING")
+        suite.ask("cancel", plan)
+
+    def test_the_log_of_an_attempt_is_followed_to_its_end(self):
+        plan, run = self.started("Logged")
+        log = suite.begin("logs", f"{plan}/tasks/slow@1", "--follow")
+        with self.assertRaises(subprocess.TimeoutExpired, msg="it ended before the attempt"):
+            log.wait(timeout=1)
+        suite.ask("cancel", plan)
+        self.assertEqual(log.wait(timeout=e2e.TIMEOUT_SECONDS), 0)
+        log.communicate()
+        self.ends(run, 1)
+
     def test_a_paused_plan_goes_on_when_it_is_resumed(self):
         plan, run = self.started("Held")
         suite.ask("pause", plan, "--stop-agents")
