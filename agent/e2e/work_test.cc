@@ -89,6 +89,7 @@ TEST_F(WorkTest, TellsPhasesAndTheLogWithoutTheKey) {
 
   ASSERT_TRUE(RunToResult().has_change());
 
+  ASSERT_TRUE(dispatcher_.AwaitPhase("report"));  // The session is not ordered with the result.
   EXPECT_FALSE(dispatcher_.log_has_gap);
   EXPECT_THAT(dispatcher_.log, HasSubstr("The key is [redacted] red."));
   EXPECT_THAT(dispatcher_.log, HasSubstr("good morning"));

@@ -34,7 +34,8 @@ LAYERS = {
                         "lib/patch/",
                         "re2/"),
     "storage": ALWAYS + ("{own}/domain/", "{own}/storage/", "nlohmann/", "lib/sqlite/", "lib/git/",
-                         "lib/events/event.h", "lib/events/event_log.h", "lib/log/", "lib/metrics/"),
+                         "lib/events/event.h", "lib/events/event_log.h", "lib/log/", "lib/metrics/",
+                         "yaml-cpp/"),
 }
 # What a layer must never include.
 FORBIDDEN = {
