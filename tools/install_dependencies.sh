@@ -18,15 +18,16 @@ packages=(
   # Tests and checks
   libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy curl jq python3 sqlite3
 )
-# Checked but not required everywhere: the contracts' linter comes from npm.
-tools=(npm)
+# The linter of the contracts comes from npm, grpcurl for a test from the Go module proxy. Any
+# installed version of the two serves, so they are looked for as programs.
+declare -A tools=([npm]=npm [go]=golang-go)
 
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done
-for tool in "${tools[@]}"; do
-  command -v "$tool" >/dev/null 2>&1 || missing+=("$tool")
+for tool in "${!tools[@]}"; do
+  command -v "$tool" >/dev/null 2>&1 || missing+=("${tools[$tool]}")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 

@@ -45,9 +45,9 @@ absl::Status Error(absl::StatusCode code, absl::string_view reason, absl::string
 absl::Status RetryableError(absl::StatusCode code, absl::string_view reason,
                             absl::string_view message, absl::Duration retry_after,
                             std::map<std::string, std::string> metadata) {
-  return WithDetail(absl::Status(code, message), {.reason = std::string(reason),
-                                                  .metadata = std::move(metadata),
-                                                  .retry_after = retry_after});
+  return WithDetail(
+      absl::Status(code, message),
+      {.reason = std::string(reason), .metadata = std::move(metadata), .retry_after = retry_after});
 }
 
 std::optional<ErrorDetail> DetailOf(const absl::Status& status) {
@@ -57,7 +57,8 @@ std::optional<ErrorDetail> DetailOf(const absl::Status& status) {
   if (fields.size() < 2) return std::nullopt;
   ErrorDetail detail{.reason = fields[0]};
   int64_t retry_nanos = 0;
-  if (absl::SimpleAtoi(fields[1], &retry_nanos)) detail.retry_after = absl::Nanoseconds(retry_nanos);
+  if (absl::SimpleAtoi(fields[1], &retry_nanos))
+    detail.retry_after = absl::Nanoseconds(retry_nanos);
   for (size_t i = 2; i + 1 < fields.size(); i += 2) detail.metadata[fields[i]] = fields[i + 1];
   return detail;
 }

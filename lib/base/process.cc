@@ -39,7 +39,8 @@ std::vector<std::string> Environment(const Process::Options& options) {
   std::map<std::string, std::string> merged;
   if (options.inherit_env) {
     for (char** entry = environ; *entry != nullptr; ++entry) {
-      const std::pair<std::string, std::string> pair = absl::StrSplit(*entry, absl::MaxSplits('=', 1));
+      const std::pair<std::string, std::string> pair =
+          absl::StrSplit(*entry, absl::MaxSplits('=', 1));
       merged.insert(pair);
     }
   }

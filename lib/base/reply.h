@@ -18,7 +18,7 @@ class Reply final {
   Reply(Reply&& other) noexcept : send_(std::exchange(other.send_, nullptr)) {}
   Reply& operator=(Reply&&) = delete;
   ~Reply() {
-    if (send_) std::move(*this)(absl::InternalError("dropped without an answer"));
+    if (send_) std::move (*this)(absl::InternalError("dropped without an answer"));
   }
 
   void operator()(absl::StatusOr<T> result) && {

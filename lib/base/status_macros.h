@@ -6,10 +6,10 @@
 #include "absl/status/statusor.h"
 
 // Returns the status of `expression` from the enclosing function unless it is OK.
-#define RETURN_IF_ERROR(expression)                     \
-  do {                                                  \
-    absl::Status slipway_status = (expression);         \
-    if (!slipway_status.ok()) return slipway_status;    \
+#define RETURN_IF_ERROR(expression)                  \
+  do {                                               \
+    absl::Status slipway_status = (expression);      \
+    if (!slipway_status.ok()) return slipway_status; \
   } while (false)
 
 // Declares or assigns the value of `expression`, a StatusOr, or returns its status.

@@ -30,8 +30,7 @@ MATCHER_P(StatusIs, code, "") {
 
 // Matches an error by the reason in its detail.
 MATCHER_P(FailsWithReason, reason, "") {
-  *result_listener << StatusOf(arg).ToString() << " with reason "
-                   << base::ReasonOf(StatusOf(arg));
+  *result_listener << StatusOf(arg).ToString() << " with reason " << base::ReasonOf(StatusOf(arg));
   return !StatusOf(arg).ok() && base::ReasonOf(StatusOf(arg)) == reason;
 }
 
@@ -50,7 +49,7 @@ MATCHER_P(IsOkAndHolds, value_matcher, "") {
 
 #define SLIPWAY_TESTKIT_CONCAT_INNER_(a, b) a##b
 #define SLIPWAY_TESTKIT_CONCAT_(a, b) SLIPWAY_TESTKIT_CONCAT_INNER_(a, b)
-#define ASSERT_OK_AND_ASSIGN(declaration, expression)                                       \
+#define ASSERT_OK_AND_ASSIGN(declaration, expression)                                            \
   SLIPWAY_ASSERT_OK_AND_ASSIGN_(SLIPWAY_TESTKIT_CONCAT_(slipway_result_, __LINE__), declaration, \
                                 expression)
 #define SLIPWAY_ASSERT_OK_AND_ASSIGN_(result, declaration, expression) \
