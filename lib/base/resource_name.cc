@@ -41,8 +41,13 @@ bool IsValidId(absl::string_view id) {
 std::string Slug(absl::string_view text, size_t size_max) {
   std::string slug;
   for (const char c : text) {
-    if (slug.size() >= size_max) break;
     if (absl::ascii_isalnum(c)) {
+      if (slug.size() >= size_max) {
+        // Cut between words where that leaves more than half.
+        const size_t cut = slug.rfind('-');
+        if (slug.back() != '-' && cut != std::string::npos && cut > size_max / 2) slug.resize(cut);
+        break;
+      }
       slug.push_back(absl::ascii_tolower(c));
     } else if (!slug.empty() && slug.back() != '-') {
       slug.push_back('-');

@@ -55,10 +55,10 @@ class ServiceNamesOption final : public grpc::ServerBuilderOption {
 };
 
 // New files are private to the user until the end of the scope. The mask belongs to the process,
-// hence the lock.
+// hence the lock; what other threads make meanwhile, and children that they start, stay usable.
 class PrivateFiles final {
  public:
-  PrivateFiles() : lock_(TheMutex()), outer_(umask(0177)) {}
+  PrivateFiles() : lock_(TheMutex()), outer_(umask(0077)) {}
   ~PrivateFiles() { umask(outer_); }
 
  private:
@@ -134,7 +134,9 @@ absl::Status Server::Listen(const Options& options) {
                        {{"address", options.address}});
   }
   address_ = options.address;
-  if (!absl::StartsWith(address_, kUnixPrefix)) {
+  if (absl::StartsWith(address_, kUnixPrefix)) {
+    chmod(address_.substr(kUnixPrefix.size()).c_str(), 0600);
+  } else {
     port_ = bound_port;
     address_ = absl::StrCat(address_.substr(0, address_.rfind(':')), ":", port_);
   }
