@@ -3,23 +3,27 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 BUILD ?= build
 
-.PHONY: all install build demo test chaos unit check lint-proto format-check tidy sanitize fmt bench clean
+.PHONY: all install build build-tests demo test chaos unit check lint-proto format-check tidy sanitize fmt bench clean
 
 all: build
 
 install:
 	@tools/install_dependencies.sh
 
+# Every program, into build/bin.
 build: install
 	@cmake --preset release >/dev/null
-	@nice ninja -C $(BUILD) -j $(JOBS) $(if $(QUIET),--quiet)
+	@nice ninja -C $(BUILD) -j $(JOBS) $(if $(QUIET),--quiet) programs
+
+build-tests: build
+	@nice ninja -C $(BUILD) -j $(JOBS) $(if $(QUIET),--quiet) all
 
 # Builds, then drives the sample repository from a written spec to merged code: no key, no network.
 demo: build
 	@$(BUILD)/bin/slipway demo
 
 # Every test: unit, contract, structure, integration, end to end.
-test: build
+test: build-tests
 	@tools/run_tests.sh $(BUILD) $(JOBS)
 
 # The demo with one process killed at a random moment, 50 times; `make test` has fewer rounds.
@@ -41,8 +45,11 @@ format-check:
 fmt:
 	@git ls-files '*.cc' '*.h' | xargs clang-format -i
 
-tidy: build
-	@tools/run_tidy.sh $(BUILD) $(JOBS)
+# clang-tidy over what differs from the last commit, or over FILES="lib/a.cc lib/b.cc".
+tidy: install
+	@cmake -S . -B build-tidy -G Ninja -DSLIPWAY_TOGETHER=OFF >/dev/null
+	@nice ninja -C build-tidy -j $(JOBS) --quiet slipway_proto slipway_google_rpc
+	@tools/run_tidy.sh build-tidy $(JOBS) $(FILES)
 
 # Unit tests of the libraries and services under AddressSanitizer and UndefinedBehaviorSanitizer.
 sanitize: install
@@ -50,10 +57,12 @@ sanitize: install
 	@nice ninja -C build-asan -j $(JOBS) --quiet
 	@tools/run_tests.sh build-asan $(JOBS) --label-exclude 'e2e|chaos'
 
-bench: install
+# lib/patch against git, and the start and idle memory of the suite; see docs/performance.md.
+bench: build
 	@cmake --preset bench >/dev/null
-	@nice ninja -C build-bench -j $(JOBS) --quiet
-	@for program in build-bench/bin/bench_*; do $$program; done
+	@nice ninja -C build-bench -j $(JOBS) --quiet bench_patch
+	@set -e; for program in build-bench/bin/bench_*; do $$program; done
+	@python3 tools/bench/bench_start.py $(BUILD)/bin
 
 clean:
-	@rm -rf build build-asan build-tsan build-dev build-bench
+	@rm -rf build build-asan build-tsan build-dev build-bench build-tidy

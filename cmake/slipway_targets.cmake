@@ -4,8 +4,9 @@
 # sources of a target are compiled several at a time. Names in an anonymous namespace must therefore
 # be unique within a target; a source that cannot keep that is named in ALONE, and a target of which
 # that holds for most is marked SEPARATE.
+option(SLIPWAY_TOGETHER "Compile several sources of a target at a time; OFF for clang-tidy." ON)
 function(slipway_compile_together target batch separate)
-  if(separate)
+  if(separate OR NOT SLIPWAY_TOGETHER)
     return()
   endif()
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${batch})
@@ -43,10 +44,13 @@ function(slipway_library name)
   add_library(slipway::${name} ALIAS ${target})
 endfunction()
 
-# slipway_binary(<name> SOURCES .. DEPS ..): an executable in build/bin.
+# slipway_binary(<name> SOURCES .. DEPS ..): an executable in build/bin; the target `programs` builds
+# all of them and no test.
+add_custom_target(programs)
 function(slipway_binary name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
+  add_dependencies(programs ${name})
   target_compile_options(${name} PRIVATE ${SLIPWAY_WARNINGS})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS})
