@@ -60,7 +60,7 @@ sanitize: install
 # lib/patch against git, and the start and idle memory of the suite; see docs/performance.md.
 bench: build
 	@cmake --preset bench >/dev/null
-	@nice ninja -C build-bench -j $(JOBS) --quiet bench_patch
+	@nice ninja -C build-bench -j $(JOBS) --quiet benchmarks
 	@set -e; for program in build-bench/bin/bench_*; do $$program; done
 	@python3 tools/bench/bench_start.py $(BUILD)/bin
 
