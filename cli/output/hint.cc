@@ -116,6 +116,8 @@ const std::map<absl::string_view, absl::string_view>& Hints() {
       {"RESERVATION_OPEN", "wait until the call has ended"},
       {"RESERVATION_UNKNOWN", "slipway models calls shows the calls"},
       {"SCOPE_INVALID", "name a project, plan, task or role, or 'organisation'"},
+      {"FIELD_INVALID", "the message names the field and what it may hold"},
+      {"TIME_ZONE_FIXED", "delete the budget and set it anew to count in another time zone"},
       {"TIME_ZONE_UNKNOWN", "use an IANA name such as Europe/Berlin"},
       // Models.
       {"APPROVAL_REQUIRED", "the route wants a person's approval; choose another route"},
