@@ -123,8 +123,10 @@ absl::Status Suite::CheckPrograms() const {
 absl::StatusOr<SuiteConfig> Suite::MakeConfig() {
   ASSIGN_OR_RETURN(const int port, ChoosePort(options_.http_port, kHttpPortDefault));
   ASSIGN_OR_RETURN(const int grpc_port, ChoosePort(std::nullopt, port + 1));
+  ASSIGN_OR_RETURN(const std::string agent,
+                   ReachableAgent(options_.data, ProgramPath(options_, "agent")));
   SuiteConfig config =
-      DefaultSuiteConfig(options_.data, {.program_directory = options_.program_directory,
+      DefaultSuiteConfig(options_.data, {.agent_program = agent,
                                          .workspace_directory = WorkspaceDirectory(options_.data),
                                          .http_port = port,
                                          .grpc_port = grpc_port,

@@ -59,8 +59,7 @@ void SetDispatcher(const DataDirectory& data, const SuiteDefaults& defaults,
   pb::AgentHost& host = *config.add_hosts();
   host.set_name("local");
   host.set_slots(defaults.slots);
-  host.mutable_process()->set_agent_program(
-      absl::StrCat(defaults.program_directory, "/slipway-agent"));
+  host.mutable_process()->set_agent_program(defaults.agent_program);
   host.mutable_process()->set_agent_config(data.Config("agent"));
   host.mutable_process()->set_warm(std::min(defaults.slots, 2));
 }

@@ -39,7 +39,7 @@ const std::vector<std::string>& ServiceNames();
 
 // What a suite on one machine needs; nothing that costs money.
 struct SuiteDefaults {
-  std::string program_directory;    // Where the programs of the suite are.
+  std::string agent_program;        // What the dispatcher starts as an agent.
   std::string workspace_directory;  // For the agents' workspaces.
   int http_port = 0;
   int grpc_port = 0;  // gRPC for programs that cannot use a Unix socket.

@@ -24,7 +24,7 @@ class SuiteConfigTest : public ::testing::Test {
  protected:
   testkit::TemporaryDirectory directory_;
   DataDirectory data_{directory_.path()};
-  SuiteConfig config_ = DefaultSuiteConfig(data_, {.program_directory = "/opt/slipway",
+  SuiteConfig config_ = DefaultSuiteConfig(data_, {.agent_program = "/opt/slipway/slipway-agent",
                                                    .workspace_directory = "/w",
                                                    .http_port = 7,
                                                    .grpc_port = 8,

@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -78,6 +80,22 @@ absl::Status PrepareDataDirectory(const DataDirectory& data) {
 std::string WorkspaceDirectory(const DataDirectory& data) {
   if (!IsRoot() || ReachableForOthers(data.path())) return data.File("agents");
   return absl::StrCat("/var/lib/slipway-agents-", base::Sha256Hex(data.path()).substr(0, 12));
+}
+
+absl::StatusOr<std::string> ReachableAgent(const DataDirectory& data, const std::string& program) {
+  if (!IsRoot() || ReachableForOthers(program)) return program;
+  const std::string directory = absl::StrCat(WorkspaceDirectory(data), "-program");
+  RETURN_IF_ERROR(Make(data, directory, 0711));
+  const std::string copy = absl::StrCat(directory, "/slipway-agent");
+  const std::string fresh = absl::StrCat(copy, ".new");
+  std::error_code error;
+  std::filesystem::copy_file(program, fresh, std::filesystem::copy_options::overwrite_existing,
+                             error);
+  if (error) return Unusable(data, absl::StrCat("copy ", program, ": ", error.message()));
+  if (chmod(fresh.c_str(), 0755) != 0 || rename(fresh.c_str(), copy.c_str()) != 0) {
+    return Unusable(data, absl::StrCat(copy, ": ", std::strerror(errno)));
+  }
+  return copy;
 }
 
 }  // namespace slipway::cli

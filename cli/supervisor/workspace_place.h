@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "cli/client/data_directory.h"
 
 namespace slipway::cli {
@@ -15,5 +16,9 @@ absl::Status PrepareDataDirectory(const DataDirectory& data);
 // Where agents get their workspaces: below the data directory, unless the sandbox's user could not
 // reach it there (root's home is private), then in /var/lib.
 std::string WorkspaceDirectory(const DataDirectory& data);
+
+// The agent to start: `program`, unless the sandbox's user could not reach it there; then a copy of
+// it beside the workspaces, made anew.
+absl::StatusOr<std::string> ReachableAgent(const DataDirectory& data, const std::string& program);
 
 }  // namespace slipway::cli
