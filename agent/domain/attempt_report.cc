@@ -72,6 +72,7 @@ std::optional<ProgressNote> AttemptReport::TakeProgress() {
   if (progress_.empty()) return std::nullopt;
   ProgressNote note = std::move(progress_.front());
   progress_.pop_front();
+  ++notes_sent_;
   return note;
 }
 
@@ -80,8 +81,14 @@ int64_t AttemptReport::sent() const {
   return sent_;
 }
 
-void AttemptReport::Delivered(int64_t offset) {
+int64_t AttemptReport::notes_sent() const {
   base::MutexLock lock(mutex_);
+  return notes_sent_;
+}
+
+void AttemptReport::Delivered(int64_t offset, int64_t notes) {
+  base::MutexLock lock(mutex_);
+  notes_delivered_ = std::max(notes_delivered_, notes);
   delivered_ = std::max(delivered_, offset);
   delivered_changed_.NotifyAll();
 }
@@ -89,6 +96,12 @@ void AttemptReport::Delivered(int64_t offset) {
 void AttemptReport::Rewind() {
   base::MutexLock lock(mutex_);
   sent_ = delivered_;
+  notes_delivered_ = notes_sent_;  // A note is sent once: those of a broken connection are gone.
+}
+
+bool AttemptReport::AllDelivered() const {
+  return delivered_ >= static_cast<int64_t>(log_.size()) && progress_.empty() &&
+         notes_delivered_ >= notes_sent_;
 }
 
 bool AttemptReport::AwaitDelivery(absl::Duration timeout) {
@@ -99,13 +112,13 @@ bool AttemptReport::AwaitDelivery(absl::Duration timeout) {
   }
   changed_();
   base::MutexLock lock(mutex_);
-  while (delivered_ < static_cast<int64_t>(log_.size())) {
+  while (!AllDelivered()) {
     const absl::Duration left = deadline - clock_.Elapsed();
     if (left <= absl::ZeroDuration()) break;
     delivered_changed_.WaitFor(mutex_, left);
   }
   --waiting_;
-  return delivered_ >= static_cast<int64_t>(log_.size());
+  return AllDelivered();
 }
 
 bool AttemptReport::delivery_awaited() const {

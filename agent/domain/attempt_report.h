@@ -41,19 +41,22 @@ class AttemptReport final {
   // The next piece of the log or progress note that was not sent yet.
   std::optional<LogPiece> TakeLog(size_t size_max);
   std::optional<ProgressNote> TakeProgress();
-  // How far the log was sent.
+  // How far the log was sent, and how many notes were.
   int64_t sent() const;
-  // The dispatcher has everything before `offset`.
-  void Delivered(int64_t offset);
+  int64_t notes_sent() const;
+  // The dispatcher has everything before `offset`, and the first `notes` notes.
+  void Delivered(int64_t offset, int64_t notes);
   // The connection broke: what was sent and not delivered is sent again.
   void Rewind();
 
-  // Waits until all of the log was delivered; false after `timeout`.
+  // Waits until all of the log and every note was delivered; false after `timeout`.
   bool AwaitDelivery(absl::Duration timeout);
   // Whether somebody waits for delivery of what was sent.
   bool delivery_awaited() const;
 
  private:
+  bool AllDelivered() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   base::Clock& clock_;
   const std::function<void()> changed_;
   mutable base::Mutex mutex_;
@@ -62,6 +65,8 @@ class AttemptReport final {
   bool truncated_ ABSL_GUARDED_BY(mutex_) = false;
   int64_t sent_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t delivered_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t notes_sent_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t notes_delivered_ ABSL_GUARDED_BY(mutex_) = 0;
   int waiting_ ABSL_GUARDED_BY(mutex_) = 0;
   std::deque<ProgressNote> progress_ ABSL_GUARDED_BY(mutex_);
   std::string phase_ ABSL_GUARDED_BY(mutex_) = "snapshot";

@@ -188,7 +188,8 @@ void Session::HandleAnswer(Connection& connection, const v1::BeatAnswer& answer)
     HandleVerdict(verdict, beat.sent, lease_timeout);
   }
   const std::optional<Holder::Held> held = holder_.held();
-  if (held.has_value() && held->key == beat.key) held->report->Delivered(beat.log_sent);
+  if (held.has_value() && held->key == beat.key)
+    held->report->Delivered(beat.log_sent, beat.notes_sent);
 }
 
 void Session::HandleGrant(Connection& connection, const v1::Grant& message) {
@@ -279,7 +280,8 @@ bool Session::DeliveryAsked(const Connection& connection, const Holder::Held& he
   base::MutexLock lock(mutex_);
   if (connection.beats.empty()) return false;
   const SentBeat& last = connection.beats.rbegin()->second;
-  return last.key == held.key && last.log_sent >= held.report->sent();
+  return last.key == held.key && last.log_sent >= held.report->sent() &&
+         last.notes_sent >= held.report->notes_sent();
 }
 
 std::optional<v1::SessionRequest> Session::ReportOf(const Holder::Held& held) {
@@ -327,6 +329,7 @@ v1::SessionRequest Session::MakeBeat(Connection& connection,
   if (held.has_value()) {
     sent.key = held->key;
     sent.log_sent = held->report->sent();
+    sent.notes_sent = held->report->notes_sent();
     beat.add_held()->set_attempt(held->key.attempt);
     beat.mutable_held(0)->set_epoch(held->key.epoch);
     beat.set_activity(held->report->activity());

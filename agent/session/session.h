@@ -50,6 +50,7 @@ class Session final {
     absl::Duration sent;
     GrantKey key;
     int64_t log_sent = 0;
+    int64_t notes_sent = 0;
   };
 
   // One connection, from Hello to its end. `welcomed` tells whether the dispatcher answered.

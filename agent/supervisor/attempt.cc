@@ -53,6 +53,7 @@ void Attempt::Run() {
     return;
   }
   report_->SetPhase("report");
+  report_->Progress({.phase = "report", .detail = KindOf(*result)});
   if (lease_.state() == Lease::State::kHeld) report_->AwaitDelivery(kLogDeliveryTimeout);
   Submit(*std::move(result));
 }
@@ -94,7 +95,6 @@ absl::StatusOr<Result> Attempt::WorkIn(AttemptDirectory& directory) {
 
 void Attempt::Submit(Result result) {
   base::Clock& clock = collaborators_.clock;
-  report_->Progress({.phase = "report", .detail = KindOf(result)});
   absl::Duration timeout = std::max(deadline_ - clock.Elapsed(), absl::ZeroDuration());
   timeout =
       lease_.stop_cause() == Lease::Cause::kTold ? kToldSubmitTimeout : timeout + kSubmitGrace;
