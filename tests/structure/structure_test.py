@@ -21,6 +21,8 @@ LIB_DEPENDENCIES = {
     "sqlite": set(),
     "git": set(),
     "patch": set(),
+    "policy": {"patch"},
+    "inspection": {"git", "patch", "policy"},
     "sandbox": set(),
     "http": set(),
     "rpc": {"log", "metrics"},
@@ -31,8 +33,7 @@ LIB_DEPENDENCIES = {
 ALWAYS = ("absl/", "lib/base/")
 LAYERS = {
     "domain": ALWAYS + ("{own}/domain/", "nlohmann/", "lib/events/event.h", "lib/log/", "lib/metrics/",
-                        "lib/patch/",
-                        "re2/"),
+                        "lib/patch/", "lib/policy/"),
     "storage": ALWAYS + ("{own}/domain/", "{own}/storage/", "nlohmann/", "lib/sqlite/", "lib/git/",
                          "lib/events/event.h", "lib/events/event_log.h", "lib/log/", "lib/metrics/",
                          "yaml-cpp/"),

@@ -5,17 +5,12 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "lib/policy/finding.h"
 #include "services/reviewer/domain/policy.h"
 
 namespace slipway::reviewer {
 
-// One reason why a patch was refused, or would have been.
-struct Finding {
-  std::string code;
-  std::string path;
-  std::string detail;
-  friend bool operator==(const Finding&, const Finding&) = default;
-};
+using policy::Finding;
 
 // A plan whose branch is open.
 struct Plan {

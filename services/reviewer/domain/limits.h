@@ -7,27 +7,6 @@
 
 namespace slipway::reviewer {
 
-// Of one patch, where the project sets none: more than a person can review.
-inline constexpr int kFilesMaxDefault = 500;
-inline constexpr int kAddedLinesMaxDefault = 20'000;
-inline constexpr int64_t kPatchBytesMaxDefault = 5 << 20;
-
-// A single submission is held in memory several times over; larger ones end here whatever the
-// project says. It fits a gRPC message.
-inline constexpr int64_t kPatchBytesMax = 15 << 20;
-
-// Reasons that a refusal lists: an agent learns nothing from more.
-inline constexpr size_t kReasonsMax = 50;
-
-// Deletions that ask for a person: this many files, or this share of a tree with at least
-// kMassDeleteTreeMin files.
-inline constexpr size_t kMassDeleteFiles = 50;
-inline constexpr size_t kMassDeletePercent = 30;
-inline constexpr size_t kMassDeleteTreeMin = 10;
-
-// A line is examined up to here for secrets: keys are shorter, and minified lines are endless.
-inline constexpr size_t kSecretLineBytesMax = 16 << 10;
-
 // Text of one commit message.
 inline constexpr size_t kSubjectBytesMax = 120;
 inline constexpr size_t kBodyBytesMax = 8 << 10;
@@ -54,7 +33,6 @@ inline constexpr size_t kFailureBytesMax = 512;
 inline constexpr size_t kFeedbackBytesMax = 24 << 10;
 
 inline constexpr size_t kPathPatternsMax = 1'000;
-inline constexpr size_t kPatternBytesMax = 1'024;
 inline constexpr size_t kValidatorsMax = 50;
 
 // Files of one commit that ListFiles walks; larger repositories are read by path.

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "lib/policy/path_policy.h"
 
 namespace slipway::reviewer {
 
@@ -18,20 +18,7 @@ struct Validator {
   friend bool operator==(const Validator&, const Validator&) = default;
 };
 
-// What patches of a project may do. Zero limits mean the defaults in limits.h.
-struct PathPolicy {
-  std::vector<std::string> allowed;
-  std::vector<std::string> forbidden;
-  std::vector<std::string> unprotected;
-  bool allow_binary = false;
-  bool allow_symlinks = false;
-  bool allow_mode_changes = false;
-  bool trusted_content = false;
-  int files_max = 0;
-  int added_lines_max = 0;
-  int64_t bytes_max = 0;
-  friend bool operator==(const PathPolicy&, const PathPolicy&) = default;
-};
+using policy::PathPolicy;
 
 struct ReviewPolicy {
   std::string critic_role;  // Empty: no model judges.

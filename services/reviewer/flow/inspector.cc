@@ -1,7 +1,6 @@
 #include "services/reviewer/flow/inspector.h"
 
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,15 +9,11 @@
 #include "lib/base/status_macros.h"
 #include "lib/base/utf8.h"
 #include "lib/git/overlay.h"
+#include "lib/inspection/inspect_patch.h"
 #include "lib/metrics/metrics.h"
-#include "lib/patch/applier.h"
-#include "lib/patch/unified_parser.h"
+#include "lib/policy/rule_table.h"
 #include "services/reviewer/domain/commit_message.h"
 #include "services/reviewer/domain/errors.h"
-#include "services/reviewer/domain/limits.h"
-#include "services/reviewer/domain/patch_policy.h"
-#include "services/reviewer/domain/rule_table.h"
-#include "services/reviewer/mirror/tree_base_view.h"
 
 namespace slipway::reviewer {
 namespace {
@@ -31,23 +26,6 @@ metrics::Counter refused({.name = "slipway_reviewer_refusals_total",
                           .labels = {"code"}});
 
 constexpr size_t kTitleBytesMax = 1'000;
-constexpr size_t kDetailBytesMax = 4 << 10;
-
-// What reading or applying found wrong with the patch; absent for a failure of ours.
-std::optional<Finding> FindingOf(const absl::Status& status) {
-  const std::optional<base::ErrorDetail> detail = base::DetailOf(status);
-  const std::string text = base::ToUtf8(status.message(), kDetailBytesMax);
-  if (status.code() == absl::StatusCode::kOutOfRange) {
-    return Finding{.code = "LIMITS", .path = "", .detail = text};  // A file too large to change.
-  }
-  const bool of_patch = status.code() == absl::StatusCode::kInvalidArgument ||
-                        status.code() == absl::StatusCode::kFailedPrecondition;
-  if (!of_patch || !detail.has_value()) return std::nullopt;
-  const auto path = detail->metadata.find("path");
-  return Finding{.code = detail->reason,
-                 .path = path == detail->metadata.end() ? "" : base::ToUtf8(path->second, 1'024),
-                 .detail = text};
-}
 
 }  // namespace
 
@@ -103,7 +81,7 @@ absl::StatusOr<Inspection> Inspector::Inspect(const InspectionRequest& request) 
                      .inspect_time = workshop_.clock.Now()}};
   RETURN_IF_ERROR(Examine(job));
   Inspection& result = job.result;
-  result.human_may_accept = HumanMayAccept(result.findings);
+  result.human_may_accept = policy::HumanMayAccept(result.findings);
   const bool waived = result.human_may_accept && !request.approver.empty();
   if (result.findings.empty() || waived) {
     RETURN_IF_ERROR(Accept(job));
@@ -112,7 +90,7 @@ absl::StatusOr<Inspection> Inspector::Inspect(const InspectionRequest& request) 
   }
   // A patch beyond the limit is not kept.
   const std::string none;
-  const bool kept = request.patch.size() <= static_cast<size_t>(kPatchBytesMax);
+  const bool kept = request.patch.size() <= inspection::kPatchBytesMax;
   RETURN_IF_ERROR(workshop_.store.PutInspection(result, kept ? request.patch : none));
   inspect_seconds.Observe({result.accepted ? "accepted" : "refused"},
                           workshop_.clock.Elapsed() - started);
@@ -121,52 +99,17 @@ absl::StatusOr<Inspection> Inspector::Inspect(const InspectionRequest& request) 
 
 // Fills in the findings and, for a patch that applies, the tree.
 absl::Status Inspector::Examine(Job& job) {
-  const auto refuse = [&job](const absl::Status& status) -> absl::Status {
-    std::optional<Finding> finding = FindingOf(status);
-    if (!finding.has_value()) return status;
-    job.result.findings.push_back(*std::move(finding));
-    return absl::OkStatus();
-  };
-  if (job.request.patch.size() > static_cast<size_t>(kPatchBytesMax)) {
-    job.result.findings.push_back(
-        {"LIMITS", "", absl::StrCat("the patch has more than ", kPatchBytesMax, " bytes")});
-    return absl::OkStatus();
-  }
-  const absl::StatusOr<patch::Patch> patch = patch::ParseUnified(job.request.patch);
-  if (!patch.ok()) return refuse(patch.status());
-  const absl::Status applied = Apply(job, *patch);
-  return applied.ok() ? applied : refuse(applied);
-}
-
-absl::Status Inspector::Apply(Job& job, const patch::Patch& patch) {
-  TreeBaseView base(job.mirror, job.base.tree);
-  ASSIGN_OR_RETURN(const std::vector<patch::TreeChange> changes, patch::Apply(patch, base));
-  ASSIGN_OR_RETURN(
-      job.result.findings,
-      CheckPatch(
-          {.patch = patch, .changes = changes, .bytes = job.request.patch.size(), .base = base},
-          job.plan.policy.paths, job.request.allowed_paths));
-  git::TreeChanges tree_changes;
-  std::set<std::string> paths;
-  for (const patch::TreeChange& change : changes) {
-    paths.insert(change.path);
-    std::optional<git::FileChange>& entry = tree_changes[change.path];
-    if (!change.after.has_value()) continue;
-    ASSIGN_OR_RETURN(const git::Oid blob, job.overlay.PutBlob(change.after->content));
-    entry = git::FileChange{.mode = change.after->mode, .oid = blob};
-  }
-  ASSIGN_OR_RETURN(job.tree, job.overlay.WriteTree(job.base.tree, tree_changes));
-  const std::string tree = job.tree.ToHex();
-  if (!job.request.expected_tree.empty() && job.request.expected_tree != tree) {
-    job.result.findings.insert(
-        job.result.findings.begin(),
-        {"TREE_MISMATCH", "",
-         absl::StrCat("the patch gives the tree ", tree, ", not the one that was announced")});
-  }
-  const LineCounts lines = CountLines(patch);
-  job.result.added = lines.added;
-  job.result.removed = lines.removed;
-  job.result.paths.assign(paths.begin(), paths.end());
+  ASSIGN_OR_RETURN(inspection::Report report,
+                   inspection::InspectPatch(job.overlay, job.base.tree,
+                                            {.patch = job.request.patch,
+                                             .policy = job.plan.policy.paths,
+                                             .task_allowed = job.request.allowed_paths,
+                                             .expected_tree = job.request.expected_tree}));
+  job.tree = report.tree;
+  job.result.findings = std::move(report.findings);
+  job.result.added = report.added;
+  job.result.removed = report.removed;
+  job.result.paths = std::move(report.paths);
   return absl::OkStatus();
 }
 

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "lib/patch/patch.h"
 #include "services/reviewer/domain/change.h"
 #include "services/reviewer/flow/workshop.h"
 
@@ -36,7 +35,6 @@ class Inspector final {
   struct Job;
 
   absl::Status Examine(Job& job);
-  absl::Status Apply(Job& job, const patch::Patch& patch);
   absl::Status Accept(Job& job);
 
   const Workshop& workshop_;

@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/status_macros.h"
+#include "lib/policy/glob.h"
 #include "services/reviewer/domain/errors.h"
-#include "services/reviewer/domain/glob.h"
 #include "services/reviewer/domain/limits.h"
 
 namespace slipway::reviewer {
@@ -15,7 +15,7 @@ namespace {
 absl::Status CheckPatterns(absl::string_view field, const std::vector<std::string>& patterns) {
   if (patterns.size() > kPathPatternsMax) return PolicyInvalid(field, "has too many patterns");
   for (const std::string& pattern : patterns) {
-    const std::string problem = GlobProblem(pattern);
+    const std::string problem = policy::GlobProblem(pattern);
     if (!problem.empty()) {
       return PolicyInvalid(field, absl::StrCat("has a pattern that ", problem));
     }

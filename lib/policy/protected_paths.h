@@ -2,7 +2,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace slipway::reviewer {
+namespace slipway::policy {
 
 // The code of the rule that protects `path` by its name: PROTECTED, GIT_SETTINGS, CI, HOOKS,
 // AGENT_CONFIG or EXEC_SURFACE; empty when none does. Letter case does not matter, since some file
@@ -24,4 +24,4 @@ absl::string_view ManifestOf(absl::string_view path);
 // Whether `path` bears the name of a git hook, which is one once it is executable.
 bool IsHookName(absl::string_view path);
 
-}  // namespace slipway::reviewer
+}  // namespace slipway::policy

@@ -6,7 +6,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace slipway::reviewer {
+namespace slipway::policy {
 
 // One kind of credential.
 struct SecretRule {
@@ -35,4 +35,4 @@ bool SecretExpressionsCompile();
 // Shannon's entropy in bits a character.
 double EntropyOf(absl::string_view text);
 
-}  // namespace slipway::reviewer
+}  // namespace slipway::policy

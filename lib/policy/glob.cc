@@ -1,9 +1,9 @@
-#include "services/reviewer/domain/glob.h"
+#include "lib/policy/glob.h"
 
 #include "absl/strings/str_split.h"
-#include "services/reviewer/domain/limits.h"
+#include "lib/policy/limits.h"
 
-namespace slipway::reviewer {
+namespace slipway::policy {
 namespace {
 
 // Matches with one point of return, the last star, which is enough.
@@ -86,4 +86,4 @@ std::string GlobProblem(absl::string_view pattern) {
   return "";
 }
 
-}  // namespace slipway::reviewer
+}  // namespace slipway::policy

@@ -1,4 +1,4 @@
-#include "services/reviewer/domain/patch_policy.h"
+#include "lib/policy/patch_policy.h"
 
 #include <algorithm>
 #include <map>
@@ -9,14 +9,14 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/status_macros.h"
 #include "lib/patch/path_rules.h"
-#include "services/reviewer/domain/content_check.h"
-#include "services/reviewer/domain/glob.h"
-#include "services/reviewer/domain/limits.h"
-#include "services/reviewer/domain/protected_paths.h"
-#include "services/reviewer/domain/rule_table.h"
-#include "services/reviewer/domain/secret_scanner.h"
+#include "lib/policy/content_check.h"
+#include "lib/policy/glob.h"
+#include "lib/policy/limits.h"
+#include "lib/policy/protected_paths.h"
+#include "lib/policy/rule_table.h"
+#include "lib/policy/secret_scanner.h"
 
-namespace slipway::reviewer {
+namespace slipway::policy {
 namespace {
 
 using patch::ChangeOp;
@@ -286,4 +286,4 @@ absl::StatusOr<std::vector<Finding>> CheckPatch(const AppliedPatch& applied,
   return PatchCheck(applied, policy, task_allowed).Run();
 }
 
-}  // namespace slipway::reviewer
+}  // namespace slipway::policy

@@ -1,13 +1,13 @@
-#include "services/reviewer/domain/protected_paths.h"
+#include "lib/policy/protected_paths.h"
 
 #include <string>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "services/reviewer/domain/glob.h"
+#include "lib/policy/glob.h"
 
-namespace slipway::reviewer {
+namespace slipway::policy {
 namespace {
 
 struct Protection {
@@ -202,4 +202,4 @@ bool IsHookName(absl::string_view path) {
   return false;
 }
 
-}  // namespace slipway::reviewer
+}  // namespace slipway::policy

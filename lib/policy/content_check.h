@@ -5,9 +5,9 @@
 
 #include "absl/strings/string_view.h"
 #include "lib/patch/patch.h"
-#include "services/reviewer/domain/change.h"
+#include "lib/policy/finding.h"
 
-namespace slipway::reviewer {
+namespace slipway::policy {
 
 // The content of a file before and after a change of it; empty where there is none.
 struct ContentPair {
@@ -23,4 +23,4 @@ std::vector<Finding> CheckText(const patch::FileChange& change, const ContentPai
 // Judges content as a whole: BINARY_EXEC and LFS.
 std::vector<Finding> CheckBytes(const std::string& path, absl::string_view after);
 
-}  // namespace slipway::reviewer
+}  // namespace slipway::policy

@@ -10,7 +10,7 @@
 #include "lib/git/tree.h"
 #include "lib/patch/base_view.h"
 
-namespace slipway::reviewer {
+namespace slipway::inspection {
 
 // A tree of a git repository as what a patch is applied to. Reads the trees on the paths that are
 // asked for, once. Not thread-safe; `source` must outlive it.
@@ -33,4 +33,4 @@ class TreeBaseView final : public patch::BaseView {
   std::map<git::Oid, git::Tree> trees_;
 };
 
-}  // namespace slipway::reviewer
+}  // namespace slipway::inspection

@@ -5,7 +5,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace slipway::reviewer {
+namespace slipway::policy {
 
 // Whether `path` matches `pattern`, component by component and case-sensitive: "*" stands for any
 // characters of one component, "?" for one of them, "**" for any number of components. A pattern
@@ -18,4 +18,4 @@ bool AnyGlobMatches(const std::vector<std::string>& patterns, absl::string_view 
 // What is wrong with a pattern, in words that follow it: "is absolute". Empty when nothing is.
 std::string GlobProblem(absl::string_view pattern);
 
-}  // namespace slipway::reviewer
+}  // namespace slipway::policy

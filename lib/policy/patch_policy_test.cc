@@ -1,4 +1,4 @@
-#include "services/reviewer/domain/patch_policy.h"
+#include "lib/policy/patch_policy.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,11 +12,11 @@
 #include "lib/patch/fake_base_view.h"
 #include "lib/patch/renderer.h"
 #include "lib/patch/unified_parser.h"
+#include "lib/policy/rule_table.h"
+#include "lib/policy/secret_scanner.h"
 #include "lib/testkit/matchers.h"
-#include "services/reviewer/domain/rule_table.h"
-#include "services/reviewer/domain/secret_scanner.h"
 
-namespace slipway::reviewer {
+namespace slipway::policy {
 namespace {
 
 using ::testing::Contains;
@@ -309,4 +309,4 @@ TEST(RuleTableTest, UnknownCodesRefuse) {
 }
 
 }  // namespace
-}  // namespace slipway::reviewer
+}  // namespace slipway::policy

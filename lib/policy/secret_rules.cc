@@ -1,8 +1,8 @@
-#include "services/reviewer/domain/secret_scanner.h"
+#include "lib/policy/secret_scanner.h"
 
 #include <iterator>
 
-namespace slipway::reviewer {
+namespace slipway::policy {
 namespace {
 
 constexpr SecretRule kRules[] = {
@@ -97,4 +97,4 @@ const std::vector<SecretRule>& SecretRules() {
   return rules;
 }
 
-}  // namespace slipway::reviewer
+}  // namespace slipway::policy

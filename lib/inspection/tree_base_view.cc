@@ -1,4 +1,4 @@
-#include "services/reviewer/mirror/tree_base_view.h"
+#include "lib/inspection/tree_base_view.h"
 
 #include <algorithm>
 
@@ -7,7 +7,7 @@
 #include "lib/base/status_macros.h"
 #include "lib/patch/patch.h"
 
-namespace slipway::reviewer {
+namespace slipway::inspection {
 namespace {
 
 const git::TreeEntry* EntryNamed(const git::Tree& tree, absl::string_view name) {
@@ -73,4 +73,4 @@ absl::StatusOr<std::vector<patch::BaseView::NamedEntry>> TreeBaseView::List(
   return entries;
 }
 
-}  // namespace slipway::reviewer
+}  // namespace slipway::inspection

@@ -1,4 +1,4 @@
-#include "services/reviewer/domain/content_check.h"
+#include "lib/policy/content_check.h"
 
 #include <re2/re2.h>
 
@@ -11,10 +11,10 @@
 #include "absl/strings/strip.h"
 #include "lib/base/utf8.h"
 #include "lib/patch/path_rules.h"
-#include "services/reviewer/domain/protected_paths.h"
-#include "services/reviewer/domain/secret_scanner.h"
+#include "lib/policy/protected_paths.h"
+#include "lib/policy/secret_scanner.h"
 
-namespace slipway::reviewer {
+namespace slipway::policy {
 namespace {
 
 constexpr uint32_t kBadByte = 0xFFFFFFFF;
@@ -243,4 +243,4 @@ std::vector<Finding> CheckBytes(const std::string& path, absl::string_view after
   return findings.Take();
 }
 
-}  // namespace slipway::reviewer
+}  // namespace slipway::policy

@@ -1,4 +1,4 @@
-#include "services/reviewer/domain/secret_scanner.h"
+#include "lib/policy/secret_scanner.h"
 
 #include <re2/re2.h>
 
@@ -9,9 +9,9 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "services/reviewer/domain/limits.h"
+#include "lib/policy/limits.h"
 
-namespace slipway::reviewer {
+namespace slipway::policy {
 namespace {
 
 // What documentation and tests write in place of a secret.
@@ -100,4 +100,4 @@ std::optional<SecretFinding> FindSecret(absl::string_view line) {
   return std::nullopt;
 }
 
-}  // namespace slipway::reviewer
+}  // namespace slipway::policy

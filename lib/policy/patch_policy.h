@@ -7,10 +7,10 @@
 #include "lib/patch/base_view.h"
 #include "lib/patch/patch.h"
 #include "lib/patch/tree_change.h"
-#include "services/reviewer/domain/change.h"
-#include "services/reviewer/domain/policy.h"
+#include "lib/policy/finding.h"
+#include "lib/policy/path_policy.h"
 
-namespace slipway::reviewer {
+namespace slipway::policy {
 
 // A patch that was read and applied, and what it was applied to.
 struct AppliedPatch {
@@ -34,4 +34,4 @@ absl::StatusOr<std::vector<Finding>> CheckPatch(const AppliedPatch& applied,
                                                 const PathPolicy& policy,
                                                 const std::vector<std::string>& task_allowed);
 
-}  // namespace slipway::reviewer
+}  // namespace slipway::policy
