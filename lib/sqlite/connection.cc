@@ -29,9 +29,10 @@ bool IsBlank(const char* text) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& path, int flags) {
+absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& path, int flags,
+                                                             const char* vfs) {
   sqlite3* handle = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int code = sqlite3_open_v2(path.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX, vfs);
   if (handle == nullptr) return StatusFromCode(code, path, sqlite3_errstr(code));
   std::unique_ptr<Connection> connection(new Connection(handle));
   if (code != SQLITE_OK) return StatusFromConnection(handle, path);

@@ -20,8 +20,9 @@ namespace slipway::sqlite {
 // those belong to this library and go through Run and RunScript.
 class Connection final {
  public:
-  // `flags` as for sqlite3_open_v2.
-  static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& path, int flags);
+  // `flags` and `vfs` as for sqlite3_open_v2.
+  static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& path, int flags,
+                                                          const char* vfs = nullptr);
 
   ~Connection();
   Connection(const Connection&) = delete;

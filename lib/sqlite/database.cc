@@ -98,7 +98,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
                                                          const Options& options) {
   RETURN_IF_ERROR(CheckOrder(options.migrations));
   std::unique_ptr<Database> database(new Database(path, options));
-  if (options.exclusive && !database->in_memory_) {
+  if (options.exclusive && !database->in_memory_ && options.vfs == nullptr) {
     ASSIGN_OR_RETURN(database->lock_, base::LockFile(absl::StrCat(path, ".lock")));
   }
   RETURN_IF_ERROR(database->OpenWriter());
@@ -107,10 +107,12 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
 }
 
 absl::Status Database::OpenWriter() {
-  if (!in_memory_ && !options_.read_only) RETURN_IF_ERROR(MakePrivateFile(path_));
+  if (!in_memory_ && !options_.read_only && options_.vfs == nullptr) {
+    RETURN_IF_ERROR(MakePrivateFile(path_));
+  }
   const int flags =
       options_.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-  ASSIGN_OR_RETURN(writer_, Connection::Open(path_, flags));
+  ASSIGN_OR_RETURN(writer_, Connection::Open(path_, flags, options_.vfs));
   RETURN_IF_ERROR(writer_->RunScript(
       absl::StrCat("PRAGMA busy_timeout=", absl::ToInt64Milliseconds(options_.busy_timeout),
                    "; PRAGMA mmap_size=0; PRAGMA cell_size_check=ON;")));
@@ -183,7 +185,7 @@ absl::Status Database::Migrate(absl::Span<const Migration> migrations) {
 
 absl::StatusOr<std::unique_ptr<Connection>> Database::OpenReader() {
   ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader,
-                   Connection::Open(path_, SQLITE_OPEN_READONLY));
+                   Connection::Open(path_, SQLITE_OPEN_READONLY, options_.vfs));
   RETURN_IF_ERROR(reader->RunScript(
       absl::StrCat("PRAGMA busy_timeout=", absl::ToInt64Milliseconds(options_.busy_timeout),
                    "; PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; PRAGMA query_only=ON")));

@@ -36,6 +36,8 @@ struct Options {
   bool exclusive = false;  // Holds `path`.lock, so that no other process opens it exclusively.
   int readers_max = 4;     // Concurrent Reads; further ones wait.
   absl::Duration busy_timeout = absl::Seconds(5);  // For locks of other processes.
+  // Name of a registered VFS; null is the system's. Another one manages modes and locks itself.
+  const char* vfs = nullptr;
   int64_t pages_max = 0;  // Size limit in pages of 4 KiB, then DISK_FULL; 0: no limit of ours.
 };
 

@@ -23,7 +23,7 @@ GroupWriter::GroupWriter(Database& database, GroupWriterOptions options)
   if (!options_.on_commit_failed) options_.on_commit_failed = PrintAndAbort;
   // The thread may look at thread_ (OnWriterThread): it waits until the member is assigned.
   base::MutexLock lock(mutex_);
-  thread_ = std::thread([this] { Loop(); });
+  if (options_.own_thread) thread_ = std::thread([this] { Loop(); });
 }
 
 void GroupWriter::Stop() {
@@ -34,6 +34,7 @@ void GroupWriter::Stop() {
     changed_.NotifyAll();
   }
   if (thread_.joinable()) thread_.join();
+  if (!options_.own_thread) RunQueued();
 }
 
 absl::Status GroupWriter::Refusal() const {
@@ -63,9 +64,13 @@ void GroupWriter::Enqueue(std::unique_ptr<Job> job) {
 }
 
 GroupWriter::Batch GroupWriter::Take() {
-  Batch batch;
   base::MutexLock lock(mutex_);
   while (queue_.empty() && !stopping_) changed_.Wait(mutex_);
+  return TakeQueued();
+}
+
+GroupWriter::Batch GroupWriter::TakeQueued() {
+  Batch batch;
   while (!queue_.empty() && batch.size() < options_.batch_max) {
     batch.push_back(std::move(queue_.front()));
     queue_.pop_front();
@@ -75,6 +80,18 @@ GroupWriter::Batch GroupWriter::Take() {
 
 void GroupWriter::Loop() {
   for (Batch batch = Take(); !batch.empty(); batch = Take()) Commit(std::move(batch));
+}
+
+void GroupWriter::RunQueued() {
+  while (true) {
+    Batch batch;
+    {
+      base::MutexLock lock(mutex_);
+      batch = TakeQueued();
+    }
+    if (batch.empty()) return;
+    Commit(std::move(batch));
+  }
 }
 
 void GroupWriter::Commit(Batch batch) {
@@ -93,11 +110,12 @@ void GroupWriter::Commit(Batch batch) {
             transaction.Nested([&job, &transaction] { return job->Run(transaction); });
         if (done.ok()) {
           changed = true;
-        } else {
-          job->Fail(done);
+          continue;
         }
-        // The batch is lost: the rest must not run in transactions of their own.
-        if (base::ReasonOf(done) == "TRANSACTION_ROLLED_BACK") return done;
+        // The batch is lost: the rest must not run in transactions of their own. So it is when an
+        // operation was fine, yet its savepoint was not.
+        if (job->succeeded() || base::ReasonOf(done) == "TRANSACTION_ROLLED_BACK") return done;
+        job->Fail(done);
       }
       return absl::OkStatus();
     });
@@ -114,6 +132,11 @@ void GroupWriter::Commit(Batch batch) {
   for (const std::unique_ptr<Job>& job : batch) job->Answer(failure);
   if (fatal) return options_.on_commit_failed(failure);
   if (failure.ok() && changed && options_.on_committed) options_.on_committed();
+}
+
+absl::Status GroupWriter::LostBatch(const absl::Status& cause) {
+  return base::Error(absl::StatusCode::kAborted, "TRANSACTION_ROLLED_BACK",
+                     absl::StrCat("memory and file may differ: ", cause.ToString()));
 }
 
 absl::Status GroupWriter::NestedError() {

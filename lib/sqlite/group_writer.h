@@ -23,6 +23,8 @@ struct GroupWriterOptions {
   size_t queue_max = 4'096;
   // Bounds how long the first of a batch waits for the last.
   size_t batch_max = 256;
+  // False: there is no thread; RunQueued runs what has queued up. For simulations that replay.
+  bool own_thread = true;
   // Called after each batch that committed a change, after its replies, on the writer's thread and
   // under no lock: to wake watchers. Must not block.
   absl::AnyInvocable<void()> on_committed = nullptr;
@@ -36,8 +38,9 @@ struct GroupWriterOptions {
 // lone write does not wait and many share one sync of the disk.
 //
 // Each operation runs in a savepoint: a refused one undoes only itself. Operations run in the order
-// of their Write calls. An OK reply is sent only after the commit that made the write durable.
-// After a failed commit every further write answers UNAVAILABLE (COMMIT_FAILED). Thread-safe.
+// of their Write calls. A reply is sent only after the commit that made the write durable: also a
+// refusal, which may rest on what an earlier operation of the batch has changed.
+// After a failed commit every reply is UNAVAILABLE (COMMIT_FAILED). Thread-safe.
 class GroupWriter final {
  public:
   // `database` must outlive the writer.
@@ -59,6 +62,14 @@ class GroupWriter final {
   template <typename Operation>
   std::invoke_result_t<Operation&, Transaction&> WriteAndWait(Operation operation);
 
+  // What an operation returns when its owner's memory may no longer be what the file will tell: the
+  // batch is rolled back and on_commit_failed is called.
+  static absl::Status LostBatch(const absl::Status& cause);
+
+  // Commits all that has queued up, also by replies, on the calling thread. Only without
+  // own_thread.
+  void RunQueued();
+
   // Refuses further writes, finishes those that are queued, and joins. Idempotent. Not from an
   // operation or a reply.
   void Stop();
@@ -68,6 +79,8 @@ class GroupWriter final {
    public:
     virtual ~Job() = default;
     virtual absl::Status Run(Transaction& transaction) = 0;
+    // Whether Run was OK.
+    virtual bool succeeded() const = 0;
     // Replaces the result by the error that undid it.
     virtual void Fail(const absl::Status& error) = 0;
     virtual void Answer(const absl::Status& batch) = 0;
@@ -84,13 +97,12 @@ class GroupWriter final {
       return result_->status();
     }
 
+    bool succeeded() const override { return result_.has_value() && result_->ok(); }
+
     void Fail(const absl::Status& error) override { result_.emplace(error); }
 
-    // A refusal stands whatever became of the batch: it changed nothing.
     void Answer(const absl::Status& batch) override {
-      if (!batch.ok() && (!result_.has_value() || result_->ok())) {
-        return std::move(reply_)(batch);
-      }
+      if (!batch.ok()) return std::move(reply_)(batch);
       std::move(reply_)(*std::move(result_));
     }
 
@@ -106,6 +118,7 @@ class GroupWriter final {
   void Enqueue(std::unique_ptr<Job> job);
   absl::Status Refusal() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Batch Take();
+  Batch TakeQueued() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Loop();
   void Commit(Batch batch);
   bool OnWriterThread() const { return std::this_thread::get_id() == thread_.get_id(); }
@@ -151,6 +164,7 @@ std::invoke_result_t<Operation&, Transaction&> GroupWriter::WriteAndWait(Operati
         waiter->result.emplace(std::move(result));
         waiter->answered.NotifyAll();
       }));
+  if (!options_.own_thread) RunQueued();
   base::MutexLock lock(waiter->mutex);
   while (!waiter->result.has_value()) waiter->answered.Wait(waiter->mutex);
   if constexpr (kPlain) {

@@ -5,8 +5,9 @@
 
 #include "lib/base/status_macros.h"
 #include "lib/log/log.h"
-#include "lib/metrics/metrics.h"
+#include "services/ledger/domain/errors.h"
 #include "services/ledger/storage/auditor.h"
+#include "services/ledger/storage/change_metrics.h"
 #include "services/ledger/storage/change_writer.h"
 #include "services/ledger/storage/lists.h"
 #include "services/ledger/storage/price_file.h"
@@ -15,48 +16,10 @@
 namespace slipway::ledger {
 namespace {
 
-metrics::Counter changes_total({.name = "slipway_ledger_changes_total",
-                                .description = "Changes of the ledger by operation.",
-                                .labels = {"operation"}});
-metrics::Counter denials_total({.name = "slipway_ledger_denials_total",
-                                .description = "Refused reservations by cause.",
-                                .labels = {"cause"}});
-metrics::Counter cost_nanos_total({.name = "slipway_ledger_cost_usd_nanos_total",
-                                   .description = "Cost of recorded calls, in nano-USD."});
-metrics::Counter estimated_nanos_total(
-    {.name = "slipway_ledger_estimated_usd_nanos_total",
-     .description = "Cost that is an upper bound because the outcome is unknown, in nano-USD."});
-metrics::Counter overruns_total({.name = "slipway_ledger_overruns_total",
-                                 .description = "Settlements above their hold; 0 is the target."});
-
 // The mirror may no longer tell what is on disk: nothing more may be decided.
 [[noreturn]] void Die(const absl::Status& status) {
   log::Error("the ledger stops: a change could not be stored", {{"error", status.ToString()}});
   std::abort();
-}
-
-void Count(const Changes& changes) {
-  for (const JournalEntry& entry : changes.journal) changes_total.Increment({entry.operation});
-  for (const Reservation& reservation : changes.added) {
-    if (reservation.denial.has_value())
-      denials_total.Increment({NameOf(reservation.denial->cause)});
-  }
-  for (const UsageRecord& record : changes.usage_added) {
-    cost_nanos_total.Increment(static_cast<uint64_t>(record.charged.usd_nanos));
-    if (record.basis == Basis::kEstimatedUpper) {
-      estimated_nanos_total.Increment(static_cast<uint64_t>(record.charged.usd_nanos));
-    }
-  }
-  for (const Reservation& reservation : changes.updated) {
-    if (reservation.order.kind == ReservationKind::kCall &&
-        reservation.settled.usd_nanos > reservation.held.usd_nanos) {
-      overruns_total.Increment();
-      log::Warning("a settlement is above its hold",
-                   {{"reservation", reservation.key()},
-                    {"held_usd_nanos", reservation.held.usd_nanos},
-                    {"settled_usd_nanos", reservation.settled.usd_nanos}});
-    }
-  }
 }
 
 }  // namespace
@@ -70,16 +33,27 @@ absl::StatusOr<std::unique_ptr<SqliteLedgerStore>> SqliteLedgerStore::Open(const
 }
 
 absl::Status SqliteLedgerStore::Start(base::IdGenerator& ids) {
-  ASSIGN_OR_RETURN(
-      database_, sqlite::Database::Open(options_.path, {.synchronous = sqlite::Synchronous::kFull,
-                                                        .migrations = kMigrations,
-                                                        .exclusive = options_.path != ":memory:"}));
+  ASSIGN_OR_RETURN(database_,
+                   sqlite::Database::Open(options_.path, {.synchronous = sqlite::Synchronous::kFull,
+                                                          .migrations = kMigrations,
+                                                          .exclusive = options_.path != ":memory:",
+                                                          .vfs = options_.vfs}));
   ASSIGN_OR_RETURN(log_, events::EventLog::Open(*database_, ids, "ledger"));
   RETURN_IF_ERROR(
       database_->Read([this](sqlite::Reader& reader) { return LoadLedger(reader, ledger_); }));
   held_ = static_cast<int64_t>(ledger_.mirror().held().size());
   writer_ = std::make_unique<sqlite::GroupWriter>(
-      *database_, sqlite::GroupWriterOptions{.on_committed = [this] { log_->NotifyAppended(); }});
+      *database_, sqlite::GroupWriterOptions{.own_thread = options_.own_thread,
+                                             .on_committed =
+                                                 [this] {
+                                                   CountBatch(uncommitted_.exchange(0));
+                                                   log_->NotifyAppended();
+                                                 },
+                                             .on_commit_failed =
+                                                 [this](const absl::Status& status) {
+                                                   options_.on_lost ? options_.on_lost(status)
+                                                                    : Die(status);
+                                                 }});
   ArmExpiry();
   return absl::OkStatus();
 }
@@ -98,31 +72,27 @@ SqliteLedgerStore::~SqliteLedgerStore() {
 absl::Status SqliteLedgerStore::Store(sqlite::Transaction& transaction, const Changes& changes) {
   RETURN_IF_ERROR(WriteChanges(transaction, *log_, changes));
   held_.store(static_cast<int64_t>(ledger_.mirror().held().size()), std::memory_order_relaxed);
-  Count(changes);
+  CountChanges(changes);
+  uncommitted_.fetch_add(1, std::memory_order_relaxed);
   return absl::OkStatus();
 }
 
 template <typename T, typename Decide>
 void SqliteLedgerStore::Run(Decide decide, base::Reply<T> reply) {
-  auto changed = std::make_shared<bool>(false);
   writer_->Write<T>(
-      [this, changed,
+      [this,
        decide = std::move(decide)](sqlite::Transaction& transaction) mutable -> absl::StatusOr<T> {
         Changes changes;
         archive_.Use(&transaction);
         absl::StatusOr<T> result = decide(ledger_, clock_.Now(), changes);
         archive_.Use(nullptr);
-        if (!archive_.failure().ok()) Die(archive_.failure());
+        if (!archive_.failure().ok()) return sqlite::GroupWriter::LostBatch(archive_.failure());
         if (!result.ok() || changes.empty()) return result;
         const absl::Status stored = Store(transaction, changes);
-        if (!stored.ok()) Die(stored);
-        *changed = true;
+        if (!stored.ok()) return sqlite::GroupWriter::LostBatch(stored);
         return result;
       },
-      base::Reply<T>([changed, reply = std::move(reply)](absl::StatusOr<T> result) mutable {
-        if (!result.ok() && *changed) Die(result.status());
-        std::move(reply)(std::move(result));
-      }));
+      std::move(reply));
 }
 
 void SqliteLedgerStore::Reserve(ReserveOrder order, base::Reply<Reservation> reply) {
@@ -141,10 +111,10 @@ void SqliteLedgerStore::Settle(SettleOrder order, base::Reply<Settlement> reply)
       std::move(reply));
 }
 
-void SqliteLedgerStore::Release(std::string key, base::Reply<Reservation> reply) {
+void SqliteLedgerStore::Release(std::string key, Proof proof, base::Reply<Reservation> reply) {
   Run<Reservation>(
-      [key = std::move(key)](Ledger& ledger, absl::Time now, Changes& changes) {
-        return ledger.Release(key, now, changes);
+      [key = std::move(key), proof](Ledger& ledger, absl::Time now, Changes& changes) {
+        return ledger.Release(key, proof, now, changes);
       },
       std::move(reply));
 }
@@ -158,6 +128,23 @@ void SqliteLedgerStore::Extend(std::string key, absl::Duration lifetime,
       std::move(reply));
 }
 
+void SqliteLedgerStore::TopUp(TopUpOrder order, base::Reply<ledger::TopUp> reply) {
+  Run<ledger::TopUp>(
+      [order = std::move(order)](Ledger& ledger, absl::Time now, Changes& changes) {
+        return ledger.TopUp(order, now, changes);
+      },
+      std::move(reply));
+}
+
+void SqliteLedgerStore::FreezeScope(FreezeOrder order,
+                                    base::Reply<std::optional<FrozenScope>> reply) {
+  Run<std::optional<FrozenScope>>(
+      [order = std::move(order)](Ledger& ledger, absl::Time now, Changes& changes) {
+        return ledger.FreezeScope(order, now, changes);
+      },
+      std::move(reply));
+}
+
 void SqliteLedgerStore::Adjust(AdjustOrder order, base::Reply<Reservation> reply) {
   Run<Reservation>(
       [order = std::move(order)](Ledger& ledger, absl::Time now, Changes& changes) {
@@ -166,22 +153,25 @@ void SqliteLedgerStore::Adjust(AdjustOrder order, base::Reply<Reservation> reply
       std::move(reply));
 }
 
-void SqliteLedgerStore::CloseOwner(std::string owner, base::Reply<Closing> reply) {
-  CloseOwnerRest(std::move(owner), {}, std::move(reply));
+void SqliteLedgerStore::CloseOwner(std::string owner, int64_t epoch_before,
+                                   base::Reply<Closing> reply) {
+  CloseOwnerRest(std::move(owner), epoch_before, {}, std::move(reply));
 }
 
-void SqliteLedgerStore::CloseOwnerRest(std::string owner, Closing closed,
+void SqliteLedgerStore::CloseOwnerRest(std::string owner, int64_t epoch_before, Closing closed,
                                        base::Reply<Closing> reply) {
-  Run<Closing>([owner](Ledger& ledger, absl::Time now,
-                       Changes& changes) { return ledger.CloseOwner(owner, now, changes); },
-               base::Reply<Closing>([this, owner, closed, reply = std::move(reply)](
-                                        absl::StatusOr<Closing> result) mutable {
-                 if (!result.ok()) return std::move(reply)(result.status());
-                 closed.closed += result->closed;
-                 closed.charged_usd_nanos += result->charged_usd_nanos;
-                 if (result->closed == 0) return std::move(reply)(closed);
-                 CloseOwnerRest(std::move(owner), closed, std::move(reply));
-               }));
+  Run<Closing>(
+      [owner, epoch_before](Ledger& ledger, absl::Time now, Changes& changes) {
+        return ledger.CloseOwner(owner, epoch_before, now, changes);
+      },
+      base::Reply<Closing>([this, owner, epoch_before, closed,
+                            reply = std::move(reply)](absl::StatusOr<Closing> result) mutable {
+        if (!result.ok()) return std::move(reply)(result.status());
+        closed.closed += result->closed;
+        closed.charged_usd_nanos += result->charged_usd_nanos;
+        if (result->closed == 0) return std::move(reply)(closed);
+        CloseOwnerRest(std::move(owner), epoch_before, closed, std::move(reply));
+      }));
 }
 
 void SqliteLedgerStore::SetBudget(BudgetOrder order, base::Reply<Balance> reply) {
@@ -223,20 +213,15 @@ absl::StatusOr<int> SqliteLedgerStore::ImportPriceFile(const std::string& path) 
                          ledger_.ImportPrices(rows, {}, clock_.Now(), changes));
         if (changes.empty()) return 0;
         const absl::Status stored = Store(transaction, changes);
-        if (!stored.ok()) Die(stored);
+        if (!stored.ok()) return sqlite::GroupWriter::LostBatch(stored);
         return static_cast<int>(import.added.size());
       });
 }
 
-void SqliteLedgerStore::WorstCase(std::string provider, std::string model, std::string tier,
-                                  int64_t input_tokens, int64_t output_tokens,
-                                  base::Reply<Quote> reply) {
-  Run<Quote>(
-      [provider = std::move(provider), model = std::move(model), tier = std::move(tier),
-       input_tokens, output_tokens](Ledger& ledger, absl::Time now, Changes&) {
-        return ledger.prices().WorstCase(provider, model, tier, now, input_tokens, output_tokens);
-      },
-      std::move(reply));
+void SqliteLedgerStore::WorstCase(QuoteOrder order, base::Reply<Quote> reply) {
+  Run<Quote>([order = std::move(order)](Ledger& ledger, absl::Time now,
+                                        Changes&) { return ledger.prices().WorstCase(order, now); },
+             std::move(reply));
 }
 
 void SqliteLedgerStore::ArmExpiry() {
@@ -262,6 +247,11 @@ void SqliteLedgerStore::CloseExpired() {
       }));
 }
 
+int64_t SqliteLedgerStore::ReservedUsdNanos() {
+  return database_->Read([](sqlite::Reader& reader) { return SelectReservedUsd(reader); })
+      .value_or(0);
+}
+
 absl::StatusOr<Page<Reservation>> SqliteLedgerStore::ListReservations(
     const ReservationFilter& filter, const PageRequest& page) {
   return database_->Read(
@@ -272,6 +262,15 @@ absl::StatusOr<Page<Balance>> SqliteLedgerStore::ListBalances(const std::string&
                                                               const PageRequest& page) {
   return database_->Read(
       [&](sqlite::Reader& reader) { return SelectBalances(reader, scope, clock_.Now(), page); });
+}
+
+absl::StatusOr<BudgetHistory> SqliteLedgerStore::GetBudget(const std::string& id) {
+  return database_->Read(
+      [&](sqlite::Reader& reader) { return SelectBudgetHistory(reader, id, clock_.Now()); });
+}
+
+absl::StatusOr<Page<FrozenScope>> SqliteLedgerStore::ListFrozen(const PageRequest& page) {
+  return database_->Read([&](sqlite::Reader& reader) { return SelectFrozen(reader, page); });
 }
 
 absl::StatusOr<Page<UsageRollup>> SqliteLedgerStore::QueryUsage(const UsageFilter& filter,
@@ -292,11 +291,18 @@ absl::StatusOr<Page<Price>> SqliteLedgerStore::ListPrices(const PriceFilter& fil
       [&](sqlite::Reader& reader) { return SelectPrices(reader, filter, page); });
 }
 
+absl::StatusOr<std::vector<Price>> SqliteLedgerStore::ReadPrices(const PriceText& file) {
+  return ParsePrices(file.text, file.name);
+}
+
 absl::StatusOr<AuditResult> SqliteLedgerStore::Audit() {
+  if (auditing_.exchange(true)) return AuditRunning();
   const absl::Time time = clock_.Now();
-  ASSIGN_OR_RETURN(std::vector<AuditCheck> checks,
-                   database_->Read([](sqlite::Reader& reader) { return Auditor(reader).Run(); }));
-  return AuditResult{std::move(checks), time};
+  absl::StatusOr<std::vector<AuditCheck>> checks =
+      database_->Read([time](sqlite::Reader& reader) { return Auditor(reader, time).Run(); });
+  auditing_ = false;
+  RETURN_IF_ERROR(checks.status());
+  return AuditResult{*std::move(checks), time};
 }
 
 }  // namespace slipway::ledger

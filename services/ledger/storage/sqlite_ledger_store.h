@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +29,12 @@ class SqliteLedgerStore final : public LedgerStore {
     std::string path;  // A file or ":memory:".
     Ledger::Options ledger;
     absl::Duration expiry_interval = absl::Seconds(1);
+
+    // For a simulation: what SQLite writes through, and a store that runs when RunQueued is called.
+    const char* vfs = nullptr;
+    bool own_thread = true;
+    // Told once when a change could not be stored, after the replies; when empty, the process ends.
+    std::function<void(const absl::Status&)> on_lost;
   };
 
   // Opens or creates the file and starts to close holds that expire. The collaborators must outlive
@@ -40,21 +47,28 @@ class SqliteLedgerStore final : public LedgerStore {
 
   events::EventLog& events() { return *log_; }
 
+  // Decides and commits all that has queued up. Only without own_thread.
+  void RunQueued() { writer_->RunQueued(); }
+
+  // What open holds keep, in nano-USD; 0 when it cannot be read.
+  int64_t ReservedUsdNanos();
+
   // How many holds are open.
   int64_t held() const { return held_.load(std::memory_order_relaxed); }
 
   void Reserve(ReserveOrder order, base::Reply<Reservation> reply) override;
   void Settle(SettleOrder order, base::Reply<Settlement> reply) override;
-  void Release(std::string key, base::Reply<Reservation> reply) override;
+  void Release(std::string key, Proof proof, base::Reply<Reservation> reply) override;
   void Extend(std::string key, absl::Duration lifetime, base::Reply<Reservation> reply) override;
+  void TopUp(TopUpOrder order, base::Reply<ledger::TopUp> reply) override;
   void Adjust(AdjustOrder order, base::Reply<Reservation> reply) override;
-  void CloseOwner(std::string owner, base::Reply<Closing> reply) override;
+  void CloseOwner(std::string owner, int64_t epoch_before, base::Reply<Closing> reply) override;
+  void FreezeScope(FreezeOrder order, base::Reply<std::optional<FrozenScope>> reply) override;
   void SetBudget(BudgetOrder order, base::Reply<Balance> reply) override;
   void DeleteBudget(std::string id, std::string actor, base::Reply<std::string> reply) override;
   void ImportPrices(std::vector<Price> rows, std::vector<std::string> accept,
                     base::Reply<PriceBook::Import> reply) override;
-  void WorstCase(std::string provider, std::string model, std::string tier, int64_t input_tokens,
-                 int64_t output_tokens, base::Reply<Quote> reply) override;
+  void WorstCase(QuoteOrder order, base::Reply<Quote> reply) override;
 
   // Imports rows of a file that the operator trusts, and waits: rows that are known are left alone,
   // also when the file has other rates for them. Returns how many were added.
@@ -64,12 +78,15 @@ class SqliteLedgerStore final : public LedgerStore {
                                                      const PageRequest& page) override;
   absl::StatusOr<Page<Balance>> ListBalances(const std::string& scope,
                                              const PageRequest& page) override;
+  absl::StatusOr<BudgetHistory> GetBudget(const std::string& id) override;
+  absl::StatusOr<Page<FrozenScope>> ListFrozen(const PageRequest& page) override;
   absl::StatusOr<Page<UsageRollup>> QueryUsage(const UsageFilter& filter, const UsageGroups& groups,
                                                const PageRequest& page) override;
   absl::StatusOr<Page<UsageRecord>> ListUsage(const std::string& scope,
                                               const PageRequest& page) override;
   absl::StatusOr<Page<Price>> ListPrices(const PriceFilter& filter,
                                          const PageRequest& page) override;
+  absl::StatusOr<std::vector<Price>> ReadPrices(const PriceText& file) override;
   absl::StatusOr<AuditResult> Audit() override;
 
  private:
@@ -82,7 +99,8 @@ class SqliteLedgerStore final : public LedgerStore {
   template <typename T, typename Decide>
   void Run(Decide decide, base::Reply<T> reply);
   absl::Status Store(sqlite::Transaction& transaction, const Changes& changes);
-  void CloseOwnerRest(std::string owner, Closing closed, base::Reply<Closing> reply);
+  void CloseOwnerRest(std::string owner, int64_t epoch_before, Closing closed,
+                      base::Reply<Closing> reply);
   void ArmExpiry();
   void CloseExpired();
 
@@ -93,6 +111,8 @@ class SqliteLedgerStore final : public LedgerStore {
   SqliteArchive archive_;  // These two belong to the writer's thread.
   Ledger ledger_;
   std::atomic<int64_t> held_ = 0;
+  std::atomic<int64_t> uncommitted_ = 0;  // Changes that the next commit makes durable.
+  std::atomic<bool> auditing_ = false;
   std::unique_ptr<sqlite::GroupWriter> writer_;
 
   base::Mutex expiry_mutex_;
