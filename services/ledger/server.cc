@@ -10,6 +10,9 @@ namespace {
 metrics::Gauge held_reservations({.name = "slipway_ledger_held_reservations",
                                   .description = "Reservations that are held."});
 
+metrics::Gauge reserved_nanos({.name = "slipway_ledger_reserved_usd_nanos",
+                               .description = "What open holds keep, in nano-USD."});
+
 constexpr int kReadThreads = 2;  // Reads are short; writes have their own thread.
 constexpr absl::Duration kDrainDefault = absl::Seconds(5);
 
@@ -44,10 +47,14 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::LedgerCo
     log::Info("price file imported", {{"path", path}, {"added", added}});
   }
   server->held_ = held_reservations.Observe([&store] { return static_cast<double>(store.held()); });
+  server->reserved_ =
+      reserved_nanos.Observe([&store] { return static_cast<double>(store.ReservedUsdNanos()); });
   server->handlers_ = std::make_unique<LedgerHandlers>(store);
   server->executor_ =
       std::make_unique<base::ThreadPool>(base::ThreadPool::Options{.threads = kReadThreads});
-  server->service_ = std::make_unique<LedgerService>(*server->executor_, *server->handlers_);
+  server->audits_ = std::make_unique<base::ThreadPool>(base::ThreadPool::Options{.threads = 1});
+  server->service_ =
+      std::make_unique<LedgerService>(*server->executor_, *server->audits_, *server->handlers_);
   server->events_ = std::make_unique<events::EventLogService>(store.events(), *server->executor_,
                                                               collaborators.clock);
   ASSIGN_OR_RETURN(server->grpc_server_,
@@ -70,6 +77,7 @@ Server::~Server() {
   if (events_ != nullptr) events_->EndStreams();
   if (grpc_server_ != nullptr) grpc_server_->Shutdown();
   if (executor_ != nullptr) executor_->Stop();
+  if (audits_ != nullptr) audits_->Stop();
   log::Info("stopped");
 }
 

@@ -41,8 +41,10 @@ class Server final {
 
   std::unique_ptr<SqliteLedgerStore> store_;
   metrics::Gauge::Observation held_;
+  metrics::Gauge::Observation reserved_;
   std::unique_ptr<LedgerHandlers> handlers_;
   std::unique_ptr<base::ThreadPool> executor_;
+  std::unique_ptr<base::ThreadPool> audits_;
   std::unique_ptr<LedgerService> service_;
   std::unique_ptr<events::EventLogService> events_;
   std::unique_ptr<rpc::Server> grpc_server_;

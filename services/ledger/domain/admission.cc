@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "services/ledger/domain/limits.h"
-
 namespace slipway::ledger {
 namespace {
 
@@ -36,7 +34,7 @@ void Worsen(std::optional<Denial>& worst, Denial denial) {
 }
 
 std::optional<Denial> DenialBy(const Constraint& constraint, int64_t amount, int64_t minimum,
-                               absl::Time now) {
+                               absl::Time now, FirstEnd first_end) {
   const Budget& budget = *constraint.budget;
   const Bucket& bucket = *constraint.bucket;
   Denial denial = {.balance = Balance{budget, bucket}, .requested = amount};
@@ -59,7 +57,7 @@ std::optional<Denial> DenialBy(const Constraint& constraint, int64_t amount, int
   const absl::Time end = WindowEnd(budget.window, budget.zone, bucket.window_start);
   if (limit > 0 && minimum <= unspent) {
     denial.cause = DenialCause::kHeldBySiblings;
-    denial.retry_time = now + kSiblingRetry;
+    denial.retry_time = first_end(&bucket);
   } else {
     denial.cause = DenialCause::kLimit;
     if (limit > 0 && end > now && end < absl::InfiniteFuture()) denial.retry_time = end;
@@ -68,7 +66,7 @@ std::optional<Denial> DenialBy(const Constraint& constraint, int64_t amount, int
 }
 
 std::optional<Denial> DenialByEnvelope(const Reservation& envelope, Metric metric, int64_t amount,
-                                       int64_t minimum, absl::Time now) {
+                                       int64_t minimum, FirstEnd first_end) {
   const int64_t unspent = envelope.held.Of(metric) - envelope.settled.Of(metric);
   if (minimum <= unspent - envelope.open_calls.Of(metric)) return std::nullopt;
   Denial denial = {.requested = amount};
@@ -78,7 +76,7 @@ std::optional<Denial> DenialByEnvelope(const Reservation& envelope, Metric metri
     denial.cause = DenialCause::kLimit;
   } else {
     denial.cause = DenialCause::kHeldBySiblings;
-    denial.retry_time = now + kSiblingRetry;
+    denial.retry_time = first_end(nullptr);
   }
   return denial;
 }
@@ -86,7 +84,7 @@ std::optional<Denial> DenialByEnvelope(const Reservation& envelope, Metric metri
 }  // namespace
 
 Admission Admit(const ReserveOrder& order, const std::vector<Constraint>& constraints,
-                const Reservation* envelope, absl::Time now) {
+                const Reservation* envelope, absl::Time now, FirstEnd first_end) {
   Admission admission = {.granted = order.amounts};
   for (const Metric metric : kMetrics) {
     const int64_t amount = order.amounts.Of(metric);
@@ -94,7 +92,7 @@ Admission Admit(const ReserveOrder& order, const std::vector<Constraint>& constr
     int64_t& granted = admission.granted.Of(metric);
     for (const Constraint& constraint : constraints) {
       if (constraint.budget->metric != metric) continue;
-      if (std::optional<Denial> denial = DenialBy(constraint, amount, minimum, now)) {
+      if (std::optional<Denial> denial = DenialBy(constraint, amount, minimum, now, first_end)) {
         Worsen(admission.denial, *std::move(denial));
         continue;
       }
@@ -103,7 +101,8 @@ Admission Admit(const ReserveOrder& order, const std::vector<Constraint>& constr
                                       constraint.bucket->reserved);
     }
     if (envelope == nullptr || envelope->held.Of(metric) == 0) continue;
-    if (std::optional<Denial> denial = DenialByEnvelope(*envelope, metric, amount, minimum, now)) {
+    if (std::optional<Denial> denial =
+            DenialByEnvelope(*envelope, metric, amount, minimum, first_end)) {
       Worsen(admission.denial, *std::move(denial));
       continue;
     }

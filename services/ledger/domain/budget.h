@@ -47,6 +47,7 @@ struct Bucket {
 struct Balance {
   Budget budget;
   Bucket bucket;
+  absl::Time as_of = absl::InfinitePast();  // When it was read, to project from; else not given.
 };
 
 // The id of the budget for a scope, metric and window.

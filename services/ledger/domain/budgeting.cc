@@ -7,6 +7,8 @@
 #include "lib/base/status_macros.h"
 #include "services/ledger/domain/errors.h"
 #include "services/ledger/domain/event_drafts.h"
+#include "services/ledger/domain/journal_facts.h"
+#include "services/ledger/domain/key.h"
 #include "services/ledger/domain/ledger.h"
 #include "services/ledger/domain/limits.h"
 #include "services/ledger/domain/stored_form.h"
@@ -24,7 +26,7 @@ std::string DigestOf(const BudgetOrder& order) {
 
 absl::Status CheckOrder(BudgetOrder& order) {
   if (order.limit < 0) return AmountInvalid("limit", order.limit, INT64_MAX);
-  if (order.request_id.size() > kKeyBytesMax) return KeyInvalid("of the request is too long");
+  if (!order.request_id.empty()) RETURN_IF_ERROR(CheckKey(order.request_id));
   if (order.warn_percents.size() > kWarnPercentsMax) {
     return FieldInvalid("warn_percents", "has more than 10 thresholds");
   }
@@ -59,9 +61,11 @@ absl::StatusOr<Balance> Ledger::SetBudget(const BudgetOrder& asked, absl::Time n
   if (known != nullptr && known->window != Window::kTotal && known->time_zone != order.time_zone) {
     return TimeZoneFixed(order.scope, known->time_zone);
   }
+  if (known == nullptr) RETURN_IF_ERROR(CheckSumOfHolds(path, order.metric));
   const absl::Time time = journal_.NotBefore(now);
   const std::optional<int64_t> old_limit = known == nullptr ? std::nullopt : known->limit;
   const absl::Time since = known == nullptr ? time : known->since;
+  const bool was_frozen = known != nullptr && known->frozen;
   Step step(journal_, changes, time);
   Budget& budget = mirror_.PutBudget({.id = id,
                                       .scope = order.scope,
@@ -78,8 +82,11 @@ absl::StatusOr<Balance> Ledger::SetBudget(const BudgetOrder& asked, absl::Time n
   if (version == 0) RETURN_IF_ERROR(AttachHolds(budget, step));
   ASSIGN_OR_RETURN(Bucket* const bucket, mirror_.BucketOf(budget, budget.WindowStartAt(time)));
   step.Touch(*bucket);
+  if ((was_frozen || bucket->frozen) != budget.frozen) {
+    changes.events.push_back(BudgetFrozenEvent(budget, budget.frozen, order.actor));
+  }
   bucket->frozen = false;
-  if (old_limit != budget.limit) bucket->warned = 0;
+  if (version > 0 && old_limit != budget.limit) bucket->warned = 0;
   step.Warn(budget, *bucket);
   changes.budgets.push_back(budget);
   changes.events.push_back(BudgetChangedEvent(budget, old_limit, order.actor));
@@ -87,8 +94,19 @@ absl::StatusOr<Balance> Ledger::SetBudget(const BudgetOrder& asked, absl::Time n
   if (!order.request_id.empty()) {
     changes.replies.push_back({order.request_id, DigestOf(order), EncodeBalance(balance)});
   }
-  step.Record("set_budget", id, nullptr);
+  step.Record("set_budget", id, nullptr, BudgetFacts(budget));
   return balance;
+}
+
+absl::Status Ledger::CheckSumOfHolds(const ScopePath& path, Metric metric) {
+  int64_t room = INT64_MAX / 2;  // The other half is for what is spent.
+  for (const auto& [key, held] : mirror_.held()) {
+    const int64_t amount = held->held.Of(metric);
+    if (!Covers(path, held->order.scopes)) continue;
+    if (amount > room) return AmountInvalid("the sum of what is held", INT64_MAX, INT64_MAX / 2);
+    room -= amount;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Ledger::AttachHolds(Budget& budget, Step& step) {
@@ -118,6 +136,33 @@ absl::Status Ledger::AttachHolds(Budget& budget, Step& step) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::optional<FrozenScope>> Ledger::FreezeScope(const FreezeOrder& order,
+                                                               absl::Time now, Changes& changes) {
+  ASSIGN_OR_RETURN(const ScopePath path, ParseScope(order.scope));
+  if (order.reason.size() > kTextBytesMax) {
+    return FieldInvalid("reason", "is longer than 500 bytes");
+  }
+  const FrozenScope* const known = mirror_.FindFrozen(order.scope);
+  if (known != nullptr && order.frozen) return *known;
+  if (known == nullptr && !order.frozen) return std::nullopt;
+  Step step(journal_, changes, journal_.NotBefore(now));
+  const FrozenScope scope = {.scope = order.scope,
+                             .reason = order.reason,
+                             .actor = order.actor,
+                             .freeze_time = step.time()};
+  if (order.frozen) {
+    mirror_.PutFrozen(scope);
+    changes.frozen.push_back(scope);
+  } else {
+    mirror_.DropFrozen(order.scope);
+    changes.unfrozen.push_back(order.scope);
+  }
+  changes.events.push_back(ScopeFrozenEvent(path, scope, order.frozen));
+  step.Record("freeze", order.scope, nullptr, FreezeFacts(order.frozen));
+  if (!order.frozen) return std::nullopt;
+  return scope;
+}
+
 absl::Status Ledger::DeleteBudget(const std::string& id, const std::string& actor, absl::Time now,
                                   Changes& changes) {
   Budget* const budget = mirror_.FindBudget(id);
@@ -129,7 +174,7 @@ absl::Status Ledger::DeleteBudget(const std::string& id, const std::string& acto
   ++budget->version;
   changes.budgets.push_back(*budget);
   changes.events.push_back(BudgetChangedEvent(*budget, old_limit, actor));
-  step.Record("delete_budget", id, nullptr);
+  step.Record("delete_budget", id, nullptr, BudgetFacts(*budget));
   return absl::OkStatus();
 }
 

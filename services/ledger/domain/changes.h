@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "lib/events/event.h"
 #include "services/ledger/domain/budget.h"
+#include "services/ledger/domain/frozen_scope.h"
 #include "services/ledger/domain/price_book.h"
 #include "services/ledger/domain/reservation.h"
 #include "services/ledger/domain/usage.h"
@@ -52,6 +53,12 @@ struct StoredReply {
   std::string body;
 };
 
+// The life of an owner that may reserve; earlier ones are fenced.
+struct OwnerEpoch {
+  std::string owner;
+  int64_t epoch = 0;
+};
+
 // Everything that a decision changes: stored as one step or not at all. Rows are complete.
 struct Changes {
   std::vector<Reservation> added;
@@ -64,6 +71,9 @@ struct Changes {
   std::vector<Adjustment> adjustments;
   std::vector<Price> prices;
   std::vector<StoredReply> replies;
+  std::vector<OwnerEpoch> owners;
+  std::vector<FrozenScope> frozen;
+  std::vector<std::string> unfrozen;
   std::vector<JournalEntry> journal;
   std::vector<events::EventDraft> events;
   absl::Time time;

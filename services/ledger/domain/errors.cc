@@ -147,6 +147,19 @@ absl::Status ReservationOpen(absl::string_view key) {
                {{"key", Text(key)}});
 }
 
+absl::Status OwnerFenced(absl::string_view owner, int64_t epoch, int64_t current) {
+  return Error(
+      StatusCode::kFailedPrecondition, "OWNER_FENCED",
+      absl::StrCat("epoch ", epoch, " of owner '", owner, "' is taken for dead: epoch ", current,
+                   " is the first that may reserve"),
+      {{"owner", Text(owner)}, {"epoch", absl::StrCat(epoch)}, {"current", absl::StrCat(current)}});
+}
+
+absl::Status AuditRunning() {
+  return Error(StatusCode::kResourceExhausted, "AUDIT_RUNNING",
+               "another audit is under way and reads everything; wait for it");
+}
+
 absl::Status PriceSuspicious(const Price& row, int64_t old_rate, int64_t new_rate) {
   return Error(StatusCode::kFailedPrecondition, "PRICE_SUSPICIOUS",
                absl::StrCat("a rate of ", row.provider, "/", row.model, " would change from ",

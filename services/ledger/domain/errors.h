@@ -42,7 +42,11 @@ absl::Status KeyReused(absl::string_view key, const std::vector<std::string>& fi
 absl::Status EnvelopeClosed(absl::string_view key, ReservationState state);
 absl::Status ReservationClosed(absl::string_view key, ReservationState state);
 absl::Status ReservationOpen(absl::string_view key);
+absl::Status OwnerFenced(absl::string_view owner, int64_t epoch, int64_t current);
 absl::Status PriceSuspicious(const Price& row, int64_t old_rate, int64_t new_rate);
+
+// RESOURCE_EXHAUSTED
+absl::Status AuditRunning();
 
 // ABORTED
 absl::Status VersionMismatch(absl::string_view budget, int64_t expected, int64_t actual);

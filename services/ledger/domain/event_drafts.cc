@@ -47,8 +47,26 @@ events::EventDraft BudgetDeniedEvent(const Reservation& reservation) {
     facts["budget"] = NameOfBudget(budget);
     facts["scope"] = budget.scope;
     facts["remaining"] = budget.limit.value_or(INT64_MAX) - bucket.posted - bucket.reserved;
+  } else if (!denial.frozen_scope.empty()) {
+    facts["scope"] = denial.frozen_scope;
   }
   return Draft("budget.denied", reservation.order.scopes, facts);
+}
+
+events::EventDraft BudgetFrozenEvent(const Budget& budget, bool frozen, const std::string& actor) {
+  return Draft("budget.frozen", budget.path,
+               {{"scope", budget.scope},
+                {"budget", NameOfBudget(budget)},
+                {"frozen", frozen},
+                {"actor", actor}});
+}
+
+events::EventDraft ScopeFrozenEvent(const ScopePath& path, const FrozenScope& scope, bool frozen) {
+  return Draft("budget.frozen", path,
+               {{"scope", scope.scope},
+                {"frozen", frozen},
+                {"actor", scope.actor},
+                {"reason", scope.reason}});
 }
 
 events::EventDraft BudgetWarnedEvent(const Budget& budget, int32_t percent, int64_t used) {

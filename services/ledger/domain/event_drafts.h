@@ -6,6 +6,7 @@
 
 #include "lib/events/event.h"
 #include "services/ledger/domain/budget.h"
+#include "services/ledger/domain/frozen_scope.h"
 #include "services/ledger/domain/reservation.h"
 #include "services/ledger/domain/usage.h"
 
@@ -15,6 +16,8 @@ namespace slipway::ledger {
 events::EventDraft BudgetChangedEvent(const Budget& budget, std::optional<int64_t> old_limit,
                                       const std::string& actor);
 events::EventDraft BudgetDeniedEvent(const Reservation& reservation);
+events::EventDraft BudgetFrozenEvent(const Budget& budget, bool frozen, const std::string& actor);
+events::EventDraft ScopeFrozenEvent(const ScopePath& path, const FrozenScope& scope, bool frozen);
 events::EventDraft BudgetWarnedEvent(const Budget& budget, int32_t percent, int64_t used);
 events::EventDraft UsageRecordedEvent(const UsageRecord& record);
 events::EventDraft HoldExpiredEvent(const Reservation& reservation, int64_t charged_usd_nanos);

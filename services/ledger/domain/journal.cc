@@ -8,8 +8,9 @@
 namespace slipway::ledger {
 
 JournalEntry Journal::Next(absl::Time time, absl::string_view operation, const std::string& key,
-                           const Reservation* reservation, const std::vector<Posting>& postings) {
-  nlohmann::json body = nlohmann::json::object();
+                           const Reservation* reservation, const std::vector<Posting>& postings,
+                           nlohmann::json facts) {
+  nlohmann::json body = std::move(facts);
   if (reservation != nullptr) {
     body["state"] = NameOf(reservation->state);
     body["settled"] = {reservation->settled.usd_nanos, reservation->settled.tokens,
@@ -23,11 +24,12 @@ JournalEntry Journal::Next(absl::Time time, absl::string_view operation, const s
     lines.push_back(std::move(line));
   }
   body["postings"] = std::move(lines);
-  JournalEntry entry = {.sequence = ++sequence_,
-                        .time = time,
-                        .operation = std::string(operation),
-                        .key = key,
-                        .body = body.dump()};
+  JournalEntry entry = {
+      .sequence = ++sequence_,
+      .time = time,
+      .operation = std::string(operation),
+      .key = key,
+      .body = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
   entry.digest = DigestOf(entry, digest_);
   digest_ = entry.digest;
   return entry;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,9 +28,11 @@ class Journal final {
     return time_ = std::max(time_, absl::FromUnixMicros(absl::ToUnixMicros(now)));
   }
 
-  // The next entry: what became of `reservation`, which may be null, and of the buckets.
+  // The next entry: what became of `reservation`, which may be null, and of the buckets, besides
+  // `facts`, an object.
   JournalEntry Next(absl::Time time, absl::string_view operation, const std::string& key,
-                    const Reservation* reservation, const std::vector<Posting>& postings);
+                    const Reservation* reservation, const std::vector<Posting>& postings,
+                    nlohmann::json facts);
 
   // The digest that an entry must have after one with digest `previous`.
   static std::string DigestOf(const JournalEntry& entry, const std::string& previous);

@@ -5,18 +5,12 @@
 #include "lib/base/status_macros.h"
 #include "services/ledger/domain/errors.h"
 #include "services/ledger/domain/event_drafts.h"
+#include "services/ledger/domain/journal_facts.h"
+#include "services/ledger/domain/key.h"
 #include "services/ledger/domain/limits.h"
 
 namespace slipway::ledger {
 namespace {
-
-absl::Status CheckKey(const std::string& key) {
-  if (key.empty()) return KeyInvalid("is empty");
-  if (key.size() > kKeyBytesMax) return KeyInvalid("is too long");
-  const bool printable =
-      std::all_of(key.begin(), key.end(), [](char c) { return c >= ' ' && c <= '~'; });
-  return printable ? absl::OkStatus() : KeyInvalid("has a character that is not printable ASCII");
-}
 
 absl::Status CheckAmounts(const ReserveOrder& order) {
   static constexpr const char* kFields[] = {"amounts.usd_nanos", "amounts.tokens",
@@ -45,6 +39,7 @@ std::vector<std::string> Differences(const ReserveOrder& a, const ReserveOrder& 
   compare("envelope", a.envelope == b.envelope);
   compare("lifetime", a.lifetime == b.lifetime);
   compare("owner", a.owner == b.owner);
+  compare("owner_epoch", a.owner_epoch == b.owner_epoch);
   compare("provider", a.provider == b.provider);
   compare("model", a.model == b.model);
   compare("service_tier", a.service_tier == b.service_tier);
@@ -73,6 +68,10 @@ absl::StatusOr<ReserveOrder> Ledger::Checked(ReserveOrder order) const {
   order.lifetime = absl::Microseconds(absl::ToInt64Microseconds(order.lifetime));
   if (order.kind == ReservationKind::kEnvelope && !order.envelope.empty()) {
     return EnvelopeUnknown(order.envelope);
+  }
+  if (order.owner_epoch < 0) return FieldInvalid("owner_epoch", "is negative");
+  if (order.owner_epoch > 0 && order.owner.empty()) {
+    return FieldInvalid("owner", "is required with owner_epoch");
   }
   for (const std::string* text :
        {&order.owner, &order.provider, &order.model, &order.service_tier}) {
@@ -123,6 +122,7 @@ absl::StatusOr<Reservation> Ledger::Reserve(const ReserveOrder& asked, absl::Tim
     if (!fields.empty()) return KeyReused(order.key, fields);
     return *earlier;
   }
+  RETURN_IF_ERROR(CheckEpoch(order));
   ASSIGN_OR_RETURN(const Reservation* const envelope, FindEnvelope(order));
   const absl::Time time = journal_.NotBefore(now);
   Reservation reservation = {.order = order,
@@ -132,15 +132,46 @@ absl::StatusOr<Reservation> Ledger::Reserve(const ReserveOrder& asked, absl::Tim
   ASSIGN_OR_RETURN(const std::vector<Constraint> constraints,
                    ConstraintsFor(reservation, envelope));
   Step step(journal_, changes, time);
+  if (order.owner_epoch > mirror_.EpochOf(order.owner)) {
+    changes.owners.push_back({order.owner, order.owner_epoch});
+    mirror_.PutEpoch(changes.owners.back());
+  }
+  if (std::optional<Denial> denial = DenialByFreeze(order.scopes, order.amounts.usd_nanos)) {
+    return Deny(std::move(reservation), *std::move(denial), step);
+  }
   if (std::optional<Denial> denial = DenialWithoutBudget(order, time)) {
     return Deny(std::move(reservation), *std::move(denial), step);
   }
-  Admission admission = Admit(order, constraints, envelope, time);
+  Admission admission = AdmitNow(order, constraints, envelope, time);
   if (admission.denial.has_value()) {
     return Deny(std::move(reservation), *std::move(admission.denial), step);
   }
   reservation.held = admission.granted;
   return Hold(std::move(reservation), constraints, step);
+}
+
+absl::Status Ledger::CheckEpoch(const ReserveOrder& order) const {
+  if (order.owner_epoch == 0) return absl::OkStatus();
+  const int64_t current = mirror_.EpochOf(order.owner);
+  return order.owner_epoch >= current ? absl::OkStatus()
+                                      : OwnerFenced(order.owner, order.owner_epoch, current);
+}
+
+std::optional<Denial> Ledger::DenialByFreeze(const ScopePath& scopes, int64_t requested) const {
+  for (const std::string& scope : CoveringScopes(scopes)) {
+    if (mirror_.FindFrozen(scope) == nullptr) continue;
+    return Denial{.cause = DenialCause::kFrozen, .requested = requested, .frozen_scope = scope};
+  }
+  return std::nullopt;
+}
+
+Admission Ledger::AdmitNow(const ReserveOrder& order, const std::vector<Constraint>& constraints,
+                           const Reservation* envelope, absl::Time now) {
+  return Admit(order, constraints, envelope, now, [&](const Bucket* bucket) {
+    const std::optional<absl::Time> first =
+        bucket != nullptr ? mirror_.FirstExpiryOn(*bucket) : mirror_.FirstExpiryIn(order.envelope);
+    return std::max(first.value_or(now), now + kSiblingRetry);
+  });
 }
 
 std::optional<Denial> Ledger::DenialWithoutBudget(const ReserveOrder& order, absl::Time now) {
@@ -191,23 +222,6 @@ Reservation Ledger::Hold(Reservation reservation, const std::vector<Constraint>&
   return mirror_.PutHeld(std::move(reservation));
 }
 
-absl::StatusOr<Reservation> Ledger::Extend(const std::string& key, absl::Duration lifetime,
-                                           absl::Time now, Changes& changes) {
-  if (lifetime <= absl::ZeroDuration() || lifetime > kLifetimeMax) return LifetimeInvalid(lifetime);
-  ASSIGN_OR_RETURN(const std::optional<Reservation> found, Find(key));
-  if (!found.has_value()) return ReservationUnknown(key);
-  if (found->state != ReservationState::kHeld) return ReservationClosed(key, found->state);
-  const absl::Time time = journal_.NotBefore(now);
-  Reservation& held = *mirror_.FindHeld(key);
-  const absl::Time expire_time = time + absl::Microseconds(absl::ToInt64Microseconds(lifetime));
-  if (expire_time <= held.expire_time) return held;
-  mirror_.MoveExpiry(held, expire_time);
-  Step step(journal_, changes, time);
-  changes.updated.push_back(held);
-  step.Record("extend", key, &held);
-  return held;
-}
-
 absl::StatusOr<PriceBook::Import> Ledger::ImportPrices(std::vector<Price> rows,
                                                        const std::vector<std::string>& accept,
                                                        absl::Time now, Changes& changes) {
@@ -215,7 +229,7 @@ absl::StatusOr<PriceBook::Import> Ledger::ImportPrices(std::vector<Price> rows,
   if (import.added.empty()) return import;
   Step step(journal_, changes, journal_.NotBefore(now));
   changes.prices = import.added;
-  step.Record("prices", "", nullptr);
+  step.Record("prices", "", nullptr, PriceFacts(import.added));
   return import;
 }
 

@@ -42,6 +42,25 @@ struct AdjustOrder {
   std::string evidence;
 };
 
+// Asks for more on a hold.
+struct TopUpOrder {
+  std::string key;
+  std::string reservation;
+  Amounts amounts;
+};
+
+struct TopUp {
+  Reservation reservation;       // As it stands now.
+  std::optional<Denial> denial;  // Why nothing was added.
+};
+
+struct FreezeOrder {
+  std::string scope;
+  bool frozen = false;
+  std::string reason;
+  std::string actor;
+};
+
 struct BudgetOrder {
   std::string scope;
   Metric metric = Metric::kUsdNanos;
@@ -75,10 +94,16 @@ class Ledger final {
   // `now` is wall time; the ledger's own time never goes back.
   absl::StatusOr<Reservation> Reserve(const ReserveOrder& order, absl::Time now, Changes& changes);
   absl::StatusOr<Settlement> Settle(const SettleOrder& order, absl::Time now, Changes& changes);
-  absl::StatusOr<Reservation> Release(const std::string& key, absl::Time now, Changes& changes);
+  absl::StatusOr<Reservation> Release(const std::string& key, Proof proof, absl::Time now,
+                                      Changes& changes);
   absl::StatusOr<Reservation> Extend(const std::string& key, absl::Duration lifetime,
                                      absl::Time now, Changes& changes);
+  // A repeat tells what the first one decided, and the reservation as it is now.
+  absl::StatusOr<ledger::TopUp> TopUp(const TopUpOrder& order, absl::Time now, Changes& changes);
   absl::StatusOr<Reservation> Adjust(const AdjustOrder& order, absl::Time now, Changes& changes);
+  // The scope when it is frozen now.
+  absl::StatusOr<std::optional<FrozenScope>> FreezeScope(const FreezeOrder& order, absl::Time now,
+                                                         Changes& changes);
   absl::StatusOr<Balance> SetBudget(const BudgetOrder& order, absl::Time now, Changes& changes);
   absl::Status DeleteBudget(const std::string& id, const std::string& actor, absl::Time now,
                             Changes& changes);
@@ -86,10 +111,11 @@ class Ledger final {
                                                  const std::vector<std::string>& accept,
                                                  absl::Time now, Changes& changes);
 
-  // Closes up to kCloseBatch holds that expired, or that `owner` holds; `closed` below that number
-  // means that no more are left.
+  // Closes up to kCloseBatch holds that expired, or that `owner` took before `epoch_before` (0: in
+  // any epoch), and fences those epochs; `closed` below that number means that no more are left.
   absl::StatusOr<Closing> CloseExpired(absl::Time now, Changes& changes);
-  absl::StatusOr<Closing> CloseOwner(const std::string& owner, absl::Time now, Changes& changes);
+  absl::StatusOr<Closing> CloseOwner(const std::string& owner, int64_t epoch_before, absl::Time now,
+                                     Changes& changes);
 
   Mirror& mirror() { return mirror_; }
   Journal& journal() { return journal_; }
@@ -103,6 +129,12 @@ class Ledger final {
   absl::StatusOr<const Reservation*> FindEnvelope(const ReserveOrder& order);
   absl::StatusOr<std::vector<Constraint>> ConstraintsFor(const Reservation& reservation,
                                                          const Reservation* envelope);
+  absl::Status CheckEpoch(const ReserveOrder& order) const;
+  std::optional<Denial> DenialByFreeze(const ScopePath& scopes, int64_t requested) const;
+  Admission AdmitNow(const ReserveOrder& order, const std::vector<Constraint>& constraints,
+                     const Reservation* envelope, absl::Time now);
+  absl::StatusOr<ledger::TopUp> RepeatedTopUp(const TopUpOrder& order, const StoredReply& reply);
+  void Grow(Reservation& held, const Amounts& amounts, Step& step);
   std::optional<Denial> DenialWithoutBudget(const ReserveOrder& order, absl::Time now);
   Reservation Deny(Reservation reservation, Denial denial, Step& step);
   Reservation Hold(Reservation reservation, const std::vector<Constraint>& constraints, Step& step);
@@ -120,6 +152,8 @@ class Ledger final {
   // Brings the buckets of a call into memory, so that ending it cannot fail.
   absl::Status CheckRoom(const Reservation& call, const Amounts& spent);
   void PostCorrection(Reservation& call, const Amounts& delta, Step& step);
+  // Whether a new budget can count all open holds at once.
+  absl::Status CheckSumOfHolds(const ScopePath& path, Metric metric);
   absl::Status AttachHolds(Budget& budget, Step& step);
 
   Archive& archive_;

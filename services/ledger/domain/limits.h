@@ -25,8 +25,11 @@ inline constexpr absl::Duration kLifetimeMax = absl::Hours(24);
 // Holds closed in one transaction: bounds how long others wait behind an expiry of thousands.
 inline constexpr int kCloseBatch = 256;
 
-// When a hold of a sibling may have ended.
+// When holds that have expired, or whose expiry is not known, may have ended.
 inline constexpr absl::Duration kSiblingRetry = absl::Seconds(1);
+
+// Holds looked through for the first that is in the way of another: a fraction of a millisecond.
+inline constexpr int kSiblingScanMax = 1'024;
 
 inline constexpr size_t kWarnPercentsMax = 10;
 

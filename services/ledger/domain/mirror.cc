@@ -1,6 +1,9 @@
 #include "services/ledger/domain/mirror.h"
 
+#include <algorithm>
+
 #include "lib/base/status_macros.h"
+#include "services/ledger/domain/limits.h"
 
 namespace slipway::ledger {
 
@@ -106,6 +109,46 @@ std::vector<std::string> Mirror::Expired(absl::Time time, int limit) const {
     keys.push_back(key);
   }
   return keys;
+}
+
+std::optional<absl::Time> Mirror::FirstExpiryOn(const Bucket& bucket) const {
+  int scanned = 0;
+  for (const auto& [time, key] : expiries_) {
+    if (++scanned > kSiblingScanMax) break;
+    const std::vector<Leg>& legs = held_.at(key)->legs;
+    const bool on_it = std::any_of(legs.begin(), legs.end(), [&](const Leg& leg) {
+      return leg.amount > 0 && leg.budget == bucket.budget &&
+             leg.window_start == bucket.window_start;
+    });
+    if (on_it) return time;
+  }
+  return std::nullopt;
+}
+
+std::optional<absl::Time> Mirror::FirstExpiryIn(const std::string& envelope) const {
+  const auto found = drawing_.find(envelope);
+  if (found == drawing_.end()) return std::nullopt;
+  std::optional<absl::Time> first;
+  for (const std::string& key : found->second) {
+    const absl::Time time = held_.at(key)->expire_time;
+    if (!first.has_value() || time < *first) first = time;
+  }
+  return first;
+}
+
+int64_t Mirror::EpochOf(const std::string& owner) const {
+  const auto found = epochs_.find(owner);
+  return found == epochs_.end() ? 0 : found->second;
+}
+
+const FrozenScope* Mirror::FindFrozen(const std::string& scope) const {
+  const auto found = frozen_.find(scope);
+  return found == frozen_.end() ? nullptr : &found->second;
+}
+
+void Mirror::PutFrozen(FrozenScope scope) {
+  const std::string name = scope.scope;
+  frozen_.insert_or_assign(name, std::move(scope));
 }
 
 void Mirror::DropOldBuckets(absl::Time now) {

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -13,6 +14,7 @@
 #include "absl/time/time.h"
 #include "services/ledger/domain/archive.h"
 #include "services/ledger/domain/budget.h"
+#include "services/ledger/domain/changes.h"
 #include "services/ledger/domain/reservation.h"
 
 namespace slipway::ledger {
@@ -53,6 +55,19 @@ class Mirror final {
   // Keys of up to `limit` holds that expired at or before `time`, the earliest first.
   std::vector<std::string> Expired(absl::Time time, int limit) const;
 
+  // When the first hold on `bucket`, or of the calls that draw from `envelope`, expires; absent
+  // when none does, or none of the first kSiblingScanMax holds is one.
+  std::optional<absl::Time> FirstExpiryOn(const Bucket& bucket) const;
+  std::optional<absl::Time> FirstExpiryIn(const std::string& envelope) const;
+
+  // The first epoch of `owner` that may reserve; 0 when it never counted its lives.
+  int64_t EpochOf(const std::string& owner) const;
+  void PutEpoch(const OwnerEpoch& owner) { epochs_[owner.owner] = owner.epoch; }
+
+  const FrozenScope* FindFrozen(const std::string& scope) const;
+  void PutFrozen(FrozenScope scope);
+  void DropFrozen(const std::string& scope) { frozen_.erase(scope); }
+
   // Forgets buckets of windows that have ended and hold nothing.
   void DropOldBuckets(absl::Time now);
 
@@ -66,6 +81,8 @@ class Mirror final {
   std::unordered_map<std::string, std::unique_ptr<Reservation>> held_;
   std::set<std::pair<absl::Time, std::string>> expiries_;
   std::map<std::string, std::set<std::string>> drawing_;
+  std::unordered_map<std::string, int64_t> epochs_;
+  std::unordered_map<std::string, FrozenScope> frozen_;
 };
 
 }  // namespace slipway::ledger

@@ -15,6 +15,7 @@ namespace {
 __extension__ using Wide = __int128;
 
 constexpr int kPicoPerNano = 1'000;
+constexpr int64_t kPriceSecondsMax = 253'402'300'799;  // The last second of the year 9999.
 constexpr int kFactorMax = 10;  // A change beyond it is more likely a wrong unit than a price.
 
 std::array<int64_t, 6> RatesOf(const Price& price) {
@@ -32,7 +33,9 @@ absl::Status CheckTokens(const TokenCounts& tokens) {
   return absl::OkStatus();
 }
 
-absl::Status CheckRow(const Price& row) {
+}  // namespace
+
+absl::Status CheckPrice(const Price& row) {
   if (row.provider.empty() || row.model.empty()) {
     return PriceInvalid(row, "provider and model are required");
   }
@@ -46,13 +49,12 @@ absl::Status CheckRow(const Price& row) {
   for (const int64_t rate : RatesOf(row)) {
     if (rate < 0 || rate > kRateMax) return PriceInvalid(row, "a rate is negative or too large");
   }
-  if (row.effective_time < absl::UnixEpoch()) {
-    return PriceInvalid(row, "effective_time is required");
+  if (row.effective_time < absl::UnixEpoch() ||
+      row.effective_time > absl::FromUnixSeconds(kPriceSecondsMax)) {
+    return PriceInvalid(row, "effective_time is required, and is between 1970 and 9999");
   }
   return absl::OkStatus();
 }
-
-}  // namespace
 
 std::string NormalisedTier(absl::string_view tier) {
   return tier.empty() || tier == "standard" || tier == "auto" ? "default" : std::string(tier);
@@ -100,7 +102,7 @@ absl::StatusOr<PriceBook::Import> PriceBook::Add(std::vector<Price> rows,
   }
   for (Price& row : rows) {
     row.service_tier = NormalisedTier(row.service_tier);
-    RETURN_IF_ERROR(CheckRow(row));
+    RETURN_IF_ERROR(CheckPrice(row));
   }
   std::stable_sort(rows.begin(), rows.end(), [](const Price& a, const Price& b) {
     return a.effective_time < b.effective_time;
@@ -162,17 +164,20 @@ const PriceBook::Model* PriceBook::FindModel(absl::string_view provider,
   return found == models_.end() ? nullptr : &found->second;
 }
 
+const PriceBook::List* PriceBook::CurrentOf(const History& history, absl::Time time) {
+  const auto next = history.upper_bound(time);
+  return next == history.begin() ? nullptr : &std::prev(next)->second;
+}
+
 std::vector<const PriceBook::List*> PriceBook::ListsFor(const Model& model, absl::string_view tier,
                                                         absl::Time time) const {
-  const auto current = [&](const History& history) -> const List* {
-    const auto next = history.upper_bound(time);
-    return next == history.begin() ? nullptr : &std::prev(next)->second;
-  };
   const auto own = model.find(NormalisedTier(tier));
-  if (own != model.end() && current(own->second) != nullptr) return {current(own->second)};
+  if (own != model.end() && CurrentOf(own->second, time) != nullptr) {
+    return {CurrentOf(own->second, time)};
+  }
   std::vector<const List*> all;
   for (const auto& [name, history] : model) {
-    if (const List* list = current(history)) all.push_back(list);
+    if (const List* list = CurrentOf(history, time)) all.push_back(list);
   }
   return all;
 }
@@ -197,32 +202,37 @@ const Price* PriceBook::Find(absl::string_view provider, absl::string_view model
   return dearest;
 }
 
-absl::StatusOr<Quote> PriceBook::WorstCase(const std::string& provider, const std::string& model,
-                                           const std::string& tier, absl::Time time,
-                                           int64_t input_tokens, int64_t output_tokens) const {
-  RETURN_IF_ERROR(CheckTokens({.input = input_tokens, .output = output_tokens}));
-  const Model* known = FindModel(provider, model);
-  if (known == nullptr) return PriceUnknown(provider, model, tier);
-  Quote worst;
-  worst.cost_usd_nanos = -1;
-  for (const List* list : ListsFor(*known, tier, time)) {
+absl::StatusOr<Quote> PriceBook::WorstCase(const QuoteOrder& order, absl::Time time) const {
+  const TokenCounts most = {
+      .input = order.input_tokens, .output = order.output_tokens, .searches = order.searches};
+  RETURN_IF_ERROR(CheckTokens(most));
+  const Model* known = FindModel(order.provider, order.model);
+  if (known == nullptr) return PriceUnknown(order.provider, order.model, order.service_tier);
+  std::vector<const List*> lists = ListsFor(*known, order.service_tier, time);
+  const auto fallback = known->find("default");
+  if (fallback != known->end()) lists.push_back(CurrentOf(fallback->second, time));
+  Quote worst = {.cost_usd_nanos = -1};
+  for (const List* list : lists) {
+    if (list == nullptr) continue;
     for (const auto& [threshold, row] : *list) {
-      if (threshold > input_tokens) break;
+      if (threshold > order.input_tokens) break;
       // All input may turn out to be of the class that costs most.
       Price dear = row;
       dear.input_pico_usd = std::max({row.input_pico_usd, row.cache_read_pico_usd,
                                       row.cache_write_pico_usd, row.cache_write_long_pico_usd});
-      ASSIGN_OR_RETURN(const int64_t cost,
-                       CostOf(dear, {.input = input_tokens, .output = output_tokens}));
+      ASSIGN_OR_RETURN(const int64_t cost, CostOf(dear, most));
+      ASSIGN_OR_RETURN(const int64_t input_cost,
+                       CostOf(dear, {.input = most.input, .searches = most.searches}));
+      worst.output_pico_usd = std::max(worst.output_pico_usd, row.output_pico_usd);
+      worst.input_usd_nanos = std::max(worst.input_usd_nanos, input_cost);
       if (cost <= worst.cost_usd_nanos) continue;
-      ASSIGN_OR_RETURN(const int64_t input_cost, CostOf(dear, {.input = input_tokens}));
-      worst = {.cost_usd_nanos = cost,
-               .output_pico_usd = row.output_pico_usd,
-               .input_usd_nanos = input_cost,
-               .price = row};
+      worst.cost_usd_nanos = cost;
+      worst.price = row;
     }
   }
-  if (worst.cost_usd_nanos < 0) return PriceUnknown(provider, model, tier);
+  if (worst.cost_usd_nanos < 0) {
+    return PriceUnknown(order.provider, order.model, order.service_tier);
+  }
   return worst;
 }
 

@@ -31,16 +31,30 @@ struct Price {
   std::string source;
 };
 
+// Whether a row may be stored. Fails with PriceInvalid.
+absl::Status CheckPrice(const Price& row);
+
 // What a call costs at a row, in nano-USD: every product exact, the sum rounded up once. Fails with
 // AmountInvalid when it is more than kAmountMax.
 absl::StatusOr<int64_t> CostOf(const Price& price, const TokenCounts& tokens);
 
-// A price at its worst.
+// The bounds of a call.
+struct QuoteOrder {
+  std::string provider;
+  std::string model;
+  std::string service_tier;
+  int64_t input_tokens = 0;
+  int64_t output_tokens = 0;
+  int64_t searches = 0;
+};
+
+// A price at its worst. With fewer output tokens, `input_usd_nanos` and `output_pico_usd` for each
+// of them bound the cost, too.
 struct Quote {
   int64_t cost_usd_nanos = 0;
   int64_t output_pico_usd = 0;
-  int64_t input_usd_nanos = 0;
-  Price price;
+  int64_t input_usd_nanos = 0;  // Searches included.
+  Price price;                  // The dearest.
 };
 
 // All prices ever known. The rows of a provider, model and tier that share an effective time are a
@@ -67,11 +81,10 @@ class PriceBook final {
   const Price* Find(absl::string_view provider, absl::string_view model, absl::string_view tier,
                     absl::Time time, const TokenCounts& tokens) const;
 
-  // The dearest row that a call of at most these tokens could be served at. Fails with
-  // PriceUnknown or AmountInvalid.
-  absl::StatusOr<Quote> WorstCase(const std::string& provider, const std::string& model,
-                                  const std::string& tier, absl::Time time, int64_t input_tokens,
-                                  int64_t output_tokens) const;
+  // What a call within these bounds costs at most: at the dearest row of the tier or of "default",
+  // which providers fall back to, with all input of the dearest class. Fails with PriceUnknown or
+  // AmountInvalid.
+  absl::StatusOr<Quote> WorstCase(const QuoteOrder& order, absl::Time time) const;
 
   // Whether any tier of the model has a price at `time`.
   bool Has(absl::string_view provider, absl::string_view model, absl::Time time) const;
@@ -82,6 +95,7 @@ class PriceBook final {
   using Model = std::map<std::string, History, std::less<>>;  // By tier.
 
   const Model* FindModel(absl::string_view provider, absl::string_view model) const;
+  static const List* CurrentOf(const History& history, absl::Time time);
   std::vector<const List*> ListsFor(const Model& model, absl::string_view tier,
                                     absl::Time time) const;
   absl::Status CheckChange(const Price& row, const std::vector<std::string>& accept) const;

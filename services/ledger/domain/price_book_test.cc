@@ -100,8 +100,11 @@ TEST(PriceBookTest, UnknownTierCostsTheDearest) {
 TEST(PriceBookTest, QuoteIsNeverBelowTheCost) {
   PriceBook book;
   ASSERT_OK(book.Add({Row(1'000, 9'000), Row(2'000, 13'500, kStart, 272'001)}, {}));
-  ASSERT_OK_AND_ASSIGN(const Quote quote,
-                       book.WorstCase("openai", "m", "", kStart, 300'000, 1'000));
+  ASSERT_OK_AND_ASSIGN(
+      const Quote quote,
+      book.WorstCase(
+          {.provider = "openai", .model = "m", .input_tokens = 300'000, .output_tokens = 1'000},
+          kStart));
   for (const TokenCounts& tokens :
        {TokenCounts{.input = 300'000, .output = 1'000},
         TokenCounts{.cache_write_long = 300'000, .output = 1'000},
@@ -109,8 +112,10 @@ TEST(PriceBookTest, QuoteIsNeverBelowTheCost) {
     const Price* row = book.Find("openai", "m", "", kStart, tokens);
     EXPECT_LE(*CostOf(*row, tokens), quote.cost_usd_nanos);
   }
-  EXPECT_THAT(book.WorstCase("openai", "other", "", kStart, 1, 1),
-              FailsWithReason("PRICE_UNKNOWN"));
+  EXPECT_THAT(
+      book.WorstCase(
+          {.provider = "openai", .model = "other", .input_tokens = 1, .output_tokens = 1}, kStart),
+      FailsWithReason("PRICE_UNKNOWN"));
 }
 
 TEST(PriceBookTest, SuspiciousChangeNeedsToBeAccepted) {

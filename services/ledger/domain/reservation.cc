@@ -42,4 +42,16 @@ const char* NameOf(DenialCause cause) {
   return "";
 }
 
+const char* NameOf(Proof proof) {
+  switch (proof) {
+    case Proof::kNotSent:
+      return "NOT_SENT";
+    case Proof::kConnectFailed:
+      return "CONNECT_FAILED";
+    case Proof::kUpstreamErrorBeforeOutput:
+      return "UPSTREAM_ERROR_BEFORE_OUTPUT";
+  }
+  return "";
+}
+
 }  // namespace slipway::ledger

@@ -32,12 +32,16 @@ enum class DenialCause {
   kNoBudget = 6,
 };
 
+// Why nothing can have been billed.
+enum class Proof { kNotSent = 1, kConnectFailed = 2, kUpstreamErrorBeforeOutput = 3 };
+
 // Why a reservation was refused, as it was then.
 struct Denial {
   DenialCause cause = DenialCause::kLimit;
   std::optional<Balance> balance;  // Of the budget that refused; absent when none did.
   int64_t requested = 0;
   std::optional<absl::Time> retry_time;
+  std::string frozen_scope;  // Of kFrozen: what a person froze; empty when a budget is frozen.
 };
 
 // What is held and spent in one bucket. Its window is chosen once, when it is made.
@@ -62,12 +66,13 @@ struct ReserveOrder {
   std::string provider;
   std::string model;
   std::string service_tier;
+  int64_t owner_epoch = 0;  // Which life of the owner asks; 0: not counted.
 };
 
 struct Reservation {
   ReserveOrder order;  // As it was checked and completed.
   ReservationState state = ReservationState::kHeld;
-  Amounts held;
+  Amounts held;            // What was granted, and topped up.
   Amounts settled;         // Of an envelope: what its calls have spent so far.
   absl::Time charge_time;  // Decides its windows: its own start, or that of its envelope.
   absl::Time expire_time;
@@ -83,5 +88,6 @@ struct Reservation {
 const char* NameOf(ReservationKind kind);
 const char* NameOf(ReservationState state);
 const char* NameOf(DenialCause cause);
+const char* NameOf(Proof proof);
 
 }  // namespace slipway::ledger

@@ -6,6 +6,8 @@
 #include "lib/base/status_macros.h"
 #include "services/ledger/domain/errors.h"
 #include "services/ledger/domain/event_drafts.h"
+#include "services/ledger/domain/journal_facts.h"
+#include "services/ledger/domain/key.h"
 #include "services/ledger/domain/ledger.h"
 #include "services/ledger/domain/limits.h"
 
@@ -25,7 +27,7 @@ std::string DigestOf(const SettleOrder& order) {
   return base::Sha256Hex(text);
 }
 
-constexpr char kReleaseDigest[] = "released";
+constexpr char kReleaseDigest[] = "released";  // And the proof.
 
 }  // namespace
 
@@ -180,7 +182,7 @@ absl::StatusOr<Settlement> Ledger::SettleLate(const SettleOrder& order, Reservat
   reservation.settled = charge.spent;
   reservation.end_digest = DigestOf(order);
   changes.updated.push_back(reservation);
-  step.Record("settle_late", order.key, &reservation);
+  step.Record("settle_late", order.key, &reservation, DeltaFacts(delta));
   return Settlement{reservation, after};
 }
 
@@ -200,19 +202,17 @@ void Ledger::PostCorrection(Reservation& call, const Amounts& delta, Step& step)
   }
 }
 
-absl::StatusOr<Reservation> Ledger::Release(const std::string& key, absl::Time now,
+absl::StatusOr<Reservation> Ledger::Release(const std::string& key, Proof proof, absl::Time now,
                                             Changes& changes) {
   ASSIGN_OR_RETURN(const std::optional<Reservation> found, Find(key));
   if (!found.has_value()) return ReservationUnknown(key);
-  if (found->state == ReservationState::kReleased && found->end_digest == kReleaseDigest) {
-    return *found;
-  }
+  if (found->state == ReservationState::kReleased) return *found;  // Any proof will do.
   if (found->state != ReservationState::kHeld) return ReservationClosed(key, found->state);
   Reservation& held = *mirror_.FindHeld(key);
   RETURN_IF_ERROR(CheckRoom(held, {}));
   Step step(journal_, changes, journal_.NotBefore(now));
   held.state = ReservationState::kReleased;
-  held.end_digest = kReleaseDigest;
+  held.end_digest = absl::StrCat(kReleaseDigest, ":", NameOf(proof));
   if (held.order.kind == ReservationKind::kCall) {
     EndCall(held, {}, step);
   } else {
@@ -220,16 +220,14 @@ absl::StatusOr<Reservation> Ledger::Release(const std::string& key, absl::Time n
   }
   const Reservation released = held;
   changes.updated.push_back(released);
-  step.Record("release", key, &released);
+  step.Record("release", key, &released, {{"proof", NameOf(proof)}});
   mirror_.DropHeld(key);
   return released;
 }
 
 absl::StatusOr<Reservation> Ledger::Adjust(const AdjustOrder& order, absl::Time now,
                                            Changes& changes) {
-  if (order.key.empty() || order.key.size() > kKeyBytesMax) {
-    return KeyInvalid("is empty or too long");
-  }
+  RETURN_IF_ERROR(CheckKey(order.key));
   if (order.evidence.size() > kTextBytesMax) {
     return FieldInvalid("evidence", "is longer than 500 bytes");
   }
@@ -277,7 +275,7 @@ absl::StatusOr<Reservation> Ledger::Adjust(const AdjustOrder& order, absl::Time 
                                  .delta_usd_nanos = delta,
                                  .evidence = order.evidence});
   changes.updated.push_back(*found);
-  step.Record("adjust", order.reservation, &*found);
+  step.Record("adjust", order.reservation, &*found, DeltaFacts({.usd_nanos = delta}));
   return *found;
 }
 
@@ -405,11 +403,20 @@ absl::StatusOr<Closing> Ledger::CloseExpired(absl::Time now, Changes& changes) {
   return Close(mirror_.Expired(time, kCloseBatch), "expire", now, changes);
 }
 
-absl::StatusOr<Closing> Ledger::CloseOwner(const std::string& owner, absl::Time now,
-                                           Changes& changes) {
+absl::StatusOr<Closing> Ledger::CloseOwner(const std::string& owner, int64_t epoch_before,
+                                           absl::Time now, Changes& changes) {
   std::vector<std::string> keys;
   for (const auto& [key, held] : mirror_.held()) {
-    if (held->order.owner == owner) keys.push_back(key);
+    const ReserveOrder& order = held->order;
+    if (order.owner == owner && (epoch_before == 0 || order.owner_epoch < epoch_before)) {
+      keys.push_back(key);
+    }
+  }
+  if (epoch_before > mirror_.EpochOf(owner)) {
+    Step step(journal_, changes, journal_.NotBefore(now));
+    changes.owners.push_back({owner, epoch_before});
+    mirror_.PutEpoch(changes.owners.back());
+    step.Record("fence_owner", owner, nullptr, {{"epoch", epoch_before}});
   }
   std::sort(keys.begin(), keys.end());
   if (keys.size() > kCloseBatch) keys.resize(kCloseBatch);

@@ -53,8 +53,9 @@ void Step::Post(const Budget& budget, Bucket& bucket, Posting posting) {
   posting.window_start = bucket.window_start;
   postings_.push_back(std::move(posting));
   if (postings_.back().overage > 0 && budget.limit.has_value() &&
-      bucket.posted + bucket.reserved > *budget.limit) {
+      bucket.posted + bucket.reserved > *budget.limit && !bucket.frozen) {
     bucket.frozen = true;
+    changes_.events.push_back(BudgetFrozenEvent(budget, true, ""));
   }
   Warn(budget, bucket);
 }
@@ -71,8 +72,9 @@ void Step::Warn(const Budget& budget, Bucket& bucket) {
 }
 
 void Step::Record(absl::string_view operation, const std::string& key,
-                  const Reservation* reservation) {
-  changes_.journal.push_back(journal_.Next(time_, operation, key, reservation, postings_));
+                  const Reservation* reservation, nlohmann::json facts) {
+  changes_.journal.push_back(
+      journal_.Next(time_, operation, key, reservation, postings_, std::move(facts)));
   postings_.clear();
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <utility>
@@ -40,8 +41,9 @@ class Step final {
   // Tells of thresholds of the limit that were crossed and not told of in this window.
   void Warn(const Budget& budget, Bucket& bucket);
 
-  // Writes the journal entry of the postings since the last one.
-  void Record(absl::string_view operation, const std::string& key, const Reservation* reservation);
+  // Writes the journal entry of the postings since the last one; `facts` as of journal_facts.h.
+  void Record(absl::string_view operation, const std::string& key, const Reservation* reservation,
+              nlohmann::json facts = nlohmann::json::object());
 
   // Adds a usage record, its sums and its event.
   void AddUsage(const UsageRecord& record);

@@ -72,6 +72,7 @@ std::string EncodeDenial(const Denial& denial) {
   json form = {{"cause", static_cast<int>(denial.cause)}, {"requested", denial.requested}};
   if (denial.balance.has_value()) form["balance"] = ToJson(*denial.balance);
   if (denial.retry_time.has_value()) form["retry"] = absl::ToUnixMicros(*denial.retry_time);
+  if (!denial.frozen_scope.empty()) form["frozen_scope"] = denial.frozen_scope;
   return form.dump();
 }
 
@@ -84,6 +85,9 @@ absl::StatusOr<Denial> DecodeDenial(absl::string_view text) {
     if (form.contains("balance")) denial.balance = FromJson(form.at("balance"));
     if (form.contains("retry")) {
       denial.retry_time = absl::FromUnixMicros(form.at("retry").get<int64_t>());
+    }
+    if (form.contains("frozen_scope")) {
+      denial.frozen_scope = form.at("frozen_scope").get<std::string>();
     }
     return denial;
   } catch (const json::exception& exception) {

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/status_macros.h"
 #include "services/ledger/domain/errors.h"
+#include "services/ledger/domain/projection.h"
 
 namespace slipway::ledger {
 namespace {
@@ -68,14 +69,9 @@ pb::TokenCounts ToProto(const TokenCounts& tokens) {
   return proto;
 }
 
-pb::Denial ToProto(const Denial& denial) {
-  pb::Denial proto;
-  proto.set_cause(static_cast<pb::Denial::Cause>(denial.cause));
-  if (denial.balance.has_value()) *proto.mutable_balance() = ToProto(*denial.balance);
-  proto.set_requested(denial.requested);
-  if (denial.retry_time.has_value())
-    *proto.mutable_retry_time() = ledger::ToProto(*denial.retry_time);
-  return proto;
+// A budget that was stored with a reply has no zone but its name.
+absl::TimeZone ZoneOf(const Budget& budget) {
+  return FindTimeZone(budget.time_zone).value_or(absl::UTCTimeZone());
 }
 
 absl::StatusOr<absl::Time> CheckedTime(const google::protobuf::Timestamp& time) {
@@ -104,7 +100,8 @@ absl::StatusOr<ReserveOrder> FromProto(const pb::ReserveRequest& request) {
                         .owner = request.owner(),
                         .provider = request.provider(),
                         .model = request.model(),
-                        .service_tier = request.service_tier()};
+                        .service_tier = request.service_tier(),
+                        .owner_epoch = request.owner_epoch()};
   if (request.kind() != pb::Reservation::KIND_CALL &&
       request.kind() != pb::Reservation::KIND_ENVELOPE) {
     return FieldInvalid("kind", "must be KIND_CALL or KIND_ENVELOPE");
@@ -113,6 +110,21 @@ absl::StatusOr<ReserveOrder> FromProto(const pb::ReserveRequest& request) {
   order.minimum = request.has_minimum() ? FromProto(request.minimum()) : order.amounts;
   ASSIGN_OR_RETURN(order.lifetime, LifetimeFromProto(request.lifetime()));
   return order;
+}
+
+TopUpOrder FromProto(const pb::TopUpRequest& request) {
+  return {.key = request.key(),
+          .reservation = request.reservation(),
+          .amounts = FromProto(request.amounts())};
+}
+
+QuoteOrder FromProto(const pb::QuoteRequest& request) {
+  return {.provider = request.provider(),
+          .model = request.model(),
+          .service_tier = request.service_tier(),
+          .input_tokens = request.input_tokens(),
+          .output_tokens = request.output_tokens(),
+          .searches = request.searches()};
 }
 
 SettleOrder FromProto(const pb::SettleRequest& request) {
@@ -220,7 +232,41 @@ pb::Reservation ToProto(const Reservation& reservation) {
     *proto.mutable_expire_time() = ToProto(reservation.expire_time);
   }
   proto.set_owner(order.owner);
+  proto.set_owner_epoch(order.owner_epoch);
   if (reservation.denial.has_value()) *proto.mutable_denial() = ToProto(*reservation.denial);
+  return proto;
+}
+
+pb::Denial ToProto(const Denial& denial) {
+  pb::Denial proto;
+  proto.set_cause(static_cast<pb::Denial::Cause>(denial.cause));
+  if (denial.balance.has_value()) *proto.mutable_balance() = ToProto(*denial.balance);
+  proto.set_requested(denial.requested);
+  if (denial.retry_time.has_value()) *proto.mutable_retry_time() = ledger::ToProto(*denial.retry_time);
+  proto.set_frozen_scope(denial.frozen_scope);
+  return proto;
+}
+
+pb::FrozenScope ToProto(const FrozenScope& scope) {
+  pb::FrozenScope proto;
+  proto.set_scope(scope.scope);
+  proto.set_reason(scope.reason);
+  proto.set_actor(scope.actor);
+  *proto.mutable_freeze_time() = ledger::ToProto(scope.freeze_time);
+  return proto;
+}
+
+pb::GetBudgetResponse ToProto(const BudgetHistory& history) {
+  pb::GetBudgetResponse proto;
+  *proto.mutable_balance() = ToProto(history.balance);
+  int64_t so_far = 0;
+  for (const SpendDay& day : history.days) {
+    so_far += day.spent;
+    pb::GetBudgetResponse::Day& to = *proto.add_days();
+    *to.mutable_day_time() = ledger::ToProto(day.day);
+    to.set_spent(day.spent);
+    to.set_spent_so_far(so_far);
+  }
   return proto;
 }
 
@@ -239,12 +285,25 @@ pb::Balance ToProto(const Balance& balance) {
   to.set_frozen(budget.frozen || bucket.frozen);
   for (const int32_t percent : budget.warn_percents) to.add_warn_percents(percent);
   if (budget.window != Window::kTotal) {
-    *proto.mutable_window_start_time() = ToProto(bucket.window_start);
+    *proto.mutable_window_start_time() = ledger::ToProto(bucket.window_start);
+    *proto.mutable_window_end_time() =
+        ledger::ToProto(WindowEnd(budget.window, ZoneOf(budget), bucket.window_start));
   }
   proto.set_posted(bucket.posted);
   proto.set_reserved(bucket.reserved);
   proto.set_remaining(budget.limit.value_or(INT64_MAX) - bucket.posted - bucket.reserved);
   proto.set_overage(bucket.overage);
+  const std::optional<Projection> projection =
+      balance.as_of == absl::InfinitePast() ? std::nullopt : ProjectionAt(balance, balance.as_of);
+  if (projection.has_value()) {
+    pb::Projection& to_projection = *proto.mutable_projection();
+    if (projection->posted_at_end.has_value()) {
+      to_projection.set_posted_at_end(*projection->posted_at_end);
+    }
+    if (projection->exhaust_time.has_value()) {
+      *to_projection.mutable_exhaust_time() = ledger::ToProto(*projection->exhaust_time);
+    }
+  }
   return proto;
 }
 

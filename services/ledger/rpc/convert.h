@@ -14,6 +14,8 @@ namespace slipway::ledger {
 namespace pb = ::slipway::ledger::v1;
 
 absl::StatusOr<ReserveOrder> FromProto(const pb::ReserveRequest& request);
+TopUpOrder FromProto(const pb::TopUpRequest& request);
+QuoteOrder FromProto(const pb::QuoteRequest& request);
 SettleOrder FromProto(const pb::SettleRequest& request);
 absl::StatusOr<BudgetOrder> FromProto(const pb::SetBudgetRequest& request,
                                       const std::string& actor);
@@ -24,6 +26,9 @@ absl::StatusOr<absl::Duration> LifetimeFromProto(const google::protobuf::Duratio
 
 pb::Reservation ToProto(const Reservation& reservation);
 pb::Balance ToProto(const Balance& balance);
+pb::Denial ToProto(const Denial& denial);
+pb::FrozenScope ToProto(const FrozenScope& scope);
+pb::GetBudgetResponse ToProto(const BudgetHistory& history);
 pb::UsageRecord ToProto(const UsageRecord& record);
 pb::UsageRollup ToProto(const UsageRollup& rollup);
 pb::Price ToProto(const Price& price);

@@ -56,7 +56,8 @@ void LedgerHandlers::Release(const rpc::Call&, const pb::ReleaseRequest& request
       request.proof() > pb::ReleaseRequest::PROOF_UPSTREAM_ERROR_BEFORE_OUTPUT) {
     return std::move(reply)(ProofRequired());
   }
-  store_.Release(request.key(), WithReservation(std::move(reply)));
+  store_.Release(request.key(), static_cast<Proof>(request.proof()),
+                 WithReservation(std::move(reply)));
 }
 
 void LedgerHandlers::Extend(const rpc::Call&, const pb::ExtendRequest& request,
@@ -64,6 +65,33 @@ void LedgerHandlers::Extend(const rpc::Call&, const pb::ExtendRequest& request,
   const absl::StatusOr<absl::Duration> lifetime = LifetimeFromProto(request.lifetime());
   if (!lifetime.ok()) return std::move(reply)(lifetime.status());
   store_.Extend(request.key(), *lifetime, WithReservation(std::move(reply)));
+}
+
+void LedgerHandlers::TopUp(const rpc::Call&, const pb::TopUpRequest& request,
+                           base::Reply<pb::TopUpResponse> reply) {
+  store_.TopUp(FromProto(request),
+               Converted<ledger::TopUp>(std::move(reply), [](const ledger::TopUp& top_up) {
+                 pb::TopUpResponse response;
+                 *response.mutable_reservation() = ToProto(top_up.reservation);
+                 if (top_up.denial.has_value()) {
+                   *response.mutable_denial() = ToProto(*top_up.denial);
+                 }
+                 return response;
+               }));
+}
+
+void LedgerHandlers::FreezeScope(const rpc::Call& call, const pb::FreezeScopeRequest& request,
+                                 base::Reply<pb::FreezeScopeResponse> reply) {
+  store_.FreezeScope({.scope = request.scope(),
+                      .frozen = request.frozen(),
+                      .reason = request.reason(),
+                      .actor = call.principal()},
+                     Converted<std::optional<FrozenScope>>(
+                         std::move(reply), [](const std::optional<FrozenScope>& scope) {
+                           pb::FreezeScopeResponse response;
+                           if (scope.has_value()) *response.mutable_scope() = ToProto(*scope);
+                           return response;
+                         }));
 }
 
 void LedgerHandlers::Adjust(const rpc::Call&, const pb::AdjustRequest& request,
@@ -78,7 +106,10 @@ void LedgerHandlers::Adjust(const rpc::Call&, const pb::AdjustRequest& request,
 void LedgerHandlers::CloseOwner(const rpc::Call&, const pb::CloseOwnerRequest& request,
                                 base::Reply<pb::CloseOwnerResponse> reply) {
   if (request.owner().empty()) return std::move(reply)(FieldInvalid("owner", "is required"));
-  store_.CloseOwner(request.owner(),
+  if (request.epoch_before() < 0) {
+    return std::move(reply)(FieldInvalid("epoch_before", "is negative"));
+  }
+  store_.CloseOwner(request.owner(), request.epoch_before(),
                     Converted<Closing>(std::move(reply), [](const Closing& closing) {
                       pb::CloseOwnerResponse response;
                       response.set_closed(closing.closed);
@@ -89,8 +120,7 @@ void LedgerHandlers::CloseOwner(const rpc::Call&, const pb::CloseOwnerRequest& r
 
 void LedgerHandlers::Quote(const rpc::Call&, const pb::QuoteRequest& request,
                            base::Reply<pb::QuoteResponse> reply) {
-  store_.WorstCase(request.provider(), request.model(), request.service_tier(),
-                   request.input_tokens(), request.output_tokens(),
+  store_.WorstCase(FromProto(request),
                    Converted<ledger::Quote>(std::move(reply), [](const ledger::Quote& quote) {
                      pb::QuoteResponse response;
                      response.set_cost_usd_nanos(quote.cost_usd_nanos);
@@ -129,6 +159,14 @@ void LedgerHandlers::ImportPrices(const rpc::Call&, const pb::ImportPricesReques
                                   base::Reply<pb::ImportPricesResponse> reply) {
   std::vector<Price> rows;
   for (const pb::Price& price : request.prices()) rows.push_back(FromProto(price));
+  if (!request.file().empty()) {
+    absl::StatusOr<std::vector<Price>> read =
+        request.prices().empty()
+            ? store_.ReadPrices({.text = request.file(), .name = request.file_name()})
+            : FieldInvalid("prices", "and file are given; give one");
+    if (!read.ok()) return std::move(reply)(read.status());
+    rows = *std::move(read);
+  }
   store_.ImportPrices(
       std::move(rows), {request.accept().begin(), request.accept().end()},
       Converted<PriceBook::Import>(std::move(reply), [](const PriceBook::Import& import) {
@@ -141,7 +179,9 @@ void LedgerHandlers::ImportPrices(const rpc::Call&, const pb::ImportPricesReques
 
 absl::StatusOr<pb::ListReservationsResponse> LedgerHandlers::ListReservations(
     const rpc::Call&, const pb::ListReservationsRequest& request) {
-  ReservationFilter filter = {.owner = request.owner(), .scope = request.scope()};
+  ReservationFilter filter = {.owner = request.owner(),
+                              .scope = request.scope(),
+                              .owner_epoch_before = request.owner_epoch_before()};
   if (request.state() != pb::Reservation::STATE_UNSPECIFIED) {
     filter.state = static_cast<ReservationState>(request.state());
   }
@@ -159,6 +199,22 @@ absl::StatusOr<pb::ListBalancesResponse> LedgerHandlers::ListBalances(
                    store_.ListBalances(request.scope(), PageFromProto(request)));
   pb::ListBalancesResponse response;
   for (const Balance& item : page.items) *response.add_balances() = ToProto(item);
+  response.set_next_page_token(page.next_token);
+  return response;
+}
+
+absl::StatusOr<pb::GetBudgetResponse> LedgerHandlers::GetBudget(
+    const rpc::Call&, const pb::GetBudgetRequest& request) {
+  ASSIGN_OR_RETURN(const BudgetHistory history,
+                   store_.GetBudget(std::string(absl::StripPrefix(request.name(), "budgets/"))));
+  return ToProto(history);
+}
+
+absl::StatusOr<pb::ListFrozenScopesResponse> LedgerHandlers::ListFrozenScopes(
+    const rpc::Call&, const pb::ListFrozenScopesRequest& request) {
+  ASSIGN_OR_RETURN(const Page<FrozenScope> page, store_.ListFrozen(PageFromProto(request)));
+  pb::ListFrozenScopesResponse response;
+  for (const FrozenScope& item : page.items) *response.add_scopes() = ToProto(item);
   response.set_next_page_token(page.next_token);
   return response;
 }

@@ -22,6 +22,10 @@ class LedgerHandlers final {
                base::Reply<v1::ReleaseResponse> reply);
   void Extend(const rpc::Call& call, const v1::ExtendRequest& request,
               base::Reply<v1::ExtendResponse> reply);
+  void TopUp(const rpc::Call& call, const v1::TopUpRequest& request,
+             base::Reply<v1::TopUpResponse> reply);
+  void FreezeScope(const rpc::Call& call, const v1::FreezeScopeRequest& request,
+                   base::Reply<v1::FreezeScopeResponse> reply);
   void Adjust(const rpc::Call& call, const v1::AdjustRequest& request,
               base::Reply<v1::AdjustResponse> reply);
   void CloseOwner(const rpc::Call& call, const v1::CloseOwnerRequest& request,
@@ -39,6 +43,10 @@ class LedgerHandlers final {
       const rpc::Call& call, const v1::ListReservationsRequest& request);
   absl::StatusOr<v1::ListBalancesResponse> ListBalances(const rpc::Call& call,
                                                         const v1::ListBalancesRequest& request);
+  absl::StatusOr<v1::GetBudgetResponse> GetBudget(const rpc::Call& call,
+                                                  const v1::GetBudgetRequest& request);
+  absl::StatusOr<v1::ListFrozenScopesResponse> ListFrozenScopes(
+      const rpc::Call& call, const v1::ListFrozenScopesRequest& request);
   absl::StatusOr<v1::QueryUsageResponse> QueryUsage(const rpc::Call& call,
                                                     const v1::QueryUsageRequest& request);
   absl::StatusOr<v1::ListUsageResponse> ListUsage(const rpc::Call& call,

@@ -27,6 +27,16 @@ Reactor* LedgerService::Extend(Context* context, const v1::ExtendRequest* reques
   return rpc::ServeAsync(context, request, response, &handlers_, &LedgerHandlers::Extend);
 }
 
+Reactor* LedgerService::TopUp(Context* context, const v1::TopUpRequest* request,
+                              v1::TopUpResponse* response) {
+  return rpc::ServeAsync(context, request, response, &handlers_, &LedgerHandlers::TopUp);
+}
+
+Reactor* LedgerService::FreezeScope(Context* context, const v1::FreezeScopeRequest* request,
+                                    v1::FreezeScopeResponse* response) {
+  return rpc::ServeAsync(context, request, response, &handlers_, &LedgerHandlers::FreezeScope);
+}
+
 Reactor* LedgerService::Adjust(Context* context, const v1::AdjustRequest* request,
                                v1::AdjustResponse* response) {
   return rpc::ServeAsync(context, request, response, &handlers_, &LedgerHandlers::Adjust);
@@ -70,6 +80,19 @@ Reactor* LedgerService::ListBalances(Context* context, const v1::ListBalancesReq
                          &LedgerHandlers::ListBalances);
 }
 
+Reactor* LedgerService::GetBudget(Context* context, const v1::GetBudgetRequest* request,
+                                  v1::GetBudgetResponse* response) {
+  return rpc::ServeUnary(executor_, context, request, response, &handlers_,
+                         &LedgerHandlers::GetBudget);
+}
+
+Reactor* LedgerService::ListFrozenScopes(Context* context,
+                                         const v1::ListFrozenScopesRequest* request,
+                                         v1::ListFrozenScopesResponse* response) {
+  return rpc::ServeUnary(executor_, context, request, response, &handlers_,
+                         &LedgerHandlers::ListFrozenScopes);
+}
+
 Reactor* LedgerService::QueryUsage(Context* context, const v1::QueryUsageRequest* request,
                                    v1::QueryUsageResponse* response) {
   return rpc::ServeUnary(executor_, context, request, response, &handlers_,
@@ -90,7 +113,7 @@ Reactor* LedgerService::ListPrices(Context* context, const v1::ListPricesRequest
 
 Reactor* LedgerService::Audit(Context* context, const v1::AuditRequest* request,
                               v1::AuditResponse* response) {
-  return rpc::ServeUnary(executor_, context, request, response, &handlers_, &LedgerHandlers::Audit);
+  return rpc::ServeUnary(audits_, context, request, response, &handlers_, &LedgerHandlers::Audit);
 }
 
 }  // namespace slipway::ledger

@@ -6,11 +6,12 @@
 
 namespace slipway::ledger {
 
-// Binds the handlers to gRPC. Reads run on `executor`. Both must outlive the server.
+// Binds the handlers to gRPC. Reads run on `executor`, audits, which are long, on `audits`. All
+// must outlive the server.
 class LedgerService final : public v1::LedgerService::CallbackService {
  public:
-  LedgerService(base::Executor& executor, LedgerHandlers& handlers)
-      : executor_(executor), handlers_(handlers) {}
+  LedgerService(base::Executor& executor, base::Executor& audits, LedgerHandlers& handlers)
+      : executor_(executor), audits_(audits), handlers_(handlers) {}
 
   grpc::ServerUnaryReactor* Reserve(grpc::CallbackServerContext* context,
                                     const v1::ReserveRequest* request,
@@ -24,6 +25,12 @@ class LedgerService final : public v1::LedgerService::CallbackService {
   grpc::ServerUnaryReactor* Extend(grpc::CallbackServerContext* context,
                                    const v1::ExtendRequest* request,
                                    v1::ExtendResponse* response) override;
+  grpc::ServerUnaryReactor* TopUp(grpc::CallbackServerContext* context,
+                                  const v1::TopUpRequest* request,
+                                  v1::TopUpResponse* response) override;
+  grpc::ServerUnaryReactor* FreezeScope(grpc::CallbackServerContext* context,
+                                        const v1::FreezeScopeRequest* request,
+                                        v1::FreezeScopeResponse* response) override;
   grpc::ServerUnaryReactor* Adjust(grpc::CallbackServerContext* context,
                                    const v1::AdjustRequest* request,
                                    v1::AdjustResponse* response) override;
@@ -48,6 +55,12 @@ class LedgerService final : public v1::LedgerService::CallbackService {
   grpc::ServerUnaryReactor* ListBalances(grpc::CallbackServerContext* context,
                                          const v1::ListBalancesRequest* request,
                                          v1::ListBalancesResponse* response) override;
+  grpc::ServerUnaryReactor* GetBudget(grpc::CallbackServerContext* context,
+                                      const v1::GetBudgetRequest* request,
+                                      v1::GetBudgetResponse* response) override;
+  grpc::ServerUnaryReactor* ListFrozenScopes(grpc::CallbackServerContext* context,
+                                             const v1::ListFrozenScopesRequest* request,
+                                             v1::ListFrozenScopesResponse* response) override;
   grpc::ServerUnaryReactor* QueryUsage(grpc::CallbackServerContext* context,
                                        const v1::QueryUsageRequest* request,
                                        v1::QueryUsageResponse* response) override;
@@ -63,6 +76,7 @@ class LedgerService final : public v1::LedgerService::CallbackService {
 
  private:
   base::Executor& executor_;
+  base::Executor& audits_;
   LedgerHandlers& handlers_;
 };
 

@@ -15,7 +15,8 @@ namespace slipway::ledger {
 // code that keeps them. Reads everything: takes seconds for millions of rows.
 class Auditor final {
  public:
-  explicit Auditor(sqlite::Reader& reader) : reader_(reader) {}
+  // `now` decides which holds are overdue.
+  Auditor(sqlite::Reader& reader, absl::Time now) : reader_(reader), now_(now) {}
 
   absl::StatusOr<std::vector<AuditCheck>> Run();
 
@@ -43,6 +44,7 @@ class Auditor final {
   static void Breach(AuditCheck& check, std::string line);
 
   sqlite::Reader& reader_;
+  [[maybe_unused]] const absl::Time now_;
   std::vector<AuditCheck> checks_;
   std::map<std::string, Budget> budgets_;
   std::vector<Bucket> buckets_;

@@ -27,10 +27,12 @@ constexpr Sql kAddReservation =
     "INSERT INTO reservation(key,kind,state,project,plan,task,attempt,role,envelope,owner,provider,"
     "model,service_tier,lifetime_us,asked_usd,asked_tokens,asked_requests,least_usd,least_tokens,"
     "least_requests,held_usd,held_tokens,held_requests,settled_usd,settled_tokens,"
-    "settled_requests,charge_time_us,expire_time_us,denial,end_digest,drawing,legs)"
-    " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0,0,0,?,?,?,'',?,?)";
+    "settled_requests,charge_time_us,expire_time_us,denial,end_digest,drawing,legs,owner_epoch)"
+    " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0,0,0,?,?,?,'',?,?,?)";
 constexpr Sql kUpdateReservation =
-    "UPDATE reservation SET state=?,settled_usd=?,settled_tokens=?,settled_requests=?,"
+    "UPDATE reservation SET "
+    "state=?,held_usd=?,held_tokens=?,held_requests=?,settled_usd=?,settled_tokens=?,settled_"
+    "requests=?,"
     "expire_time_us=?,end_digest=?,drawing=?,legs=? WHERE key=?";
 constexpr Sql kPutLeg =
     "INSERT INTO leg(reservation," SLIPWAY_LEDGER_LEG_COLUMNS
@@ -61,6 +63,12 @@ constexpr Sql kAddAdjustment =
 constexpr Sql kAddPrice =
     "INSERT INTO price(" SLIPWAY_LEDGER_PRICE_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)";
 constexpr Sql kAddReply = "INSERT INTO stored_reply(request_id,digest,body) VALUES(?,?,?)";
+constexpr Sql kPutOwner =
+    "INSERT INTO owner(owner,epoch) VALUES(?,?)"
+    " ON CONFLICT(owner) DO UPDATE SET epoch=excluded.epoch";
+constexpr Sql kAddFrozen =
+    "INSERT INTO frozen_scope(" SLIPWAY_LEDGER_FROZEN_COLUMNS ") VALUES(?,?,?,?)";
+constexpr Sql kDropFrozen = "DELETE FROM frozen_scope WHERE scope=?";
 constexpr Sql kAddEntry =
     "INSERT INTO journal(" SLIPWAY_LEDGER_JOURNAL_COLUMNS ") VALUES(?,?,?,?,?,?)";
 
@@ -100,13 +108,14 @@ absl::Status AddReservation(Transaction& transaction, const Reservation& reserva
       order.amounts.requests, order.minimum.usd_nanos, order.minimum.tokens, order.minimum.requests,
       reservation.held.usd_nanos, reservation.held.tokens, reservation.held.requests,
       reservation.charge_time, reservation.expire_time, denial, reservation.drawing ? 1 : 0,
-      static_cast<int64_t>(reservation.legs.size())));
+      static_cast<int64_t>(reservation.legs.size()), order.owner_epoch));
   return WriteLegs(transaction, reservation);
 }
 
 absl::Status UpdateReservation(Transaction& transaction, const Reservation& reservation) {
   RETURN_IF_ERROR(transaction.Execute(
-      kUpdateReservation, static_cast<int>(reservation.state), reservation.settled.usd_nanos,
+      kUpdateReservation, static_cast<int>(reservation.state), reservation.held.usd_nanos,
+      reservation.held.tokens, reservation.held.requests, reservation.settled.usd_nanos,
       reservation.settled.tokens, reservation.settled.requests, reservation.expire_time,
       reservation.end_digest, reservation.drawing ? 1 : 0,
       static_cast<int64_t>(reservation.legs.size()), reservation.key()));
@@ -152,6 +161,20 @@ absl::Status WriteUsage(Transaction& transaction, const Changes& changes) {
   return absl::OkStatus();
 }
 
+absl::Status WriteOwners(Transaction& transaction, const Changes& changes) {
+  for (const OwnerEpoch& owner : changes.owners) {
+    RETURN_IF_ERROR(transaction.Execute(kPutOwner, owner.owner, owner.epoch));
+  }
+  for (const FrozenScope& scope : changes.frozen) {
+    RETURN_IF_ERROR(
+        transaction.Execute(kAddFrozen, scope.scope, scope.reason, scope.actor, scope.freeze_time));
+  }
+  for (const std::string& scope : changes.unfrozen) {
+    RETURN_IF_ERROR(transaction.Execute(kDropFrozen, scope));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status WritePrices(Transaction& transaction, const Changes& changes) {
   for (const Price& price : changes.prices) {
     RETURN_IF_ERROR(transaction.Execute(
@@ -173,6 +196,7 @@ absl::Status WriteChanges(Transaction& transaction, events::EventLog& log, const
   for (const Reservation& reservation : changes.updated) {
     RETURN_IF_ERROR(UpdateReservation(transaction, reservation));
   }
+  RETURN_IF_ERROR(WriteOwners(transaction, changes));
   RETURN_IF_ERROR(WriteUsage(transaction, changes));
   RETURN_IF_ERROR(WritePrices(transaction, changes));
   for (const StoredReply& reply : changes.replies) {

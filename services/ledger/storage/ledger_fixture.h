@@ -56,8 +56,17 @@ class LedgerFixture : public ::testing::Test {
   absl::StatusOr<Settlement> SettleFor(const std::string& key, int64_t cost) {
     return Settle({.key = key, .tokens = TokenCounts{.input = 10}, .cost_usd_nanos = cost});
   }
-  absl::StatusOr<Reservation> Release(const std::string& key) {
-    return Await<Reservation>([&](auto reply) { store_->Release(key, std::move(reply)); });
+  absl::StatusOr<Reservation> Release(const std::string& key, Proof proof = Proof::kNotSent) {
+    return Await<Reservation>([&](auto reply) { store_->Release(key, proof, std::move(reply)); });
+  }
+  absl::StatusOr<ledger::TopUp> TopUp(const TopUpOrder& order) {
+    return Await<ledger::TopUp>([&](auto reply) { store_->TopUp(order, std::move(reply)); });
+  }
+  absl::StatusOr<std::optional<FrozenScope>> Freeze(const std::string& scope, bool frozen) {
+    return Await<std::optional<FrozenScope>>([&](auto reply) {
+      store_->FreezeScope({.scope = scope, .frozen = frozen, .reason = "why", .actor = "ada"},
+                          std::move(reply));
+    });
   }
   absl::StatusOr<Reservation> Extend(const std::string& key, absl::Duration lifetime) {
     return Await<Reservation>([&](auto reply) { store_->Extend(key, lifetime, std::move(reply)); });
@@ -65,8 +74,9 @@ class LedgerFixture : public ::testing::Test {
   absl::StatusOr<Reservation> Adjust(const AdjustOrder& order) {
     return Await<Reservation>([&](auto reply) { store_->Adjust(order, std::move(reply)); });
   }
-  absl::StatusOr<Closing> CloseOwner(const std::string& owner) {
-    return Await<Closing>([&](auto reply) { store_->CloseOwner(owner, std::move(reply)); });
+  absl::StatusOr<Closing> CloseOwner(const std::string& owner, int64_t epoch_before = 0) {
+    return Await<Closing>(
+        [&](auto reply) { store_->CloseOwner(owner, epoch_before, std::move(reply)); });
   }
   absl::StatusOr<Balance> SetBudget(const BudgetOrder& order) {
     return Await<Balance>([&](auto reply) { store_->SetBudget(order, std::move(reply)); });

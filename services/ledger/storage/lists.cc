@@ -1,9 +1,11 @@
 #include "services/ledger/storage/lists.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/status_macros.h"
+#include "services/ledger/domain/errors.h"
 #include "services/ledger/storage/rows.h"
 
 namespace slipway::ledger {
@@ -20,10 +22,12 @@ using sqlite::Sql;
 
 constexpr Sql kSelectReservations =
     "SELECT " SLIPWAY_LEDGER_RESERVATION_COLUMNS " FROM reservation WHERE " SLIPWAY_LEDGER_IN_SCOPE
-    " AND (?6='' OR owner=?6) AND sequence<?7 ORDER BY sequence DESC LIMIT ?8";
+    " AND (?6='' OR owner=?6) AND sequence<?7 AND (?9=0 OR owner_epoch<?9)"
+    " ORDER BY sequence DESC LIMIT ?8";
 constexpr Sql kSelectReservationsInState =
     "SELECT " SLIPWAY_LEDGER_RESERVATION_COLUMNS " FROM reservation WHERE " SLIPWAY_LEDGER_IN_SCOPE
-    " AND (?6='' OR owner=?6) AND sequence<?7 AND state=?9 ORDER BY sequence DESC LIMIT ?8";
+    " AND (?6='' OR owner=?6) AND sequence<?7 AND (?9=0 OR owner_epoch<?9) AND state=?10"
+    " ORDER BY sequence DESC LIMIT ?8";
 constexpr Sql kSelectUsage =
     "SELECT " SLIPWAY_LEDGER_USAGE_COLUMNS " FROM usage WHERE " SLIPWAY_LEDGER_IN_SCOPE
     " AND sequence>?6 ORDER BY sequence LIMIT ?7";
@@ -34,6 +38,17 @@ constexpr Sql kSelectBudgets = "SELECT " SLIPWAY_LEDGER_BUDGET_COLUMNS
                                " ORDER BY scope,metric,budget_window LIMIT ?5";
 constexpr Sql kSelectBucket =
     "SELECT " SLIPWAY_LEDGER_BUCKET_COLUMNS " FROM bucket WHERE budget=? AND window_start_us=?";
+constexpr Sql kSelectBudget =
+    "SELECT " SLIPWAY_LEDGER_BUDGET_COLUMNS " FROM budget WHERE id=? AND spend_limit IS NOT NULL";
+constexpr Sql kSumDays =
+    "SELECT day_us,SUM(CASE ?6 WHEN 1 THEN cost WHEN 2 THEN input+cache_read+cache_write"
+    "+cache_write_long+output ELSE calls END) FROM rollup WHERE " SLIPWAY_LEDGER_IN_SCOPE
+    " AND day_us>=?7 GROUP BY day_us ORDER BY day_us DESC LIMIT ?8";
+constexpr Sql kSumReserved =
+    "SELECT COALESCE(SUM(held_usd-MIN(settled_usd,held_usd)),0) FROM reservation"
+    " WHERE state=1 AND drawing=0";
+constexpr Sql kSelectFrozen = "SELECT " SLIPWAY_LEDGER_FROZEN_COLUMNS
+                              " FROM frozen_scope WHERE scope>? ORDER BY scope LIMIT ?";
 constexpr Sql kSelectPrices =
     "SELECT " SLIPWAY_LEDGER_PRICE_COLUMNS
     " FROM price WHERE (?1='' OR provider=?1) AND (?2='' OR model=?2)"
@@ -139,10 +154,11 @@ absl::StatusOr<Page<Reservation>> SelectReservations(Reader& reader,
   if (filter.state.has_value()) {
     rows = reader.Query(kSelectReservationsInState, ReadNumberedReservation, scope.project,
                         scope.plan, scope.task, scope.attempt, scope.role, filter.owner, before,
-                        limit + 1, static_cast<int>(*filter.state));
+                        limit + 1, filter.owner_epoch_before, static_cast<int>(*filter.state));
   } else {
     rows = reader.Query(kSelectReservations, ReadNumberedReservation, scope.project, scope.plan,
-                        scope.task, scope.attempt, scope.role, filter.owner, before, limit + 1);
+                        scope.task, scope.attempt, scope.role, filter.owner, before, limit + 1,
+                        filter.owner_epoch_before);
   }
   RETURN_IF_ERROR(rows.status());
   return Cut(*std::move(rows), limit);
@@ -182,9 +198,49 @@ absl::StatusOr<Page<Balance>> SelectBalances(Reader& reader, const std::string& 
     ASSIGN_OR_RETURN(std::optional<Bucket> bucket,
                      reader.FindOne(kSelectBucket, ReadBucket, budget.id, window_start));
     if (!bucket.has_value()) bucket = Bucket{.budget = budget.id, .window_start = window_start};
-    balances.items.push_back({std::move(budget), *std::move(bucket)});
+    balances.items.push_back({std::move(budget), *std::move(bucket), now});
   }
   return balances;
+}
+
+absl::StatusOr<int64_t> SelectReservedUsd(Reader& reader) {
+  return reader.QueryOne(kSumReserved, [](const Row& row) { return row.Int64(0); });
+}
+
+absl::StatusOr<BudgetHistory> SelectBudgetHistory(Reader& reader, const std::string& id,
+                                                  absl::Time now) {
+  constexpr int kDaysMax = 92;  // A quarter; a month window has 31.
+  ASSIGN_OR_RETURN(std::optional<Budget> budget, reader.FindOne(kSelectBudget, ReadBudget, id));
+  if (!budget.has_value()) return BudgetUnknown(id);
+  const absl::Time window_start = budget->WindowStartAt(now);
+  ASSIGN_OR_RETURN(std::optional<Bucket> bucket,
+                   reader.FindOne(kSelectBucket, ReadBucket, id, window_start));
+  if (!bucket.has_value()) bucket = Bucket{.budget = id, .window_start = window_start};
+  const ScopePath& path = budget->path;
+  const absl::Time first_day = WindowStart(Window::kDay, absl::UTCTimeZone(), window_start);
+  BudgetHistory history;
+  ASSIGN_OR_RETURN(history.days, reader.Query(
+                                     kSumDays,
+                                     [](const Row& row) -> SpendDay {
+                                       return {.day = row.Time(0), .spent = row.Int64(1)};
+                                     },
+                                     path.project, path.plan, path.task, path.attempt, path.role,
+                                     static_cast<int>(budget->metric), first_day, kDaysMax));
+  std::reverse(history.days.begin(), history.days.end());
+  history.balance = {*std::move(budget), *std::move(bucket), now};
+  return history;
+}
+
+absl::StatusOr<Page<FrozenScope>> SelectFrozen(Reader& reader, const PageRequest& page) {
+  ASSIGN_OR_RETURN(const int limit, PageSize(page));
+  ASSIGN_OR_RETURN(const std::vector<std::string> after, DecodePosition(page.token, 1));
+  Page<FrozenScope> result;
+  ASSIGN_OR_RETURN(result.items, reader.Query(kSelectFrozen, ReadFrozenScope, after[0], limit + 1));
+  if (static_cast<int>(result.items.size()) > limit) {
+    result.items.resize(static_cast<size_t>(limit));
+    result.next_token = EncodePosition({result.items.back().scope});
+  }
+  return result;
 }
 
 absl::StatusOr<Page<UsageRollup>> SelectRollups(Reader& reader, const UsageFilter& filter,

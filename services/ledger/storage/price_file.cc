@@ -4,6 +4,8 @@
 
 #include <functional>
 #include <map>
+#include <set>
+#include <tuple>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -96,6 +98,14 @@ class PriceReader final {
     }
     // "Above" n means from n + 1 on.
     if (price.context_threshold_tokens > 0) ++price.context_threshold_tokens;
+    const absl::Status meaning = CheckPrice(price);
+    if (!meaning.ok()) return At(file_, node, meaning.message());
+    const bool is_new =
+        seen_
+            .emplace(price.provider, price.model, NormalisedTier(price.service_tier),
+                     absl::ToUnixMicros(price.effective_time), price.context_threshold_tokens)
+            .second;
+    if (!is_new) return At(file_, node, "this row is in the file already");
     return price;
   }
 
@@ -156,6 +166,7 @@ class PriceReader final {
   }
 
   const std::string file_;
+  std::set<std::tuple<std::string, std::string, std::string, int64_t, int64_t>> seen_;
 };
 
 }  // namespace

@@ -73,7 +73,8 @@ absl::StatusOr<Reservation> ReadReservation(const sqlite::Row& row) {
                                        .owner = row.Text(10),
                                        .provider = row.Text(11),
                                        .model = row.Text(12),
-                                       .service_tier = row.Text(13)},
+                                       .service_tier = row.Text(13),
+                                       .owner_epoch = row.Int64(32)},
                              .state = static_cast<ReservationState>(row.Int(3)),
                              .held = ReadAmounts(row, 21),
                              .settled = ReadAmounts(row, 24),
@@ -132,6 +133,13 @@ Price ReadPrice(const sqlite::Row& row) {
           .output_pico_usd = row.Int64(10),
           .search_usd_nanos = row.Int64(11),
           .source = row.Text(12)};
+}
+
+FrozenScope ReadFrozenScope(const sqlite::Row& row) {
+  return {.scope = row.Text(0),
+          .reason = row.Text(1),
+          .actor = row.Text(2),
+          .freeze_time = row.Time(3)};
 }
 
 JournalEntry ReadJournalEntry(const sqlite::Row& row) {

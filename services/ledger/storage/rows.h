@@ -25,7 +25,7 @@ Bucket ReadBucket(const sqlite::Row& row);
   "sequence,key,kind,state,project,plan,task,attempt,role,envelope,owner,provider,model,"  \
   "service_tier,lifetime_us,asked_usd,asked_tokens,asked_requests,least_usd,least_tokens," \
   "least_requests,held_usd,held_tokens,held_requests,settled_usd,settled_tokens,"          \
-  "settled_requests,charge_time_us,expire_time_us,denial,end_digest,drawing"
+  "settled_requests,charge_time_us,expire_time_us,denial,end_digest,drawing,owner_epoch"
 absl::StatusOr<Reservation> ReadReservation(const sqlite::Row& row);
 
 #define SLIPWAY_LEDGER_LEG_COLUMNS "budget,window_start_us,metric,amount,posted"
@@ -41,6 +41,9 @@ UsageRecord ReadUsage(const sqlite::Row& row);
   "id,provider,model,service_tier,effective_us,threshold,input,cache_read,cache_write," \
   "cache_write_long,output,search,source"
 Price ReadPrice(const sqlite::Row& row);
+
+#define SLIPWAY_LEDGER_FROZEN_COLUMNS "scope,reason,actor,freeze_time_us"
+FrozenScope ReadFrozenScope(const sqlite::Row& row);
 
 #define SLIPWAY_LEDGER_JOURNAL_COLUMNS "sequence,time_us,operation,key,body,digest"
 JournalEntry ReadJournalEntry(const sqlite::Row& row);

@@ -91,7 +91,18 @@ inline constexpr sqlite::Sql kLedgerSchema =
     " sequence INTEGER PRIMARY KEY NOT NULL, time_us INTEGER NOT NULL, operation TEXT NOT NULL,"
     " key TEXT NOT NULL, body TEXT NOT NULL, digest TEXT NOT NULL) STRICT;";
 
-inline constexpr sqlite::Migration kMigrations[] = {{1, events::kEventLogSchema},
-                                                    {2, kLedgerSchema}};
+// The lives of owners, and scopes that a person froze.
+inline constexpr sqlite::Sql kOwnersAndFrozenScopes =
+    "ALTER TABLE reservation ADD COLUMN owner_epoch INTEGER NOT NULL DEFAULT 0"
+    " CHECK(owner_epoch>=0);"
+    "CREATE TABLE owner("
+    " owner TEXT PRIMARY KEY NOT NULL, epoch INTEGER NOT NULL CHECK(epoch>0))"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE TABLE frozen_scope("
+    " scope TEXT PRIMARY KEY NOT NULL, reason TEXT NOT NULL, actor TEXT NOT NULL,"
+    " freeze_time_us INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
+
+inline constexpr sqlite::Migration kMigrations[] = {
+    {1, events::kEventLogSchema}, {2, kLedgerSchema}, {3, kOwnersAndFrozenScopes}};
 
 }  // namespace slipway::ledger

@@ -38,6 +38,9 @@ constexpr Sql kSelectHeld = "SELECT " SLIPWAY_LEDGER_RESERVATION_COLUMNS
                             " FROM reservation WHERE state=1 ORDER BY sequence";
 constexpr Sql kSelectLastEntry =
     "SELECT " SLIPWAY_LEDGER_JOURNAL_COLUMNS " FROM journal ORDER BY sequence DESC LIMIT 1";
+constexpr Sql kSelectOwners = "SELECT owner,epoch FROM owner ORDER BY owner";
+constexpr Sql kSelectFrozen =
+    "SELECT " SLIPWAY_LEDGER_FROZEN_COLUMNS " FROM frozen_scope ORDER BY scope";
 constexpr Sql kSelectPrices = "SELECT " SLIPWAY_LEDGER_PRICE_COLUMNS " FROM price ORDER BY id";
 
 Amounts ReadSums(const Row& row) {
@@ -121,6 +124,11 @@ absl::Status LoadLedger(Reader& reader, Ledger& ledger) {
       envelope.open_calls.Of(metric) += reservation->held.Of(metric);
     }
   }
+  RETURN_IF_ERROR(reader.ForEach(kSelectOwners, [&mirror](const Row& row) {
+    mirror.PutEpoch({row.Text(0), row.Int64(1)});
+  }));
+  ASSIGN_OR_RETURN(std::vector<FrozenScope> frozen, reader.Query(kSelectFrozen, ReadFrozenScope));
+  for (FrozenScope& scope : frozen) mirror.PutFrozen(std::move(scope));
   ASSIGN_OR_RETURN(const std::optional<JournalEntry> last,
                    reader.FindOne(kSelectLastEntry, ReadJournalEntry));
   if (last.has_value()) ledger.journal().Resume(last->sequence, last->digest, last->time);
