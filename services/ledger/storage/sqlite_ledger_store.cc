@@ -33,16 +33,27 @@ absl::StatusOr<std::unique_ptr<SqliteLedgerStore>> SqliteLedgerStore::Open(const
 }
 
 absl::Status SqliteLedgerStore::Start(base::IdGenerator& ids) {
-  ASSIGN_OR_RETURN(
-      database_, sqlite::Database::Open(options_.path, {.synchronous = sqlite::Synchronous::kFull,
-                                                        .migrations = kMigrations,
-                                                        .exclusive = options_.path != ":memory:"}));
+  ASSIGN_OR_RETURN(database_,
+                   sqlite::Database::Open(options_.path, {.synchronous = sqlite::Synchronous::kFull,
+                                                          .migrations = kMigrations,
+                                                          .exclusive = options_.path != ":memory:",
+                                                          .vfs = options_.vfs}));
   ASSIGN_OR_RETURN(log_, events::EventLog::Open(*database_, ids, "ledger"));
   RETURN_IF_ERROR(
       database_->Read([this](sqlite::Reader& reader) { return LoadLedger(reader, ledger_); }));
   held_ = static_cast<int64_t>(ledger_.mirror().held().size());
   writer_ = std::make_unique<sqlite::GroupWriter>(
-      *database_, sqlite::GroupWriterOptions{.on_committed = [this] { log_->NotifyAppended(); }});
+      *database_, sqlite::GroupWriterOptions{.own_thread = options_.own_thread,
+                                             .on_committed =
+                                                 [this] {
+                                                   CountBatch(uncommitted_.exchange(0));
+                                                   log_->NotifyAppended();
+                                                 },
+                                             .on_commit_failed =
+                                                 [this](const absl::Status& status) {
+                                                   options_.on_lost ? options_.on_lost(status)
+                                                                    : Die(status);
+                                                 }});
   ArmExpiry();
   return absl::OkStatus();
 }
@@ -68,25 +79,20 @@ absl::Status SqliteLedgerStore::Store(sqlite::Transaction& transaction, const Ch
 
 template <typename T, typename Decide>
 void SqliteLedgerStore::Run(Decide decide, base::Reply<T> reply) {
-  auto changed = std::make_shared<bool>(false);
   writer_->Write<T>(
-      [this, changed,
+      [this,
        decide = std::move(decide)](sqlite::Transaction& transaction) mutable -> absl::StatusOr<T> {
         Changes changes;
         archive_.Use(&transaction);
         absl::StatusOr<T> result = decide(ledger_, clock_.Now(), changes);
         archive_.Use(nullptr);
-        if (!archive_.failure().ok()) Die(archive_.failure());
+        if (!archive_.failure().ok()) return sqlite::GroupWriter::LostBatch(archive_.failure());
         if (!result.ok() || changes.empty()) return result;
         const absl::Status stored = Store(transaction, changes);
-        if (!stored.ok()) Die(stored);
-        *changed = true;
+        if (!stored.ok()) return sqlite::GroupWriter::LostBatch(stored);
         return result;
       },
-      base::Reply<T>([changed, reply = std::move(reply)](absl::StatusOr<T> result) mutable {
-        if (!result.ok() && *changed) Die(result.status());
-        std::move(reply)(std::move(result));
-      }));
+      std::move(reply));
 }
 
 void SqliteLedgerStore::Reserve(ReserveOrder order, base::Reply<Reservation> reply) {
@@ -207,7 +213,7 @@ absl::StatusOr<int> SqliteLedgerStore::ImportPriceFile(const std::string& path) 
                          ledger_.ImportPrices(rows, {}, clock_.Now(), changes));
         if (changes.empty()) return 0;
         const absl::Status stored = Store(transaction, changes);
-        if (!stored.ok()) Die(stored);
+        if (!stored.ok()) return sqlite::GroupWriter::LostBatch(stored);
         return static_cast<int>(import.added.size());
       });
 }

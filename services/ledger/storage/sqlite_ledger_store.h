@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +29,12 @@ class SqliteLedgerStore final : public LedgerStore {
     std::string path;  // A file or ":memory:".
     Ledger::Options ledger;
     absl::Duration expiry_interval = absl::Seconds(1);
+
+    // For a simulation: what SQLite writes through, and a store that runs when RunQueued is called.
+    const char* vfs = nullptr;
+    bool own_thread = true;
+    // Told once when a change could not be stored, after the replies; when empty, the process ends.
+    std::function<void(const absl::Status&)> on_lost;
   };
 
   // Opens or creates the file and starts to close holds that expire. The collaborators must outlive
@@ -39,6 +46,12 @@ class SqliteLedgerStore final : public LedgerStore {
   ~SqliteLedgerStore() override;
 
   events::EventLog& events() { return *log_; }
+
+  // Decides and commits all that has queued up. Only without own_thread.
+  void RunQueued() { writer_->RunQueued(); }
+
+  // What open holds keep, in nano-USD; 0 when it cannot be read.
+  int64_t ReservedUsdNanos();
 
   // How many holds are open.
   int64_t held() const { return held_.load(std::memory_order_relaxed); }
