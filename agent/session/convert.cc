@@ -11,22 +11,13 @@
 #include "lib/base/error.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/utf8.h"
+#include "lib/rpc/proto_time.h"
 
 namespace slipway::agent {
 namespace {
 
 absl::Status GrantInvalid(absl::string_view cause) {
   return base::Error(absl::StatusCode::kInvalidArgument, "GRANT_INVALID", cause);
-}
-
-absl::Duration DurationOf(const google::protobuf::Duration& proto) {
-  return absl::Seconds(proto.seconds()) + absl::Nanoseconds(proto.nanos());
-}
-
-void SetDuration(absl::Duration duration, google::protobuf::Duration& proto) {
-  const int64_t seconds = absl::IDivDuration(duration, absl::Seconds(1), &duration);
-  proto.set_seconds(seconds);
-  proto.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(duration)));
 }
 
 std::vector<std::string> Texts(const google::protobuf::RepeatedPtrField<std::string>& proto) {
@@ -52,7 +43,7 @@ WriteOrder OrderFromProto(const v1::WriteChange& proto) {
 CheckOrder OrderFromProto(const v1::RunValidators& proto) {
   CheckOrder order{.validator_digest = proto.validator_digest(), .tree = proto.tree()};
   for (const common::v1::Validator& validator : proto.validators()) {
-    absl::Duration timeout = DurationOf(validator.run_timeout());
+    absl::Duration timeout = rpc::FromProto(validator.run_timeout());
     if (timeout <= absl::ZeroDuration()) timeout = kValidatorTimeoutDefault;
     order.validators.push_back({.name = validator.name(),
                                 .command = Texts(validator.command()),
@@ -103,7 +94,7 @@ struct ResultWriter {
       item.set_validator(outcome.validator);
       item.set_exit_code(outcome.exit_code);
       item.set_timed_out(outcome.timed_out);
-      SetDuration(outcome.run_duration, *item.mutable_run_duration());
+      *item.mutable_run_duration() = rpc::ToProto(outcome.run_duration);
       item.set_output_tail(outcome.output_tail);
     }
   }
@@ -116,7 +107,7 @@ struct ResultWriter {
     request.mutable_stop()->set_reason(ReasonToProto(stop.reason));
     request.mutable_stop()->set_detail(base::ToUtf8(stop.detail, kDetailBytesMax));
     if (stop.retry_delay.has_value()) {
-      SetDuration(*stop.retry_delay, *request.mutable_stop()->mutable_retry_delay());
+      *request.mutable_stop()->mutable_retry_delay() = rpc::ToProto(*stop.retry_delay);
     }
   }
   v1::SubmitResultRequest& request;
@@ -127,7 +118,7 @@ struct ResultWriter {
 absl::StatusOr<Grant> GrantFromProto(const v1::Grant& proto) {
   if (proto.attempt().empty() || proto.epoch() <= 0) return GrantInvalid("no attempt or epoch");
   Grant grant{.key = {.attempt = proto.attempt(), .epoch = proto.epoch()},
-              .attempt_timeout = DurationOf(proto.attempt_timeout()),
+              .attempt_timeout = rpc::FromProto(proto.attempt_timeout()),
               .commit = proto.commit()};
   if (grant.attempt_timeout <= absl::ZeroDuration()) grant.attempt_timeout = kAttemptTimeoutDefault;
   switch (proto.work_case()) {

@@ -11,6 +11,7 @@
 #include "lib/base/status_macros.h"
 #include "lib/log/log.h"
 #include "lib/rpc/client_call.h"
+#include "lib/rpc/proto_time.h"
 #include "lib/rpc/status.h"
 
 namespace slipway::agent {
@@ -27,12 +28,8 @@ constexpr absl::Duration kBeatIntervalMin = absl::Milliseconds(10);
 // A dispatcher that answers nothing for so many beats will not answer the oldest.
 constexpr size_t kBeatsKept = 64;
 
-absl::Duration DurationOf(const google::protobuf::Duration& proto) {
-  return absl::Seconds(proto.seconds()) + absl::Nanoseconds(proto.nanos());
-}
-
 absl::Duration LeaseTimeoutOf(const v1::Welcome& welcome) {
-  const absl::Duration timeout = DurationOf(welcome.lease_timeout());
+  const absl::Duration timeout = rpc::FromProto(welcome.lease_timeout());
   return timeout > absl::ZeroDuration() ? timeout : kLeaseTimeoutDefault;
 }
 
@@ -154,7 +151,7 @@ void Session::Handle(Connection& connection, const v1::SessionResponse& message)
     base::MutexLock lock(mutex_);
     connection.welcomed = true;
     connection.beat_interval =
-        std::max(DurationOf(message.welcome().beat_interval()), kBeatIntervalMin);
+        std::max(rpc::FromProto(message.welcome().beat_interval()), kBeatIntervalMin);
     connection.lease_timeout = LeaseTimeoutOf(message.welcome());
     connection.confirmed = connection.hello_sent;
     connection.next_beat = clock_.Elapsed();

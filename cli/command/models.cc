@@ -10,6 +10,7 @@
 #include "cli/output/plan_tree.h"
 #include "cli/output/quantity_text.h"
 #include "lib/base/status_macros.h"
+#include "lib/rpc/proto_time.h"
 
 namespace slipway::cli {
 namespace {
@@ -42,7 +43,7 @@ absl::StatusOr<ExitCode> Routes(Invocation& invocation) {
     table.Add({route.role(), route.provider(), route.model(), route.service_tier(),
                route.reasoning_effort(), CountText(route.input_tokens_max()),
                CountText(route.output_tokens_max()),
-               DurationText(ToDuration(route.call_timeout()))});
+               DurationText(rpc::FromProto(route.call_timeout()))});
   }
   output.Table(table);
   return ExitCode::kOk;
@@ -64,7 +65,7 @@ absl::StatusOr<ExitCode> Providers(Invocation& invocation) {
     for (const models::v1::Gate& gate : provider.closed_gates()) {
       gates.push_back(
           absl::StrCat(gate.name(), " (", gate.cause(), ") ",
-                       RelativeText(ToTime(gate.until_time()), invocation.clock().Now())));
+                       RelativeText(rpc::FromProto(gate.until_time()), invocation.clock().Now())));
     }
     table.Add({LastId(provider.name()), provider.kind(), provider.enabled() ? "allowed" : "no",
                Cell(absl::StrJoin(gates, "; "), Tone::kWarning),
@@ -106,7 +107,7 @@ absl::StatusOr<ExitCode> Calls(const CallsOptions& options, Invocation& invocati
                    {"WHY"}});
   for (const models::v1::Call& call : list.calls()) {
     const ledger::v1::ScopePath& scopes = call.scopes();
-    table.Add({RelativeText(ToTime(call.start_time()), invocation.clock().Now()),
+    table.Add({RelativeText(rpc::FromProto(call.start_time()), invocation.clock().Now()),
                ShortName(!scopes.attempt().empty() ? scopes.attempt()
                          : !scopes.task().empty()  ? scopes.task()
                          : !scopes.plan().empty()  ? scopes.plan()

@@ -12,6 +12,7 @@
 #include "lib/base/error.h"
 #include "lib/base/id_generator.h"
 #include "lib/base/status_macros.h"
+#include "lib/rpc/proto_time.h"
 
 namespace slipway::cli {
 namespace {
@@ -138,7 +139,7 @@ absl::StatusOr<ExitCode> DeleteBudget(const BudgetOptions& options, Invocation& 
 std::string GroupText(const ledger::v1::UsageRollup& rollup, const std::string& group) {
   const ledger::v1::ScopePath& scopes = rollup.scopes();
   if (group == "day") {
-    return absl::FormatTime("%Y-%m-%d", ToTime(rollup.day_time()), absl::UTCTimeZone());
+    return absl::FormatTime("%Y-%m-%d", rpc::FromProto(rollup.day_time()), absl::UTCTimeZone());
   }
   if (group == "project") return ShortName(scopes.project());
   if (group == "plan") return ShortName(scopes.plan());

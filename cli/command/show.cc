@@ -14,6 +14,7 @@
 #include "lib/base/error.h"
 #include "lib/base/resource_name.h"
 #include "lib/base/status_macros.h"
+#include "lib/rpc/proto_time.h"
 
 namespace slipway::cli {
 namespace {
@@ -88,7 +89,7 @@ void ShowPlan(const PlanView& view, bool spec, base::Clock& clock, Output& outpu
           : "",
       ", branch ", plan.branch().empty() ? "-" : plan.branch(), ", at most ",
       MoneyText(plan.estimate_usd_nanos()), " and about ",
-      DurationText(ToDuration(plan.estimate_duration()))));
+      DurationText(rpc::FromProto(plan.estimate_duration()))));
   if (!plan.failure().empty()) {
     output.Line(output.Painted(Tone::kBad, OneLine(plan.failure())));
   }
@@ -125,13 +126,14 @@ void ShowTask(const Task& task, const dispatcher::v1::ListAttemptsResponse& atte
   TextTable table({{"ATTEMPT"}, {"KIND"}, {"STATE"}, {"HOST"}, {"STARTED"}, {"TOOK"}, {"WHY"}});
   for (const Attempt& attempt : attempts.attempts()) {
     const std::string attempt_state = Attempt::State_Name(attempt.state());
-    const absl::Time end = attempt.has_end_time() ? ToTime(attempt.end_time()) : clock.Now();
+    const absl::Time end =
+        attempt.has_end_time() ? rpc::FromProto(attempt.end_time()) : clock.Now();
     table.Add(
         {absl::StrCat(LastId(task.name()), "@", LastId(attempt.name())),
          attempt.kind() == Attempt::KIND_VALIDATE ? "validate" : "work",
          Cell(StateText(attempt_state), ToneOfState(attempt_state)), LastId(attempt.host()),
-         RelativeText(ToTime(attempt.start_time()), clock.Now()),
-         DurationText(end - ToTime(attempt.start_time())),
+         RelativeText(rpc::FromProto(attempt.start_time()), clock.Now()),
+         DurationText(end - rpc::FromProto(attempt.start_time())),
          FitToWidth(OneLine(absl::StrCat(attempt.reason(), attempt.detail().empty() ? "" : ": ",
                                          attempt.detail())),
                     kWhyWidthMax)});

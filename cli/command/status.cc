@@ -12,6 +12,7 @@
 #include "cli/output/plan_tree.h"
 #include "cli/output/quantity_text.h"
 #include "lib/base/status_macros.h"
+#include "lib/rpc/proto_time.h"
 
 namespace slipway::cli {
 namespace {
@@ -63,7 +64,7 @@ void PrintPlans(const planner::v1::ListPlansResponse& plans, base::Clock& clock,
     const std::string state = Plan::State_Name(plan.state());
     table.Add({LastId(plan.name()), plan.name().substr(9, plan.name().find("/plans/") - 9),
                Cell(absl::StrCat(SymbolOfState(state), " ", StateText(state)), ToneOfState(state)),
-               RelativeText(ToTime(plan.update_time()), clock.Now()), plan.title()});
+               RelativeText(rpc::FromProto(plan.update_time()), clock.Now()), plan.title()});
   }
   output.Table(table);
 }

@@ -13,6 +13,7 @@
 #include "cli/output/quantity_text.h"
 #include "lib/base/error.h"
 #include "lib/base/status_macros.h"
+#include "lib/rpc/proto_time.h"
 
 namespace slipway::cli {
 namespace {
@@ -122,7 +123,7 @@ absl::StatusOr<ExitCode> Checkpoints(const CheckpointsOptions& options, Invocati
     for (const int option : checkpoint.options()) choices.push_back(DecisionText(option));
     output.Line(absl::StrCat(
         output.Painted(Tone::kStrong, ShortName(checkpoint.name())), "  [", checkpoint.reason(),
-        "]  ", RelativeText(ToTime(checkpoint.open_time()), invocation.clock().Now())));
+        "]  ", RelativeText(rpc::FromProto(checkpoint.open_time()), invocation.clock().Now())));
     output.Line(absl::StrCat("  ", OneLine(checkpoint.question())));
     for (const std::string& line : checkpoint.evidence()) {
       output.Line(absl::StrCat("  - ", OneLine(line)));

@@ -8,6 +8,7 @@
 #include "cli/command/requests.h"
 #include "cli/output/quantity_text.h"
 #include "lib/base/status_macros.h"
+#include "lib/rpc/proto_time.h"
 
 namespace slipway::cli {
 namespace {
@@ -35,7 +36,7 @@ absl::StatusOr<ExitCode> CreateToken(const TokenOptions& options, Invocation& in
   request.set_role(role);
   if (options.days > 0) {
     *request.mutable_expire_time() =
-        ToProtoTime(invocation.clock().Now() + absl::Hours(24) * options.days);
+        rpc::ToProto(invocation.clock().Now() + absl::Hours(24) * options.days);
   }
   Connection& connection = invocation.connection();
   Output& output = invocation.output();
@@ -66,10 +67,11 @@ absl::StatusOr<ExitCode> ListTokens(Invocation& invocation) {
   const absl::Time now = invocation.clock().Now();
   for (const Token& token : list.tokens()) {
     table.Add({LastId(token.name()), RoleText(token.role()),
-               RelativeText(ToTime(token.create_time()), now),
-               token.revoked()           ? Cell("revoked", Tone::kBad)
-               : token.has_expire_time() ? Cell(RelativeText(ToTime(token.expire_time()), now))
-                                         : Cell("never"),
+               RelativeText(rpc::FromProto(token.create_time()), now),
+               token.revoked() ? Cell("revoked", Tone::kBad)
+               : token.has_expire_time()
+                   ? Cell(RelativeText(rpc::FromProto(token.expire_time()), now))
+                   : Cell("never"),
                token.title()});
   }
   output.Table(table);

@@ -6,6 +6,7 @@
 #include "cli/output/display_width.h"
 #include "cli/output/plan_tree.h"
 #include "cli/output/quantity_text.h"
+#include "lib/rpc/proto_time.h"
 
 namespace slipway::cli {
 namespace {
@@ -161,7 +162,8 @@ std::string EventLine(const Event& event, const EventLineOptions& options) {
   std::string subject = SubjectOf(event, options.with_plan);
   subject.resize(std::max<size_t>(subject.size(), 16), ' ');
   return absl::StrCat(
-      Paint(Tone::kQuiet, absl::FormatTime("%H:%M:%S", ToTime(event.append_time()), options.zone),
+      Paint(Tone::kQuiet,
+            absl::FormatTime("%H:%M:%S", rpc::FromProto(event.append_time()), options.zone),
             options.colour),
       "  ", subject, "  ", Paint(sentence.tone, OneLine(sentence.text), options.colour));
 }

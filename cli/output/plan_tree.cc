@@ -8,6 +8,7 @@
 #include "absl/strings/strip.h"
 #include "cli/output/display_width.h"
 #include "cli/output/quantity_text.h"
+#include "lib/rpc/proto_time.h"
 
 namespace slipway::cli {
 namespace {
@@ -70,7 +71,7 @@ std::string DetailOf(const Task& task, const TreeOptions& options) {
   if (!task.reason().empty()) parts.push_back(StateText(task.reason()));
   if (!task.detail().empty()) parts.push_back(OneLine(task.detail()));
   if (task.has_resume_time()) {
-    parts.push_back(RelativeText(ToTime(task.resume_time()), options.now));
+    parts.push_back(RelativeText(rpc::FromProto(task.resume_time()), options.now));
   }
   return absl::StrJoin(parts, ", ");
 }
@@ -130,8 +131,9 @@ std::string HeadOf(const PlanView& view, const TreeOptions& options) {
   }
   facts.push_back(MoneyText(view.TotalCost()));
   if (view.run.has_value() && view.run->has_start_time()) {
-    const absl::Time end = view.run->has_end_time() ? ToTime(view.run->end_time()) : options.now;
-    facts.push_back(DurationText(end - ToTime(view.run->start_time())));
+    const absl::Time end =
+        view.run->has_end_time() ? rpc::FromProto(view.run->end_time()) : options.now;
+    facts.push_back(DurationText(end - rpc::FromProto(view.run->start_time())));
   }
   const std::string title = FitToWidth(OneLine(view.plan.title()), 60);
   return absl::StrCat(Paint(ToneOfState(state), SymbolOfState(state), options.colour), " ",

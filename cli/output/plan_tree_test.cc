@@ -6,6 +6,7 @@
 #include "cli/output/display_width.h"
 #include "cli/output/event_line.h"
 #include "cli/output/quantity_text.h"
+#include "lib/rpc/proto_time.h"
 
 namespace slipway::cli {
 namespace {
@@ -30,7 +31,7 @@ PlanView RunningView() {
   view.plan.set_state(Plan::STATE_RUNNING);
   view.run.emplace();
   view.run->set_state(dispatcher::v1::Run::STATE_RUNNING);
-  *view.run->mutable_start_time() = ToProtoTime(kNow - absl::Seconds(60));
+  *view.run->mutable_start_time() = rpc::ToProto(kNow - absl::Seconds(60));
   AddTask(view, "parse", Task::STATE_MERGED);
   AddTask(view, "write", Task::STATE_RUNNING);
   AddTask(view, "docs", Task::STATE_BLOCKED);
@@ -76,7 +77,7 @@ TEST(Standing, APauseThatEndsByItselfIsWork) {
   PlanView view = RunningView();
   view.tasks[1].set_state(Task::STATE_PAUSED);
   EXPECT_EQ(StandingOf(view), Standing::kWaitsForPerson);
-  *view.tasks[1].mutable_resume_time() = ToProtoTime(kNow);
+  *view.tasks[1].mutable_resume_time() = rpc::ToProto(kNow);
   EXPECT_EQ(StandingOf(view), Standing::kWorking);
 }
 
@@ -85,7 +86,7 @@ TEST(EventLine, TellsWhatHappenedToATask) {
   event.set_log("dispatcher");
   event.set_plan("projects/p/plans/n");
   event.set_task("projects/p/plans/n/tasks/write");
-  *event.mutable_append_time() = ToProtoTime(absl::FromUnixSeconds(3'661));
+  *event.mutable_append_time() = rpc::ToProto(absl::FromUnixSeconds(3'661));
   auto& changed = *event.mutable_payload()->mutable_task_state_changed();
   changed.set_to("RETRY_WAIT");
   changed.set_reason("agent");

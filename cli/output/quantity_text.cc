@@ -102,27 +102,4 @@ std::string CountText(int64_t count) {
   return digits;
 }
 
-absl::Duration ToDuration(const google::protobuf::Duration& proto) {
-  return absl::Seconds(proto.seconds()) + absl::Nanoseconds(proto.nanos());
-}
-
-google::protobuf::Duration ToProtoDuration(absl::Duration duration) {
-  google::protobuf::Duration proto;
-  proto.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &duration));
-  proto.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(duration)));
-  return proto;
-}
-
-absl::Time ToTime(const google::protobuf::Timestamp& proto) {
-  return absl::FromUnixSeconds(proto.seconds()) + absl::Nanoseconds(proto.nanos());
-}
-
-google::protobuf::Timestamp ToProtoTime(absl::Time time) {
-  google::protobuf::Timestamp proto;
-  absl::Duration rest = time - absl::UnixEpoch();
-  proto.set_seconds(absl::IDivDuration(rest, absl::Seconds(1), &rest));
-  proto.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(rest)));
-  return proto;
-}
-
 }  // namespace slipway::cli

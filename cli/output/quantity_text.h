@@ -28,9 +28,4 @@ std::string RelativeText(absl::Time time, absl::Time now);
 // 1234567 as "1,234,567".
 std::string CountText(int64_t count);
 
-absl::Duration ToDuration(const google::protobuf::Duration& proto);
-google::protobuf::Duration ToProtoDuration(absl::Duration duration);
-absl::Time ToTime(const google::protobuf::Timestamp& proto);
-google::protobuf::Timestamp ToProtoTime(absl::Time time);
-
 }  // namespace slipway::cli

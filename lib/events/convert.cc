@@ -10,6 +10,7 @@
 #include "lib/events/errors.h"
 #include "lib/events/limits.h"
 #include "lib/log/log.h"
+#include "lib/rpc/proto_time.h"
 
 namespace slipway::events {
 namespace {
@@ -43,11 +44,7 @@ v1::Event EventToProto(absl::string_view log, const Event& event) {
   v1::Event message;
   message.set_log(std::string(log));
   message.set_sequence(event.sequence);
-  const int64_t micros = absl::ToUnixMicros(event.append_time);
-  const int64_t seconds = absl::ToUnixSeconds(event.append_time);
-  message.mutable_append_time()->set_seconds(seconds);
-  message.mutable_append_time()->set_nanos(
-      static_cast<int32_t>((micros - seconds * 1'000'000) * 1'000));
+  *message.mutable_append_time() = rpc::ToProto(event.append_time);
   message.set_kind(event.draft.kind);
   message.set_project(event.draft.project);
   message.set_plan(event.draft.plan);

@@ -7,11 +7,10 @@
 #include "lib/base/status_macros.h"
 #include "lib/base/thread_pool.h"
 #include "lib/events/event_log_service.h"
-#include "lib/http/admin_server.h"
 #include "lib/log/log.h"
-#include "lib/metrics/metrics.h"
 #include "lib/rpc/channel.h"
 #include "lib/rpc/server.h"
+#include "lib/serving/endpoints.h"
 #include "services/dispatcher/domain/dispatcher.h"
 #include "services/dispatcher/domain/limits.h"
 #include "services/dispatcher/fleet/kill_switch.h"
@@ -83,23 +82,18 @@ class Server::Parts final {
       dispatcher_.OnAgentExited(std::move(agent), std::move(problem));
     });
     ASSIGN_OR_RETURN(const std::string cursor, dispatcher_.Start());
-    const absl::Duration drain = DrainTimeout(config.listen());
     ASSIGN_OR_RETURN(agents_, rpc::Server::Start({.address = config.agent_address(),
                                                   .services = {&agent_service_},
                                                   .max_message_bytes = kMessageBytesMax,
                                                   .drain_timeout = absl::Milliseconds(200)}));
-    ASSIGN_OR_RETURN(grpc_, rpc::Server::Start({.address = config.listen().address(),
+    ASSIGN_OR_RETURN(endpoints_,
+                     serving::Endpoints::Start({.listen = config.listen(),
                                                 .services = {&service_, &event_service_},
-                                                .max_message_bytes = kMessageBytesMax,
-                                                .drain_timeout = drain}));
+                                                .max_message_bytes = kMessageBytesMax}));
     kill_switch_ = std::make_unique<KillSwitch>(config.kill_switch_file(), clock_,
                                                 [this](bool on) { dispatcher_.SetKillSwitch(on); });
     follower_ = std::make_unique<LedgerFollower>(rpc::MakeChannel(config.ledger_address()),
                                                  dispatcher_, cursor);
-    if (config.listen().admin_address().empty()) return absl::OkStatus();
-    ASSIGN_OR_RETURN(admin_, http::AdminServer::Start({.address = config.listen().admin_address(),
-                                                       .metrics = [] { return metrics::Render(); },
-                                                       .ready = [] { return absl::OkStatus(); }}));
     return absl::OkStatus();
   }
 
@@ -110,7 +104,7 @@ class Server::Parts final {
     log_host_.stopping = true;
     if (kill_switch_ != nullptr) kill_switch_->Stop();
     if (follower_ != nullptr) follower_->Stop();
-    if (grpc_ != nullptr) grpc_->Shutdown();
+    if (endpoints_ != nullptr) endpoints_->Shutdown();
     if (agents_ != nullptr) agents_->Shutdown();
     // What follows from the end of sessions and processes is for the next start to find.
     dispatcher_.Stop();
@@ -123,9 +117,9 @@ class Server::Parts final {
     event_pool_.Stop();
   }
 
-  const std::string& address() const { return grpc_->address(); }
+  const std::string& address() const { return endpoints_->address(); }
   const std::string& agent_address() const { return agents_->address(); }
-  int admin_port() const { return admin_ == nullptr ? 0 : admin_->port(); }
+  int admin_port() const { return endpoints_->admin_port(); }
 
  private:
   const std::unique_ptr<SqliteTaskStore> store_;
@@ -147,10 +141,9 @@ class Server::Parts final {
   AgentService agent_service_;
   base::Clock& clock_;
   std::unique_ptr<rpc::Server> agents_;
-  std::unique_ptr<rpc::Server> grpc_;
+  std::unique_ptr<serving::Endpoints> endpoints_;
   std::unique_ptr<KillSwitch> kill_switch_;
   std::unique_ptr<LedgerFollower> follower_;
-  std::unique_ptr<http::AdminServer> admin_;
   bool stopped_ = false;
 };
 

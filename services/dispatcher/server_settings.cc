@@ -9,7 +9,7 @@
 #include "lib/base/file.h"
 #include "lib/base/resource_name.h"
 #include "lib/base/status_macros.h"
-#include "services/dispatcher/rpc/time_convert.h"
+#include "lib/rpc/proto_time.h"
 
 namespace slipway::dispatcher {
 namespace {
@@ -25,7 +25,7 @@ absl::Status Invalid(absl::string_view field, absl::string_view problem) {
 
 absl::StatusOr<absl::Duration> DurationOf(const google::protobuf::Duration& proto,
                                           absl::string_view field, absl::Duration otherwise) {
-  const absl::Duration duration = FromProto(proto);
+  const absl::Duration duration = rpc::FromProto(proto);
   if (duration < absl::ZeroDuration()) return Invalid(field, "must not be negative");
   return duration == absl::ZeroDuration() ? otherwise : duration;
 }
@@ -113,11 +113,6 @@ absl::Status AddExternalTokens(const config::v1::DispatcherConfig& config, Agent
     tokens.Add(token, {.host = absl::StrCat("hosts/", host.name())});
   }
   return absl::OkStatus();
-}
-
-absl::Duration DrainTimeout(const config::v1::Listen& listen) {
-  const absl::Duration timeout = FromProto(listen.drain_timeout());
-  return timeout > absl::ZeroDuration() ? timeout : absl::Seconds(5);
 }
 
 }  // namespace slipway::dispatcher

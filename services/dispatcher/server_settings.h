@@ -19,6 +19,4 @@ std::map<std::string, ProcessFleet::Program> ProgramsOf(const config::v1::Dispat
 // Reads the tokens of external hosts from their files.
 absl::Status AddExternalTokens(const config::v1::DispatcherConfig& config, AgentTokens& tokens);
 
-absl::Duration DrainTimeout(const config::v1::Listen& listen);
-
 }  // namespace slipway::dispatcher

@@ -13,6 +13,7 @@
 #include "lib/metrics/metrics.h"
 #include "lib/rpc/channel.h"
 #include "lib/rpc/server.h"
+#include "lib/serving/endpoints.h"
 #include "services/gateway/domain/access_log.h"
 #include "services/gateway/domain/errors.h"
 #include "services/gateway/domain/tickets.h"
@@ -75,12 +76,6 @@ Gatekeeper::Channels With(Gatekeeper::Channels channels, const std::string& name
                           std::shared_ptr<grpc::Channel> channel) {
   channels[name] = std::move(channel);
   return channels;
-}
-
-absl::Duration DrainTimeout(const config::v1::Listen& listen) {
-  const absl::Duration timeout = absl::Seconds(listen.drain_timeout().seconds()) +
-                                 absl::Nanoseconds(listen.drain_timeout().nanos());
-  return timeout > absl::ZeroDuration() ? timeout : absl::Seconds(5);
 }
 
 }  // namespace
@@ -163,12 +158,13 @@ class Server::Parts final {
                      config.extra_addresses().end());
     for (const std::string& address : addresses) {
       forwarding_.push_back(std::make_unique<ForwardingService>(*gatekeeper_));
-      ASSIGN_OR_RETURN(std::unique_ptr<rpc::Server> server,
-                       rpc::Server::Start({.address = address,
-                                           .services = {},
-                                           .generic_service = forwarding_.back().get(),
-                                           .reflected_services = methods_.public_services(),
-                                           .drain_timeout = DrainTimeout(config.listen())}));
+      ASSIGN_OR_RETURN(
+          std::unique_ptr<rpc::Server> server,
+          rpc::Server::Start({.address = address,
+                              .services = {},
+                              .generic_service = forwarding_.back().get(),
+                              .reflected_services = methods_.public_services(),
+                              .drain_timeout = serving::DrainTimeout(config.listen())}));
       grpc_.push_back(std::move(server));
     }
     if (!config.http_address().empty()) {
@@ -177,7 +173,7 @@ class Server::Parts final {
           http::Server::Start({.address = config.http_address(),
                                .threads = kHttpThreads,
                                .limits = {.body_bytes = kHttpBodyBytesMax},
-                               .drain_timeout = DrainTimeout(config.listen())},
+                               .drain_timeout = serving::DrainTimeout(config.listen())},
                               MakeFront({.gatekeeper = *gatekeeper_,
                                          .methods = methods_,
                                          .tokens = *tokens_,
@@ -186,12 +182,7 @@ class Server::Parts final {
                                          .allowed_origins = {config.allowed_origins().begin(),
                                                              config.allowed_origins().end()}})));
     }
-    if (config.listen().admin_address().empty()) return absl::OkStatus();
-    ASSIGN_OR_RETURN(admin_, http::AdminServer::Start(
-                                 {.address = config.listen().admin_address(),
-                                  .metrics = [] { return metrics::Render(); },
-                                  // Open storage is all that serving needs; it is open by now.
-                                  .ready = [] { return absl::OkStatus(); }}));
+    ASSIGN_OR_RETURN(admin_, serving::StartAdmin(config.listen()));
     return absl::OkStatus();
   }
 

@@ -3,6 +3,7 @@
 #include "lib/base/error.h"
 #include "lib/base/status_macros.h"
 #include "lib/log/log.h"
+#include "lib/rpc/proto_time.h"
 
 namespace slipway::ledger {
 namespace {
@@ -14,13 +15,6 @@ metrics::Gauge reserved_nanos({.name = "slipway_ledger_reserved_usd_nanos",
                                .description = "What open holds keep, in nano-USD."});
 
 constexpr int kReadThreads = 2;  // Reads are short; writes have their own thread.
-constexpr absl::Duration kDrainDefault = absl::Seconds(5);
-
-absl::Duration DurationOr(const google::protobuf::Duration& duration, absl::Duration otherwise) {
-  const absl::Duration given =
-      absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
-  return given > absl::ZeroDuration() ? given : otherwise;
-}
 
 absl::Status ConfigInvalid(const char* problem) {
   return base::Error(absl::StatusCode::kInvalidArgument, "CONFIG_INVALID", problem);
@@ -36,11 +30,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::LedgerCo
   }
   std::unique_ptr<Server> server(new Server());
   ASSIGN_OR_RETURN(server->store_,
-                   SqliteLedgerStore::Open(
-                       {.path = config.database(),
-                        .ledger = {.require_budget = config.require_budget()},
-                        .expiry_interval = DurationOr(config.expiry_interval(), absl::Seconds(1))},
-                       collaborators.clock, collaborators.ids));
+                   SqliteLedgerStore::Open({.path = config.database(),
+                                            .ledger = {.require_budget = config.require_budget()},
+                                            .expiry_interval = rpc::DurationOr(
+                                                config.expiry_interval(), absl::Seconds(1))},
+                                           collaborators.clock, collaborators.ids));
   SqliteLedgerStore& store = *server->store_;
   for (const std::string& path : config.price_files()) {
     ASSIGN_OR_RETURN(const int added, store.ImportPriceFile(path));
@@ -57,25 +51,17 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::LedgerCo
       std::make_unique<LedgerService>(*server->executor_, *server->audits_, *server->handlers_);
   server->events_ = std::make_unique<events::EventLogService>(store.events(), *server->executor_,
                                                               collaborators.clock);
-  ASSIGN_OR_RETURN(server->grpc_server_,
-                   rpc::Server::Start({.address = config.listen().address(),
-                                       .services = {server->service_.get(), server->events_.get()},
-                                       .drain_timeout = DurationOr(config.listen().drain_timeout(),
-                                                                   kDrainDefault)}));
-  if (!config.listen().admin_address().empty()) {
-    ASSIGN_OR_RETURN(server->admin_,
-                     http::AdminServer::Start({.address = config.listen().admin_address(),
-                                               .metrics = [] { return metrics::Render(); },
-                                               .ready = [] { return absl::OkStatus(); }}));
-  }
+  ASSIGN_OR_RETURN(
+      server->endpoints_,
+      serving::Endpoints::Start({.listen = config.listen(),
+                                 .services = {server->service_.get(), server->events_.get()}}));
   log::Info("serving", {{"address", server->address()}});
   return server;
 }
 
 Server::~Server() {
-  admin_.reset();
   if (events_ != nullptr) events_->EndStreams();
-  if (grpc_server_ != nullptr) grpc_server_->Shutdown();
+  if (endpoints_ != nullptr) endpoints_->Shutdown();
   if (executor_ != nullptr) executor_->Stop();
   if (audits_ != nullptr) audits_->Stop();
   log::Info("stopped");

@@ -8,9 +8,8 @@
 #include "lib/base/id_generator.h"
 #include "lib/base/thread_pool.h"
 #include "lib/events/event_log_service.h"
-#include "lib/http/admin_server.h"
 #include "lib/metrics/metrics.h"
-#include "lib/rpc/server.h"
+#include "lib/serving/endpoints.h"
 #include "services/ledger/rpc/ledger_handlers.h"
 #include "services/ledger/rpc/ledger_service.h"
 #include "services/ledger/storage/sqlite_ledger_store.h"
@@ -34,7 +33,7 @@ class Server final {
   ~Server();
 
   // What clients dial.
-  const std::string& address() const { return grpc_server_->address(); }
+  const std::string& address() const { return endpoints_->address(); }
 
  private:
   Server() = default;
@@ -47,8 +46,7 @@ class Server final {
   std::unique_ptr<base::ThreadPool> audits_;
   std::unique_ptr<LedgerService> service_;
   std::unique_ptr<events::EventLogService> events_;
-  std::unique_ptr<rpc::Server> grpc_server_;
-  std::unique_ptr<http::AdminServer> admin_;
+  std::unique_ptr<serving::Endpoints> endpoints_;
 };
 
 }  // namespace slipway::ledger

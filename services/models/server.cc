@@ -7,11 +7,10 @@
 #include "lib/base/status_macros.h"
 #include "lib/base/thread_pool.h"
 #include "lib/events/event_log_service.h"
-#include "lib/http/admin_server.h"
 #include "lib/http/server.h"
 #include "lib/log/log.h"
 #include "lib/metrics/metrics.h"
-#include "lib/rpc/server.h"
+#include "lib/serving/endpoints.h"
 #include "services/models/domain/attempt_keys.h"
 #include "services/models/domain/caller.h"
 #include "services/models/domain/errors.h"
@@ -38,12 +37,6 @@ metrics::Gauge calls_running({.name = "slipway_models_calls_running",
                               .description = "Calls under way."});
 metrics::Gauge gates_closed({.name = "slipway_models_gates_closed",
                              .description = "Gates of providers and models that are closed."});
-
-absl::Duration DrainTimeout(const config::v1::Listen& listen) {
-  const absl::Duration given = absl::Seconds(listen.drain_timeout().seconds()) +
-                               absl::Nanoseconds(listen.drain_timeout().nanos());
-  return given > absl::ZeroDuration() ? given : absl::Seconds(5);
-}
 
 absl::Status CheckConfig(const config::v1::ModelsConfig& config) {
   if (config.listen().address().empty()) return ConfigInvalid("listen.address is missing");
@@ -85,23 +78,17 @@ class Server::Parts final {
         calls_running.Observe([this] { return static_cast<double>(running_.size()); });
     gates_observation_ = gates_closed.Observe(
         [this] { return static_cast<double>(foundation_.gates->All().size()); });
-    drain_timeout_ = DrainTimeout(config.listen());
+    drain_timeout_ = serving::DrainTimeout(config.listen());
     RETURN_IF_ERROR(ServeProxy(config));
     handlers_ = std::make_unique<ModelsHandlers>(
         ModelsHandlers::Collaborators{caller_, keys_, *foundation_.gates, *foundation_.store,
                                       foundation_.routes, foundation_.providers, proxy_address_});
     service_ = std::make_unique<ModelsService>(*handlers_, calls_, handler_pool_);
-    ASSIGN_OR_RETURN(grpc_, rpc::Server::Start({.address = config.listen().address(),
-                                                .services = {service_.get(), &event_service_},
-                                                .drain_timeout = drain_timeout_}));
+    ASSIGN_OR_RETURN(endpoints_,
+                     serving::Endpoints::Start({.listen = config.listen(),
+                                                .services = {service_.get(), &event_service_}}));
     upkeep_ = std::make_unique<Upkeep>(Upkeep::Collaborators{
         *foundation_.store, settler_, *foundation_.gates, environment_.clock, foundation_.owner});
-    if (config.listen().admin_address().empty()) return absl::OkStatus();
-    ASSIGN_OR_RETURN(admin_, http::AdminServer::Start({.address = config.listen().admin_address(),
-                                                       .metrics = [] { return metrics::Render(); },
-                                                       // Storage is open by now; without the ledger
-                                                       // calls are refused, which is an answer too.
-                                                       .ready = [] { return absl::OkStatus(); }}));
     return absl::OkStatus();
   }
 
@@ -110,7 +97,7 @@ class Server::Parts final {
     const std::unique_ptr<base::Timer> deadline = environment_.clock.RunAfter(
         drain_timeout_, [this] { running_.CancelAll("SERVICE_STOPS"); });
     if (proxy_server_ != nullptr) proxy_server_->Stop();
-    if (grpc_ != nullptr) grpc_->Shutdown();
+    if (endpoints_ != nullptr) endpoints_->Shutdown();
     running_.CancelAll("SERVICE_STOPS");
     calls_.Stop();
     handler_pool_.Stop();
@@ -118,9 +105,9 @@ class Server::Parts final {
     upkeep_.reset();
   }
 
-  const std::string& address() const { return grpc_->address(); }
+  const std::string& address() const { return endpoints_->address(); }
   const std::string& proxy_address() const { return proxy_address_; }
-  int admin_port() const { return admin_ == nullptr ? 0 : admin_->port(); }
+  int admin_port() const { return endpoints_->admin_port(); }
 
  private:
   absl::Status ServeProxy(const config::v1::ModelsConfig& config) {
@@ -156,9 +143,8 @@ class Server::Parts final {
   metrics::Gauge::Observation calls_observation_;
   metrics::Gauge::Observation gates_observation_;
   std::unique_ptr<http::Server> proxy_server_;
-  std::unique_ptr<rpc::Server> grpc_;
+  std::unique_ptr<serving::Endpoints> endpoints_;
   std::unique_ptr<Upkeep> upkeep_;
-  std::unique_ptr<http::AdminServer> admin_;
 };
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::ModelsConfig& config,

@@ -9,6 +9,7 @@
 #include "lib/base/file.h"
 #include "lib/base/resource_name.h"
 #include "lib/base/status_macros.h"
+#include "lib/rpc/proto_time.h"
 #include "services/models/domain/errors.h"
 #include "services/models/providers/openai_chat_provider.h"
 #include "services/models/providers/scripted_provider.h"
@@ -17,11 +18,6 @@ namespace slipway::models {
 namespace {
 
 namespace pb = ::slipway::config::v1;
-
-absl::Duration DurationOf(const google::protobuf::Duration& proto, absl::Duration otherwise) {
-  const absl::Duration value = absl::Seconds(proto.seconds()) + absl::Nanoseconds(proto.nanos());
-  return value == absl::ZeroDuration() ? otherwise : value;
-}
 
 absl::StatusOr<std::string> ReadKey(const std::string& who, const pb::OpenAiChatProvider& config) {
   std::string key;
@@ -64,9 +60,9 @@ absl::StatusOr<std::unique_ptr<Provider>> MakeProvider(const pb::ModelProvider& 
            .allow_paid = chat.allow_paid(),
            .local = chat.local(),
            .ca_file = chat.ca_file(),
-           .connect_timeout = DurationOf(chat.connect_timeout(), absl::Seconds(10)),
-           .first_byte_timeout = DurationOf(chat.first_byte_timeout(), absl::Minutes(2)),
-           .idle_timeout = DurationOf(chat.idle_timeout(), absl::Minutes(1))},
+           .connect_timeout = rpc::DurationOr(chat.connect_timeout(), absl::Seconds(10)),
+           .first_byte_timeout = rpc::DurationOr(chat.first_byte_timeout(), absl::Minutes(2)),
+           .idle_timeout = rpc::DurationOr(chat.idle_timeout(), absl::Minutes(1))},
           clock);
     }
     case pb::ModelProvider::KIND_NOT_SET:
@@ -97,7 +93,7 @@ absl::StatusOr<Route> MakeRoute(const pb::ModelRoute& config,
                  .provider = config.provider(),
                  .model = config.model(),
                  .reasoning_effort = config.reasoning_effort(),
-                 .call_timeout = DurationOf(config.call_timeout(), kCallTimeoutDefault),
+                 .call_timeout = rpc::DurationOr(config.call_timeout(), kCallTimeoutDefault),
                  .manual_approval = config.manual_approval()};
   if (!tier.empty()) route.service_tier = tier;
   if (config.input_tokens_max() > 0) route.input_tokens_max = config.input_tokens_max();

@@ -7,11 +7,10 @@
 #include "lib/base/status_macros.h"
 #include "lib/base/thread_pool.h"
 #include "lib/events/event_log_service.h"
-#include "lib/http/admin_server.h"
 #include "lib/log/log.h"
 #include "lib/metrics/metrics.h"
 #include "lib/rpc/channel.h"
-#include "lib/rpc/server.h"
+#include "lib/serving/endpoints.h"
 #include "services/planner/domain/limits.h"
 #include "services/planner/rpc/grpc_dispatcher_client.h"
 #include "services/planner/rpc/grpc_model_client.h"
@@ -69,12 +68,6 @@ Drafter::Options DraftingOptions(const config::v1::PlannerConfig& config, PlanSt
           .threads = config.drafts_max() == 0 ? kDraftsDefault : config.drafts_max()};
 }
 
-absl::Duration DrainTimeout(const config::v1::Listen& listen) {
-  const absl::Duration timeout = absl::Seconds(listen.drain_timeout().seconds()) +
-                                 absl::Nanoseconds(listen.drain_timeout().nanos());
-  return timeout > absl::ZeroDuration() ? timeout : absl::Seconds(5);
-}
-
 }  // namespace
 
 // In the order of what needs what; destroyed in reverse.
@@ -111,21 +104,15 @@ class Server::Parts final {
     RETURN_IF_ERROR(starter_.Resume());
     active_ = active.Observe([this] { return static_cast<double>(drafter_.active()); });
     follower_ = std::make_unique<RunFollower>(dispatcher_channel_, store_, starter_);
-    ASSIGN_OR_RETURN(grpc_, rpc::Server::Start({.address = config.listen().address(),
-                                                .services = {&service_, &event_service_},
-                                                .drain_timeout = DrainTimeout(config.listen())}));
-    if (config.listen().admin_address().empty()) return absl::OkStatus();
-    ASSIGN_OR_RETURN(admin_, http::AdminServer::Start(
-                                 {.address = config.listen().admin_address(),
-                                  .metrics = [] { return metrics::Render(); },
-                                  // Open storage is all that serving needs; it is open by now.
-                                  .ready = [] { return absl::OkStatus(); }}));
+    ASSIGN_OR_RETURN(endpoints_,
+                     serving::Endpoints::Start(
+                         {.listen = config.listen(), .services = {&service_, &event_service_}}));
     return absl::OkStatus();
   }
 
   void Stop() {
     event_service_.EndStreams();
-    if (grpc_ != nullptr) grpc_->Shutdown();
+    if (endpoints_ != nullptr) endpoints_->Shutdown();
     if (follower_ != nullptr) follower_->Stop();
     starter_.Stop();
     drafter_.Stop();
@@ -133,8 +120,8 @@ class Server::Parts final {
     event_pool_.Stop();
   }
 
-  const std::string& address() const { return grpc_->address(); }
-  int admin_port() const { return admin_ == nullptr ? 0 : admin_->port(); }
+  const std::string& address() const { return endpoints_->address(); }
+  int admin_port() const { return endpoints_->admin_port(); }
 
  private:
   const std::unique_ptr<sqlite::Database> database_;
@@ -155,8 +142,7 @@ class Server::Parts final {
   events::EventLogService event_service_;
   metrics::Gauge::Observation active_;
   std::unique_ptr<RunFollower> follower_;
-  std::unique_ptr<rpc::Server> grpc_;
-  std::unique_ptr<http::AdminServer> admin_;
+  std::unique_ptr<serving::Endpoints> endpoints_;
 };
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::PlannerConfig& config,

@@ -8,11 +8,9 @@
 #include "lib/base/status_macros.h"
 #include "lib/base/thread_pool.h"
 #include "lib/events/event_log_service.h"
-#include "lib/http/admin_server.h"
 #include "lib/log/log.h"
-#include "lib/metrics/metrics.h"
 #include "lib/rpc/channel.h"
-#include "lib/rpc/server.h"
+#include "lib/serving/endpoints.h"
 #include "services/reviewer/flow/merger.h"
 #include "services/reviewer/mirror/mirrors.h"
 #include "services/reviewer/mirror/sources.h"
@@ -48,12 +46,6 @@ absl::Status CheckConfig(const config::v1::ReviewerConfig& config) {
   return absl::OkStatus();
 }
 
-absl::Duration DrainTimeout(const config::v1::Listen& listen) {
-  const absl::Duration timeout = absl::Seconds(listen.drain_timeout().seconds()) +
-                                 absl::Nanoseconds(listen.drain_timeout().nanos());
-  return timeout > absl::ZeroDuration() ? timeout : absl::Seconds(5);
-}
-
 Workshop MakeWorkshop(const config::v1::ReviewerConfig& config, ReviewStore& store,
                       Mirrors& mirrors, const Sources& sources, base::Clock& clock) {
   Workshop workshop{.store = store, .mirrors = mirrors, .sources = sources, .clock = clock};
@@ -87,22 +79,15 @@ class Server::Parts final {
   absl::Status Serve(const config::v1::ReviewerConfig& config) {
     RETURN_IF_ERROR(Merger(workshop_).Recover());
     ASSIGN_OR_RETURN(
-        grpc_,
-        rpc::Server::Start({.address = config.listen().address(),
-                            .services = {&reviewer_service_, &repository_service_, &event_service_},
-                            .drain_timeout = DrainTimeout(config.listen())}));
-    if (config.listen().admin_address().empty()) return absl::OkStatus();
-    ASSIGN_OR_RETURN(
-        admin_, http::AdminServer::Start({.address = config.listen().admin_address(),
-                                          .metrics = [] { return metrics::Render(); },
-                                          // Storage and mirrors are open before this is reached.
-                                          .ready = [] { return absl::OkStatus(); }}));
+        endpoints_, serving::Endpoints::Start(
+                        {.listen = config.listen(),
+                         .services = {&reviewer_service_, &repository_service_, &event_service_}}));
     return absl::OkStatus();
   }
 
   void Stop() {
     event_service_.EndStreams();
-    if (grpc_ != nullptr) grpc_->Shutdown();
+    if (endpoints_ != nullptr) endpoints_->Shutdown();
     git_pool_.Stop();
     model_pool_.Stop();
     snapshot_pool_.Stop();
@@ -110,8 +95,8 @@ class Server::Parts final {
     store_->Stop();
   }
 
-  const std::string& address() const { return grpc_->address(); }
-  int admin_port() const { return admin_ == nullptr ? 0 : admin_->port(); }
+  const std::string& address() const { return endpoints_->address(); }
+  int admin_port() const { return endpoints_->admin_port(); }
 
  private:
   const std::unique_ptr<SqliteReviewStore> store_;
@@ -128,8 +113,7 @@ class Server::Parts final {
   ReviewerService reviewer_service_;
   RepositoryService repository_service_;
   events::EventLogService event_service_;
-  std::unique_ptr<rpc::Server> grpc_;
-  std::unique_ptr<http::AdminServer> admin_;
+  std::unique_ptr<serving::Endpoints> endpoints_;
 };
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::ReviewerConfig& config,

@@ -27,6 +27,7 @@ LIB_DEPENDENCIES = {
     "http": set(),
     "rpc": {"log", "metrics"},
     "events": {"sqlite", "rpc", "log"},
+    "serving": {"http", "metrics", "rpc"},
 }
 
 # What a layer of a service may include: prefixes of quoted includes, {own} is services/<name>.

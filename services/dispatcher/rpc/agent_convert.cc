@@ -8,10 +8,10 @@
 #include "lib/base/resource_name.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/utf8.h"
+#include "lib/rpc/proto_time.h"
 #include "services/dispatcher/domain/errors.h"
 #include "services/dispatcher/domain/limits.h"
 #include "services/dispatcher/rpc/convert.h"
-#include "services/dispatcher/rpc/time_convert.h"
 
 namespace slipway::dispatcher {
 namespace {
@@ -63,7 +63,7 @@ agent::v1::Grant GrantToProto(const GrantOffer& offer) {
   agent::v1::Grant grant;
   grant.set_attempt(offer.attempt.Name());
   grant.set_epoch(offer.attempt.epoch);
-  ToProto(offer.attempt_timeout, *grant.mutable_attempt_timeout());
+  *grant.mutable_attempt_timeout() = rpc::ToProto(offer.attempt_timeout);
   grant.set_commit(offer.commit);
   if (const auto* work = std::get_if<WorkOffer>(&offer.work)) {
     WorkToProto(*work, *grant.mutable_write_change());
@@ -96,7 +96,7 @@ StopResult StopFromProto(const agent::v1::Stop& proto) {
   StopResult stop{.detail = base::ToUtf8(proto.detail(), kDetailBytesMax)};
   if (proto.reason() == agent::v1::Stop::REASON_BUDGET) stop.reason = StopReason::kBudget;
   if (proto.reason() == agent::v1::Stop::REASON_RATE_LIMIT) stop.reason = StopReason::kRateLimit;
-  if (proto.has_retry_delay()) stop.retry_delay = FromProto(proto.retry_delay());
+  if (proto.has_retry_delay()) stop.retry_delay = rpc::FromProto(proto.retry_delay());
   return stop;
 }
 
@@ -106,7 +106,7 @@ EvidenceResult EvidenceFromProto(const agent::v1::Evidence& proto) {
     evidence.outcomes.push_back({.validator = outcome.validator(),
                                  .exit_code = outcome.exit_code(),
                                  .timed_out = outcome.timed_out(),
-                                 .run_duration = FromProto(outcome.run_duration()),
+                                 .run_duration = rpc::FromProto(outcome.run_duration()),
                                  .output_tail = outcome.output_tail()});
   }
   return evidence;
@@ -144,8 +144,8 @@ agent::v1::SessionResponse OrderToProto(const AgentOrder& order) {
   agent::v1::SessionResponse response;
   if (const auto* welcome = std::get_if<Welcome>(&order)) {
     agent::v1::Welcome& proto = *response.mutable_welcome();
-    ToProto(welcome->beat_interval, *proto.mutable_beat_interval());
-    ToProto(welcome->lease_timeout, *proto.mutable_lease_timeout());
+    *proto.mutable_beat_interval() = rpc::ToProto(welcome->beat_interval);
+    *proto.mutable_lease_timeout() = rpc::ToProto(welcome->lease_timeout);
     VerdictsToProto(welcome->verdicts, *proto.mutable_verdicts());
   } else if (const auto* offer = std::get_if<GrantOffer>(&order)) {
     *response.mutable_grant() = GrantToProto(*offer);

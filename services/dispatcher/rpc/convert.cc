@@ -5,8 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/digest.h"
 #include "lib/base/status_macros.h"
+#include "lib/rpc/proto_time.h"
 #include "services/dispatcher/domain/limits.h"
-#include "services/dispatcher/rpc/time_convert.h"
 
 namespace slipway::dispatcher {
 namespace {
@@ -29,8 +29,8 @@ TaskSpec TaskSpecFromProto(const v1::TaskSpec& proto) {
           .priority = proto.priority(),
           .critical = proto.critical(),
           .limit_usd_nanos = proto.limit_usd_nanos(),
-          .attempt_timeout = FromProto(proto.attempt_timeout()),
-          .estimate = FromProto(proto.estimate_duration())};
+          .attempt_timeout = rpc::FromProto(proto.attempt_timeout()),
+          .estimate = rpc::FromProto(proto.estimate_duration())};
 }
 
 void SpecToProto(const TaskSpec& spec, v1::TaskSpec& proto) {
@@ -47,10 +47,10 @@ void SpecToProto(const TaskSpec& spec, v1::TaskSpec& proto) {
   proto.set_critical(spec.critical);
   proto.set_limit_usd_nanos(spec.limit_usd_nanos);
   if (spec.attempt_timeout > absl::ZeroDuration()) {
-    ToProto(spec.attempt_timeout, *proto.mutable_attempt_timeout());
+    *proto.mutable_attempt_timeout() = rpc::ToProto(spec.attempt_timeout);
   }
   if (spec.estimate > absl::ZeroDuration()) {
-    ToProto(spec.estimate, *proto.mutable_estimate_duration());
+    *proto.mutable_estimate_duration() = rpc::ToProto(spec.estimate);
   }
 }
 
@@ -61,7 +61,7 @@ RunPolicy PolicyFromProto(const common::v1::ProjectPolicy& proto) {
   if (proto.attempts().has_retries_max()) {
     policy.retries_max = std::max(0, proto.attempts().retries_max());
   }
-  const absl::Duration timeout = FromProto(proto.attempts().attempt_timeout());
+  const absl::Duration timeout = rpc::FromProto(proto.attempts().attempt_timeout());
   if (timeout > absl::ZeroDuration()) {
     policy.attempt_timeout = std::min(timeout, kAttemptTimeoutMax);
   }
@@ -90,7 +90,7 @@ absl::StatusOr<PlanSpec> PlanSpecFromProto(const v1::PlanSpec& proto) {
 Validator ValidatorFromProto(const common::v1::Validator& proto) {
   return {.name = proto.name(),
           .command = Strings(proto.command()),
-          .run_timeout = FromProto(proto.run_timeout()),
+          .run_timeout = rpc::FromProto(proto.run_timeout()),
           .directory = proto.directory(),
           .output_format = proto.output_format()};
 }
@@ -99,7 +99,7 @@ void ToProto(const Validator& validator, common::v1::Validator& proto) {
   proto.set_name(validator.name);
   proto.mutable_command()->Add(validator.command.begin(), validator.command.end());
   if (validator.run_timeout > absl::ZeroDuration()) {
-    ToProto(validator.run_timeout, *proto.mutable_run_timeout());
+    *proto.mutable_run_timeout() = rpc::ToProto(validator.run_timeout);
   }
   proto.set_directory(validator.directory);
   proto.set_output_format(validator.output_format);
@@ -116,8 +116,8 @@ void ToProto(const Run& run, bool paused, const std::vector<std::pair<TaskState,
   }
   proto.set_branch(run.branch);
   proto.set_result(run.result);
-  ToProto(run.start_time, *proto.mutable_start_time());
-  if (run.end_time.has_value()) ToProto(*run.end_time, *proto.mutable_end_time());
+  *proto.mutable_start_time() = rpc::ToProto(run.start_time);
+  if (run.end_time.has_value()) *proto.mutable_end_time() = rpc::ToProto(*run.end_time);
 }
 
 void ToProto(const Task& task, v1::Task& proto) {
@@ -127,7 +127,7 @@ void ToProto(const Task& task, v1::Task& proto) {
   proto.set_epoch(task.epoch);
   proto.set_reason(task.reason);
   proto.set_detail(task.detail);
-  if (task.resume_time.has_value()) ToProto(*task.resume_time, *proto.mutable_resume_time());
+  if (task.resume_time.has_value()) *proto.mutable_resume_time() = rpc::ToProto(*task.resume_time);
   for (const auto& [retry_class, count] : task.progress.retries) {
     if (count > 0) (*proto.mutable_retries())[retry_class] = count;
   }
@@ -137,8 +137,8 @@ void ToProto(const Task& task, v1::Task& proto) {
     proto.set_checkpoint(CheckpointKey{.task = task.key, .number = task.open_checkpoint}.Name());
   }
   if (task.epoch > 0) proto.set_attempt(task.attempt().Name());
-  if (task.ready_time.has_value()) ToProto(*task.ready_time, *proto.mutable_ready_time());
-  if (task.end_time.has_value()) ToProto(*task.end_time, *proto.mutable_end_time());
+  if (task.ready_time.has_value()) *proto.mutable_ready_time() = rpc::ToProto(*task.ready_time);
+  if (task.end_time.has_value()) *proto.mutable_end_time() = rpc::ToProto(*task.end_time);
 }
 
 void ToProto(const Attempt& attempt, int64_t log_bytes, v1::Attempt& proto) {
@@ -151,8 +151,8 @@ void ToProto(const Attempt& attempt, int64_t log_bytes, v1::Attempt& proto) {
   proto.set_reason(attempt.reason);
   proto.set_detail(attempt.detail);
   proto.mutable_feedback()->Add(attempt.feedback.begin(), attempt.feedback.end());
-  ToProto(attempt.start_time, *proto.mutable_start_time());
-  if (attempt.end_time.has_value()) ToProto(*attempt.end_time, *proto.mutable_end_time());
+  *proto.mutable_start_time() = rpc::ToProto(attempt.start_time);
+  if (attempt.end_time.has_value()) *proto.mutable_end_time() = rpc::ToProto(*attempt.end_time);
   proto.set_log_bytes(log_bytes);
 }
 
@@ -167,9 +167,9 @@ void ToProto(const Checkpoint& checkpoint, v1::Checkpoint& proto) {
   proto.set_decision(static_cast<v1::Checkpoint::Decision>(checkpoint.decision));
   proto.set_guidance(checkpoint.guidance);
   proto.set_actor(checkpoint.actor);
-  ToProto(checkpoint.open_time, *proto.mutable_open_time());
+  *proto.mutable_open_time() = rpc::ToProto(checkpoint.open_time);
   if (checkpoint.resolve_time.has_value()) {
-    ToProto(*checkpoint.resolve_time, *proto.mutable_resolve_time());
+    *proto.mutable_resolve_time() = rpc::ToProto(*checkpoint.resolve_time);
   }
 }
 

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "lib/rpc/client_call.h"
+#include "lib/rpc/proto_time.h"
 #include "services/dispatcher/rpc/service_identity.h"
-#include "services/dispatcher/rpc/time_convert.h"
 
 namespace slipway::dispatcher {
 namespace {
@@ -35,7 +35,7 @@ void GrpcModels::IssueKey(const KeyRequest& request,
   proto.mutable_scopes()->set_attempt(request.attempt.Name());
   proto.set_epoch(request.attempt.epoch);
   proto.add_roles(request.role);
-  ToProto(request.lifetime, *proto.mutable_lifetime());
+  *proto.mutable_lifetime() = rpc::ToProto(request.lifetime);
   proto.set_limit_usd_nanos(request.limit_usd_nanos);
   const uint64_t id = calls_.Begin();
   using Method = void (Async::*)(grpc::ClientContext*, const pb::IssueAttemptKeyRequest*,

@@ -4,9 +4,9 @@
 
 #include "lib/base/status_macros.h"
 #include "lib/rpc/client_call.h"
+#include "lib/rpc/proto_time.h"
 #include "services/dispatcher/rpc/convert.h"
 #include "services/dispatcher/rpc/service_identity.h"
-#include "services/dispatcher/rpc/time_convert.h"
 
 namespace slipway::dispatcher {
 namespace {
@@ -110,7 +110,7 @@ pb::RecordEvidenceRequest EvidenceToProto(const EvidenceStep& step,
     result.set_passed(outcome.exit_code == 0 && !outcome.timed_out);
     result.set_exit_code(outcome.exit_code);
     result.set_timed_out(outcome.timed_out);
-    ToProto(outcome.run_duration, *result.mutable_run_duration());
+    *result.mutable_run_duration() = rpc::ToProto(outcome.run_duration);
     result.set_output_tail(outcome.output_tail);
   }
   return request;

@@ -4,23 +4,11 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "lib/rpc/proto_time.h"
 #include "services/gateway/domain/errors.h"
 #include "services/gateway/domain/limits.h"
 
 namespace slipway::gateway {
-namespace {
-
-google::protobuf::Timestamp ToProto(absl::Time time) {
-  google::protobuf::Timestamp timestamp;
-  const int64_t seconds = absl::ToUnixSeconds(time);
-  timestamp.set_seconds(seconds);
-  timestamp.set_nanos(
-      static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
-  return timestamp;
-}
-
-}  // namespace
-
 common::v1::Role RoleToProto(Role role) {
   common::v1::Role message = common::v1::ROLE_UNSPECIFIED;
   if (role != Role::kNone) common::v1::Role_Parse(absl::StrCat("ROLE_", RoleName(role)), &message);
@@ -39,8 +27,9 @@ v1::Token TokenToProto(const Token& token) {
   message.set_name(token.name);
   message.set_title(token.title);
   message.set_role(RoleToProto(token.role));
-  *message.mutable_create_time() = ToProto(token.create_time);
-  if (token.expire_time.has_value()) *message.mutable_expire_time() = ToProto(*token.expire_time);
+  *message.mutable_create_time() = rpc::ToProto(token.create_time);
+  if (token.expire_time.has_value())
+    *message.mutable_expire_time() = rpc::ToProto(*token.expire_time);
   message.set_revoked(token.revoked);
   return message;
 }

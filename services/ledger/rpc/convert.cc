@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/status_macros.h"
+#include "lib/rpc/proto_time.h"
 #include "services/ledger/domain/errors.h"
 #include "services/ledger/domain/projection.h"
 
@@ -33,10 +34,6 @@ TokenCounts FromProto(const pb::TokenCounts& tokens) {
           .output = tokens.output(),
           .reasoning = tokens.reasoning(),
           .searches = tokens.searches()};
-}
-
-absl::Time FromProto(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
 }
 
 pb::Amounts ToProto(const Amounts& amounts) {
@@ -79,7 +76,7 @@ absl::StatusOr<absl::Time> CheckedTime(const google::protobuf::Timestamp& time) 
       time.nanos() > 999'999'999) {
     return FieldInvalid("start_time or end_time", "is not between the years 1970 and 9999");
   }
-  return FromProto(time);
+  return rpc::FromProto(time);
 }
 
 }  // namespace
@@ -167,8 +164,8 @@ Price FromProto(const pb::Price& price) {
   return {.provider = price.provider(),
           .model = price.model(),
           .service_tier = price.service_tier(),
-          .effective_time =
-              price.has_effective_time() ? FromProto(price.effective_time()) : absl::InfinitePast(),
+          .effective_time = price.has_effective_time() ? rpc::FromProto(price.effective_time())
+                                                       : absl::InfinitePast(),
           .context_threshold_tokens = price.context_threshold_tokens(),
           .input_pico_usd = price.input_pico_usd(),
           .cache_read_pico_usd = price.cache_read_pico_usd(),
@@ -207,15 +204,6 @@ absl::StatusOr<UsageGroups> GroupsFromProto(const pb::QueryUsageRequest& request
   return groups;
 }
 
-google::protobuf::Timestamp ToProto(absl::Time time) {
-  google::protobuf::Timestamp proto;
-  const int64_t seconds = absl::ToUnixSeconds(time);
-  proto.set_seconds(seconds);
-  proto.set_nanos(
-      static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
-  return proto;
-}
-
 pb::Reservation ToProto(const Reservation& reservation) {
   const ReserveOrder& order = reservation.order;
   pb::Reservation proto;
@@ -229,7 +217,7 @@ pb::Reservation ToProto(const Reservation& reservation) {
   }
   proto.set_envelope(order.envelope);
   if (reservation.state == ReservationState::kHeld) {
-    *proto.mutable_expire_time() = ToProto(reservation.expire_time);
+    *proto.mutable_expire_time() = rpc::ToProto(reservation.expire_time);
   }
   proto.set_owner(order.owner);
   proto.set_owner_epoch(order.owner_epoch);
@@ -242,7 +230,7 @@ pb::Denial ToProto(const Denial& denial) {
   proto.set_cause(static_cast<pb::Denial::Cause>(denial.cause));
   if (denial.balance.has_value()) *proto.mutable_balance() = ToProto(*denial.balance);
   proto.set_requested(denial.requested);
-  if (denial.retry_time.has_value()) *proto.mutable_retry_time() = ledger::ToProto(*denial.retry_time);
+  if (denial.retry_time.has_value()) *proto.mutable_retry_time() = rpc::ToProto(*denial.retry_time);
   proto.set_frozen_scope(denial.frozen_scope);
   return proto;
 }
@@ -252,7 +240,7 @@ pb::FrozenScope ToProto(const FrozenScope& scope) {
   proto.set_scope(scope.scope);
   proto.set_reason(scope.reason);
   proto.set_actor(scope.actor);
-  *proto.mutable_freeze_time() = ledger::ToProto(scope.freeze_time);
+  *proto.mutable_freeze_time() = rpc::ToProto(scope.freeze_time);
   return proto;
 }
 
@@ -263,7 +251,7 @@ pb::GetBudgetResponse ToProto(const BudgetHistory& history) {
   for (const SpendDay& day : history.days) {
     so_far += day.spent;
     pb::GetBudgetResponse::Day& to = *proto.add_days();
-    *to.mutable_day_time() = ledger::ToProto(day.day);
+    *to.mutable_day_time() = rpc::ToProto(day.day);
     to.set_spent(day.spent);
     to.set_spent_so_far(so_far);
   }
@@ -285,9 +273,9 @@ pb::Balance ToProto(const Balance& balance) {
   to.set_frozen(budget.frozen || bucket.frozen);
   for (const int32_t percent : budget.warn_percents) to.add_warn_percents(percent);
   if (budget.window != Window::kTotal) {
-    *proto.mutable_window_start_time() = ledger::ToProto(bucket.window_start);
+    *proto.mutable_window_start_time() = rpc::ToProto(bucket.window_start);
     *proto.mutable_window_end_time() =
-        ledger::ToProto(WindowEnd(budget.window, ZoneOf(budget), bucket.window_start));
+        rpc::ToProto(WindowEnd(budget.window, ZoneOf(budget), bucket.window_start));
   }
   proto.set_posted(bucket.posted);
   proto.set_reserved(bucket.reserved);
@@ -301,7 +289,7 @@ pb::Balance ToProto(const Balance& balance) {
       to_projection.set_posted_at_end(*projection->posted_at_end);
     }
     if (projection->exhaust_time.has_value()) {
-      *to_projection.mutable_exhaust_time() = ledger::ToProto(*projection->exhaust_time);
+      *to_projection.mutable_exhaust_time() = rpc::ToProto(*projection->exhaust_time);
     }
   }
   return proto;
@@ -310,7 +298,7 @@ pb::Balance ToProto(const Balance& balance) {
 pb::UsageRecord ToProto(const UsageRecord& record) {
   pb::UsageRecord proto;
   proto.set_reservation(record.reservation);
-  *proto.mutable_record_time() = ToProto(record.record_time);
+  *proto.mutable_record_time() = rpc::ToProto(record.record_time);
   *proto.mutable_scopes() = ToProto(record.scopes);
   proto.set_provider(record.provider);
   proto.set_model(record.model);
@@ -324,7 +312,7 @@ pb::UsageRecord ToProto(const UsageRecord& record) {
 
 pb::UsageRollup ToProto(const UsageRollup& rollup) {
   pb::UsageRollup proto;
-  if (rollup.day.has_value()) *proto.mutable_day_time() = ToProto(*rollup.day);
+  if (rollup.day.has_value()) *proto.mutable_day_time() = rpc::ToProto(*rollup.day);
   *proto.mutable_scopes() = ToProto(rollup.scopes);
   proto.set_provider(rollup.provider);
   proto.set_model(rollup.model);
@@ -341,7 +329,7 @@ pb::Price ToProto(const Price& price) {
   proto.set_provider(price.provider);
   proto.set_model(price.model);
   proto.set_service_tier(price.service_tier);
-  *proto.mutable_effective_time() = ToProto(price.effective_time);
+  *proto.mutable_effective_time() = rpc::ToProto(price.effective_time);
   proto.set_context_threshold_tokens(price.context_threshold_tokens);
   proto.set_input_pico_usd(price.input_pico_usd);
   proto.set_cache_read_pico_usd(price.cache_read_pico_usd);

@@ -32,7 +32,6 @@ pb::GetBudgetResponse ToProto(const BudgetHistory& history);
 pb::UsageRecord ToProto(const UsageRecord& record);
 pb::UsageRollup ToProto(const UsageRollup& rollup);
 pb::Price ToProto(const Price& price);
-google::protobuf::Timestamp ToProto(absl::Time time);
 
 template <typename Request>
 PageRequest PageFromProto(const Request& request) {

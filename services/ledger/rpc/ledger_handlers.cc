@@ -4,6 +4,7 @@
 
 #include "absl/strings/strip.h"
 #include "lib/base/status_macros.h"
+#include "lib/rpc/proto_time.h"
 #include "services/ledger/domain/errors.h"
 #include "services/ledger/rpc/convert.h"
 
@@ -261,7 +262,7 @@ absl::StatusOr<pb::AuditResponse> LedgerHandlers::Audit(const rpc::Call&, const 
     to.set_checked(check.checked);
     for (const std::string& breach : check.breaches) to.add_breaches(breach);
   }
-  *response.mutable_audit_time() = ToProto(result.time);
+  *response.mutable_audit_time() = rpc::ToProto(result.time);
   return response;
 }
 

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/status_macros.h"
+#include "lib/rpc/proto_time.h"
 #include "nlohmann/json.hpp"
 #include "services/models/domain/errors.h"
 
@@ -96,8 +97,8 @@ v1::Call CallToProto(const CallRecord& record) {
   v1::Call proto;
   proto.set_name(absl::StrCat("calls/", record.id));
   proto.set_call_id(record.call_id);
-  *proto.mutable_start_time() = TimeToProto(record.start_time);
-  if (record.end_time.has_value()) *proto.mutable_end_time() = TimeToProto(*record.end_time);
+  *proto.mutable_start_time() = rpc::ToProto(record.start_time);
+  if (record.end_time.has_value()) *proto.mutable_end_time() = rpc::ToProto(*record.end_time);
   *proto.mutable_scopes() = ScopesToProto(record.scopes);
   proto.set_intent(record.intent);
   proto.set_provider(record.provider);
@@ -130,18 +131,8 @@ v1::Gate GateToProto(const Gate& gate) {
   v1::Gate proto;
   proto.set_name(gate.name);
   proto.set_cause(gate.cause);
-  if (gate.until.has_value()) *proto.mutable_until_time() = TimeToProto(*gate.until);
+  if (gate.until.has_value()) *proto.mutable_until_time() = rpc::ToProto(*gate.until);
   proto.set_detail(gate.detail);
-  return proto;
-}
-
-google::protobuf::Timestamp TimeToProto(absl::Time time) {
-  google::protobuf::Timestamp proto;
-  const int64_t micros = absl::ToUnixMicros(time);
-  int64_t seconds = micros / 1'000'000;
-  if (micros % 1'000'000 < 0) --seconds;
-  proto.set_seconds(seconds);
-  proto.set_nanos(static_cast<int32_t>((micros - seconds * 1'000'000) * 1'000));
   return proto;
 }
 

@@ -24,6 +24,5 @@ v1::GenerateResponse::Outcome OutcomeToProto(const CallOutcome& outcome);
 v1::Call CallToProto(const CallRecord& record);
 v1::Route RouteToProto(const Route& route);
 v1::Gate GateToProto(const Gate& gate);
-google::protobuf::Timestamp TimeToProto(absl::Time time);
 
 }  // namespace slipway::models

@@ -5,6 +5,7 @@
 #include "lib/base/status_macros.h"
 #include "lib/rpc/channel.h"
 #include "lib/rpc/client_call.h"
+#include "lib/rpc/proto_time.h"
 #include "services/models/domain/limits.h"
 #include "services/models/rpc/convert.h"
 
@@ -24,10 +25,6 @@ pb::Amounts AmountsToProto(const Amounts& amounts) {
   return proto;
 }
 
-absl::Time TimeFromProto(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
-}
-
 Denial DenialFromProto(const pb::Denial& proto) {
   Denial denial = {
       .cause = std::string(absl::StripPrefix(pb::Denial::Cause_Name(proto.cause()), "CAUSE_")),
@@ -35,7 +32,7 @@ Denial DenialFromProto(const pb::Denial& proto) {
       .scope = proto.balance().budget().scope(),
       .requested = proto.requested(),
       .remaining = proto.balance().remaining()};
-  if (proto.has_retry_time()) denial.retry_time = TimeFromProto(proto.retry_time());
+  if (proto.has_retry_time()) denial.retry_time = rpc::FromProto(proto.retry_time());
   return denial;
 }
 

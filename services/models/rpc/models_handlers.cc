@@ -9,6 +9,7 @@
 #include "lib/base/error.h"
 #include "lib/base/status_macros.h"
 #include "lib/log/log.h"
+#include "lib/rpc/proto_time.h"
 #include "services/models/domain/errors.h"
 #include "services/models/domain/limits.h"
 #include "services/models/rpc/convert.h"
@@ -43,7 +44,7 @@ absl::StatusOr<v1::IssueAttemptKeyResponse> ModelsHandlers::IssueAttemptKey(
   ASSIGN_OR_RETURN(const AttemptKeys::Issued issued, with_.keys.IssueKey(IssueFromProto(request)));
   v1::IssueAttemptKeyResponse response;
   response.set_key(issued.secret);
-  *response.mutable_expire_time() = TimeToProto(issued.expire_time);
+  *response.mutable_expire_time() = rpc::ToProto(issued.expire_time);
   response.set_proxy_address(with_.proxy_address);
   return response;
 }

@@ -6,20 +6,13 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/resource_name.h"
 #include "lib/base/status_macros.h"
+#include "lib/rpc/proto_time.h"
 #include "services/planner/domain/errors.h"
 #include "services/planner/domain/limits.h"
 #include "services/planner/rpc/policy_convert.h"
 
 namespace slipway::planner {
 namespace {
-
-google::protobuf::Timestamp ToTimestamp(absl::Time time) {
-  const int64_t nanos = absl::ToUnixNanos(time);
-  google::protobuf::Timestamp timestamp;
-  timestamp.set_seconds(nanos / 1'000'000'000);
-  timestamp.set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
-  return timestamp;
-}
 
 v1::PlanTask TaskToProto(const Task& task) {
   v1::PlanTask message;
@@ -36,11 +29,11 @@ v1::PlanTask TaskToProto(const Task& task) {
   message.set_critical(task.critical);
   message.set_limit_usd_nanos(task.limit_usd_nanos);
   if (task.attempt_timeout > absl::ZeroDuration()) {
-    *message.mutable_attempt_timeout() = ToProto(task.attempt_timeout);
+    *message.mutable_attempt_timeout() = rpc::ToProto(task.attempt_timeout);
   }
   message.mutable_context_paths()->Assign(task.context_paths.begin(), task.context_paths.end());
   message.set_estimate_usd_nanos(task.estimate_usd_nanos);
-  *message.mutable_estimate_duration() = ToProto(task.estimate_duration);
+  *message.mutable_estimate_duration() = rpc::ToProto(task.estimate_duration);
   message.set_phase(task.phase);
   return message;
 }
@@ -51,14 +44,6 @@ std::vector<std::string> Strings(const Repeated& values) {
 }
 
 }  // namespace
-
-google::protobuf::Duration ToProto(absl::Duration duration) {
-  google::protobuf::Duration message;
-  absl::Duration rest;
-  message.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &rest));
-  message.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(rest)));
-  return message;
-}
 
 absl::StatusOr<Rigor> RigorFromProto(v1::Rigor rigor) {
   if (!v1::Rigor_IsValid(rigor)) {
@@ -109,7 +94,7 @@ v1::Project ToProto(const Project& project) {
   *message.mutable_policy() = ToProto(project.policy);
   message.set_state(static_cast<v1::Project::State>(project.state));
   message.set_version(project.version);
-  *message.mutable_create_time() = ToTimestamp(project.create_time);
+  *message.mutable_create_time() = rpc::ToProto(project.create_time);
   return message;
 }
 
@@ -125,8 +110,8 @@ v1::Plan ToProto(const PlanHead& head) {
   message.set_branch(head.branch);
   message.set_failure(head.failure);
   message.set_approver(head.approver);
-  *message.mutable_create_time() = ToTimestamp(head.create_time);
-  *message.mutable_update_time() = ToTimestamp(head.update_time);
+  *message.mutable_create_time() = rpc::ToProto(head.create_time);
+  *message.mutable_update_time() = rpc::ToProto(head.update_time);
   return message;
 }
 
@@ -152,7 +137,7 @@ v1::Plan ToProto(const Plan& plan) {
   message.mutable_critical_path()->Assign(content.critical_path.begin(),
                                           content.critical_path.end());
   message.set_estimate_usd_nanos(content.estimate_usd_nanos);
-  *message.mutable_estimate_duration() = ToProto(content.estimate_duration);
+  *message.mutable_estimate_duration() = rpc::ToProto(content.estimate_duration);
   return message;
 }
 
@@ -176,7 +161,7 @@ absl::StatusOr<Task> FromProto(const v1::PlanTask& message) {
   task.priority = message.priority();
   task.critical = message.critical();
   task.limit_usd_nanos = message.limit_usd_nanos();
-  task.attempt_timeout = DurationFromProto(message.attempt_timeout());
+  task.attempt_timeout = rpc::FromProto(message.attempt_timeout());
   task.context_paths = Strings(message.context_paths());
   task.phase = message.phase();
   return task;

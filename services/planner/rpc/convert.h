@@ -39,6 +39,4 @@ absl::StatusOr<PlanName> PlanNameOf(const std::string& name);
 // The size of a page: 0 means the default. PAGE_INVALID when negative.
 absl::StatusOr<int> PageSizeOf(int32_t size);
 
-google::protobuf::Duration ToProto(absl::Duration duration);
-
 }  // namespace slipway::planner

@@ -2,6 +2,7 @@
 
 #include "lib/base/status_macros.h"
 #include "lib/rpc/client_call.h"
+#include "lib/rpc/proto_time.h"
 #include "services/planner/rpc/convert.h"
 #include "services/planner/rpc/service_identity.h"
 
@@ -29,9 +30,9 @@ dispatcher::v1::TaskSpec ToSpec(const Task& task) {
   spec.set_critical(task.critical);
   spec.set_limit_usd_nanos(task.limit_usd_nanos);
   if (task.attempt_timeout > absl::ZeroDuration()) {
-    *spec.mutable_attempt_timeout() = ToProto(task.attempt_timeout);
+    *spec.mutable_attempt_timeout() = rpc::ToProto(task.attempt_timeout);
   }
-  *spec.mutable_estimate_duration() = ToProto(task.estimate_duration);
+  *spec.mutable_estimate_duration() = rpc::ToProto(task.estimate_duration);
   return spec;
 }
 

@@ -1,6 +1,7 @@
 #include "services/planner/rpc/policy_convert.h"
 
 #include "absl/strings/str_cat.h"
+#include "lib/rpc/proto_time.h"
 #include "services/planner/domain/errors.h"
 #include "services/planner/rpc/convert.h"
 
@@ -37,17 +38,13 @@ void PathsToProto(const PathPolicy& paths, common::v1::PathPolicy& message) {
 
 }  // namespace
 
-absl::Duration DurationFromProto(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
-}
-
 absl::StatusOr<ProjectPolicy> PolicyFromProto(const common::v1::ProjectPolicy& message) {
   ProjectPolicy policy;
   for (const common::v1::Validator& validator : message.validators()) {
     policy.validators.push_back(
         {.name = validator.name(),
          .command = {validator.command().begin(), validator.command().end()},
-         .run_timeout = DurationFromProto(validator.run_timeout()),
+         .run_timeout = rpc::FromProto(validator.run_timeout()),
          .directory = validator.directory(),
          .output_format = validator.output_format()});
   }
@@ -65,7 +62,7 @@ absl::StatusOr<ProjectPolicy> PolicyFromProto(const common::v1::ProjectPolicy& m
   if (message.attempts().has_retries_max()) {
     policy.attempts.retries_max = message.attempts().retries_max();
   }
-  policy.attempts.attempt_timeout = DurationFromProto(message.attempts().attempt_timeout());
+  policy.attempts.attempt_timeout = rpc::FromProto(message.attempts().attempt_timeout());
   policy.attempts.task_limit_usd_nanos = message.attempts().task_limit_usd_nanos();
   policy.parallel_max = message.parallel_max();
   return policy;
@@ -78,7 +75,7 @@ common::v1::ProjectPolicy ToProto(const ProjectPolicy& policy) {
     added->set_name(validator.name);
     added->mutable_command()->Assign(validator.command.begin(), validator.command.end());
     if (validator.run_timeout > absl::ZeroDuration()) {
-      *added->mutable_run_timeout() = ToProto(validator.run_timeout);
+      *added->mutable_run_timeout() = rpc::ToProto(validator.run_timeout);
     }
     added->set_directory(validator.directory);
     added->set_output_format(validator.output_format);
@@ -96,7 +93,7 @@ common::v1::ProjectPolicy ToProto(const ProjectPolicy& policy) {
     attempts.set_retries_max(*policy.attempts.retries_max);
   }
   if (policy.attempts.attempt_timeout > absl::ZeroDuration()) {
-    *attempts.mutable_attempt_timeout() = ToProto(policy.attempts.attempt_timeout);
+    *attempts.mutable_attempt_timeout() = rpc::ToProto(policy.attempts.attempt_timeout);
   }
   attempts.set_task_limit_usd_nanos(policy.attempts.task_limit_usd_nanos);
   message.set_parallel_max(policy.parallel_max);

@@ -10,6 +10,4 @@ namespace slipway::planner {
 absl::StatusOr<ProjectPolicy> PolicyFromProto(const common::v1::ProjectPolicy& policy);
 common::v1::ProjectPolicy ToProto(const ProjectPolicy& policy);
 
-absl::Duration DurationFromProto(const google::protobuf::Duration& duration);
-
 }  // namespace slipway::planner

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "lib/base/status_macros.h"
+#include "lib/rpc/proto_time.h"
 #include "services/reviewer/domain/errors.h"
 
 namespace slipway::reviewer {
@@ -11,17 +12,6 @@ namespace {
 using Texts = google::protobuf::RepeatedPtrField<std::string>;
 
 std::vector<std::string> ListFrom(const Texts& texts) { return {texts.begin(), texts.end()}; }
-
-absl::Duration DurationFrom(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
-}
-
-void SetDuration(absl::Duration duration, google::protobuf::Duration& message) {
-  const int64_t nanos = absl::ToInt64Nanoseconds(duration);
-  constexpr int64_t kSecond = 1'000'000'000;
-  message.set_seconds(nanos / kSecond);
-  message.set_nanos(static_cast<int32_t>(nanos % kSecond));
-}
 
 v1::Reason ReasonToProto(const Finding& finding) {
   v1::Reason reason;
@@ -52,7 +42,7 @@ absl::StatusOr<ProjectPolicy> PolicyFromProto(const common::v1::ProjectPolicy& m
   for (const common::v1::Validator& validator : message.validators()) {
     policy.validators.push_back({.name = validator.name(),
                                  .command = ListFrom(validator.command()),
-                                 .run_timeout = DurationFrom(validator.run_timeout()),
+                                 .run_timeout = rpc::FromProto(validator.run_timeout()),
                                  .directory = validator.directory(),
                                  .output_format = validator.output_format()});
   }
@@ -107,7 +97,7 @@ EvidenceReport EvidenceFromProto(const v1::RecordEvidenceRequest& request) {
                               .passed = result.passed(),
                               .exit_code = result.exit_code(),
                               .timed_out = result.timed_out(),
-                              .run_duration = DurationFrom(result.run_duration()),
+                              .run_duration = rpc::FromProto(result.run_duration()),
                               .output_tail = result.output_tail(),
                               .failures = ListFrom(result.failures())});
   }
@@ -156,7 +146,7 @@ v1::Candidate CandidateToProto(const CandidateState& state) {
     added.set_name(validator.name);
     added.mutable_command()->Assign(validator.command.begin(), validator.command.end());
     if (validator.run_timeout > absl::ZeroDuration()) {
-      SetDuration(validator.run_timeout, *added.mutable_run_timeout());
+      *added.mutable_run_timeout() = rpc::ToProto(validator.run_timeout);
     }
     added.set_directory(validator.directory);
     added.set_output_format(validator.output_format);
@@ -209,7 +199,7 @@ v1::ValidatorResult ResultToProto(const ValidatorResult& result) {
   message.set_passed(result.passed);
   message.set_exit_code(result.exit_code);
   message.set_timed_out(result.timed_out);
-  SetDuration(result.run_duration, *message.mutable_run_duration());
+  *message.mutable_run_duration() = rpc::ToProto(result.run_duration);
   message.set_output_tail(result.output_tail);
   message.mutable_failures()->Assign(result.failures.begin(), result.failures.end());
   return message;
