@@ -74,6 +74,13 @@ class FakeDispatcher final : public v1::AgentService::Service {
     return true;
   }
 
+  // What a snapshot is to be, in place of the offered pack: fills the pack, returns the base.
+  using AnswerSnapshot = std::function<std::string(const v1::GetSnapshotRequest&, std::string&)>;
+  void AnswerSnapshots(AnswerSnapshot answer) {
+    base::MutexLock lock(mutex_);
+    answer_snapshot_ = std::move(answer);
+  }
+
   bool AwaitResult() {
     return Await([this] { return !results.empty(); });
   }
@@ -95,6 +102,12 @@ class FakeDispatcher final : public v1::AgentService::Service {
   std::string log;
   bool log_has_gap = false;
   int snapshots = 0;
+  struct SnapshotAnswer {
+    v1::GetSnapshotRequest request;
+    std::string base_commit;
+    size_t bytes = 0;
+  };
+  std::vector<SnapshotAnswer> snapshot_answers;
   int sessions_over = 0;
   int unauthorized = 0;
 
@@ -116,19 +129,23 @@ class FakeDispatcher final : public v1::AgentService::Service {
     return grpc::Status::OK;
   }
 
-  grpc::Status GetSnapshot(grpc::ServerContext* context, const v1::GetSnapshotRequest*,
+  grpc::Status GetSnapshot(grpc::ServerContext* context, const v1::GetSnapshotRequest* request,
                            grpc::ServerWriter<v1::GetSnapshotResponse>* writer) override {
     if (!Authorized(*context)) return {grpc::StatusCode::UNAUTHENTICATED, "token"};
     std::string pack;
+    v1::GetSnapshotResponse response;
     {
       base::MutexLock lock(mutex_);
       ++snapshots;
       pack = pack_;
+      if (answer_snapshot_) response.set_base_commit(answer_snapshot_(*request, pack));
+      snapshot_answers.push_back(
+          {.request = *request, .base_commit = response.base_commit(), .bytes = pack.size()});
     }
     for (size_t from = 0; from < pack.size(); from += 100'000) {
-      v1::GetSnapshotResponse response;
       response.set_chunk(pack.substr(from, 100'000));
       writer->Write(response);
+      response.clear_base_commit();
     }
     return grpc::Status::OK;
   }
@@ -226,6 +243,7 @@ class FakeDispatcher final : public v1::AgentService::Service {
   std::optional<v1::Grant> grant_ ABSL_GUARDED_BY(mutex_);
   bool granted_ ABSL_GUARDED_BY(mutex_) = false;
   std::string pack_ ABSL_GUARDED_BY(mutex_);
+  AnswerSnapshot answer_snapshot_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<rpc::Server> server_;
 };
 

@@ -49,8 +49,8 @@ void DispatcherClient::Authorize(grpc::ClientContext& context) const {
   context.AddMetadata(kTokenKey, token_);
 }
 
-absl::Status DispatcherClient::GetSnapshot(
-    const GrantKey& key, absl::Duration timeout,
+absl::StatusOr<std::string> DispatcherClient::GetSnapshot(
+    const GrantKey& key, const std::vector<std::string>& cached_commits, absl::Duration timeout,
     absl::FunctionRef<absl::Status(absl::string_view)> sink) {
   grpc::ClientContext context;
   const absl::Status prepared =
@@ -60,13 +60,20 @@ absl::Status DispatcherClient::GetSnapshot(
   v1::GetSnapshotRequest request;
   request.set_attempt(key.attempt);
   request.set_epoch(key.epoch);
+  request.mutable_cached_commits()->Add(cached_commits.begin(), cached_commits.end());
   const auto reader = stub_->GetSnapshot(&context, request);
   v1::GetSnapshotResponse response;
+  std::string base_commit;
   absl::Status taken;
-  while (taken.ok() && reader->Read(&response)) taken = sink(response.chunk());
+  while (taken.ok() && reader->Read(&response)) {
+    if (!response.base_commit().empty()) base_commit = response.base_commit();
+    taken = sink(response.chunk());
+  }
   if (!taken.ok()) context.TryCancel();
   const absl::Status status = rpc::FromGrpcStatus(reader->Finish());
-  return taken.ok() ? status : taken;
+  if (!taken.ok()) return taken;
+  if (!status.ok()) return status;
+  return base_commit;
 }
 
 absl::StatusOr<DispatcherClient::Receipt> DispatcherClient::SubmitResult(

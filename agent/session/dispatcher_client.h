@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
@@ -28,9 +29,12 @@ class DispatcherClient final {
   void Authorize(grpc::ClientContext& context) const;
   v1::AgentService::StubInterface& stub() { return *stub_; }
 
-  // Hands the pack of the grant's snapshot to `sink`, whose first error ends the call.
-  absl::Status GetSnapshot(const GrantKey& key, absl::Duration timeout,
-                           absl::FunctionRef<absl::Status(absl::string_view)> sink);
+  // Hands the pack of the grant's snapshot to `sink`, whose first error ends the call. Returns the
+  // one of `cached_commits` from which the pack is the difference; empty when it is complete.
+  absl::StatusOr<std::string> GetSnapshot(const GrantKey& key,
+                                          const std::vector<std::string>& cached_commits,
+                                          absl::Duration timeout,
+                                          absl::FunctionRef<absl::Status(absl::string_view)> sink);
 
   // Hands in `result`, again and again until there is a receipt, a refusal that no repeat changes,
   // `timeout` is over or `abandoned` says so.

@@ -19,6 +19,7 @@ constexpr int64_t kMemoryBytesDefault = int64_t{2} << 30;
 constexpr int64_t kProcessesDefault = 512;
 constexpr int64_t kFileBytesDefault = int64_t{1} << 30;
 constexpr int64_t kTemporaryBytesDefault = int64_t{256} << 20;
+constexpr int64_t kSnapshotCacheBytesDefault = int64_t{2} << 30;
 
 absl::StatusOr<std::string> FromEnvironment(const char* variable) {
   const char* const value = std::getenv(variable);
@@ -52,6 +53,14 @@ absl::StatusOr<Settings> Settings::Make(const config::v1::AgentConfig& config) {
   }
   settings.dispatcher_address = config.dispatcher_address();
   settings.workspace_directory = config.workspace_directory();
+  settings.snapshot_cache_directory = config.snapshot_cache_directory().empty()
+                                          ? settings.workspace_directory + "/.snapshots"
+                                          : config.snapshot_cache_directory();
+  if (settings.snapshot_cache_directory[0] != '/') {
+    return ConfigIncomplete("snapshot_cache_directory as an absolute path");
+  }
+  const int64_t cache_bytes = config.snapshot_cache_bytes();
+  settings.snapshot_cache_bytes = cache_bytes == 0 ? kSnapshotCacheBytesDefault : cache_bytes;
   for (const std::string& directory : config.tool_directories()) {
     settings.tool_directories.push_back(Resolve(directory));
   }

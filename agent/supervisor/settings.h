@@ -19,6 +19,8 @@ struct Settings {
   std::string token;
   std::string dispatcher_address;
   std::string workspace_directory;  // Absolute.
+  std::string snapshot_cache_directory;  // Absolute.
+  int64_t snapshot_cache_bytes = 0;      // Below 1: no cache.
   std::vector<std::string> tool_directories;
   std::vector<std::string> validator_programs;
   sandbox::Limits limits;

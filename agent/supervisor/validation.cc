@@ -138,7 +138,7 @@ absl::StatusOr<Result> Validate(const Settings& settings, const std::string& com
   for (const Validator& validator : order.validators) {
     ASSIGN_OR_RETURN(const std::string tree,
                      UnpackSnapshot(directory, commit, settings.uid,
-                                    git::SnapshotReceiver::WorkTree::kCheckedOut));
+                                    git::WorkTree::kCheckedOut));
     if (tree != order.tree) return TreeMismatch(order.tree, tree);
     context.report.Progress({.phase = "validate", .detail = base::ToUtf8(validator.name, 200)});
     context.report.Log(

@@ -1,7 +1,9 @@
 #include "lib/base/file.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,11 +29,15 @@ absl::Status WriteAll(int fd, absl::string_view content, const std::string& path
   return absl::OkStatus();
 }
 
-absl::Status SyncDirectory(const std::string& path) {
-  const UniqueFd directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.valid()) return ErrnoStatus(errno, absl::StrCat("open ", path));
-  if (fsync(directory.get()) != 0) return ErrnoStatus(errno, absl::StrCat("fsync ", path));
-  return absl::OkStatus();
+absl::Status CopyBytes(int from, int to, const std::string& path) {
+  char buffer[256 * 1024];
+  while (true) {
+    const ssize_t size = read(from, buffer, sizeof(buffer));
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return ErrnoStatus(errno, absl::StrCat("read to copy to ", path));
+    if (size == 0) return absl::OkStatus();
+    RETURN_IF_ERROR(WriteAll(to, {buffer, static_cast<size_t>(size)}, path));
+  }
 }
 
 }  // namespace
@@ -95,7 +101,23 @@ absl::Status WriteFileAtomic(const std::string& path, absl::string_view content,
     return ErrnoStatus(errno, absl::StrCat("rename to ", path));
   }
   const std::string parent = std::filesystem::path(path).parent_path().string();
-  return SyncDirectory(parent.empty() ? "." : parent);
+  return Sync(parent.empty() ? "." : parent);
+}
+
+absl::Status CopyFile(const std::string& from, const std::string& to, mode_t mode) {
+  const UniqueFd source(open(from.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!source.valid()) return ErrnoStatus(errno, absl::StrCat("open ", from));
+  const UniqueFd copy(open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+  if (!copy.valid()) return ErrnoStatus(errno, absl::StrCat("make ", to));
+  if (ioctl(copy.get(), FICLONE, source.get()) == 0) return absl::OkStatus();
+  return CopyBytes(source.get(), copy.get(), to);
+}
+
+absl::Status Sync(const std::string& path) {
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.valid()) return ErrnoStatus(errno, absl::StrCat("open ", path));
+  if (fsync(file.get()) != 0) return ErrnoStatus(errno, absl::StrCat("fsync ", path));
+  return absl::OkStatus();
 }
 
 absl::Status MakeDirectories(const std::string& path, mode_t mode) {

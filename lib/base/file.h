@@ -40,6 +40,14 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t size_max = 
 absl::Status WriteFileAtomic(const std::string& path, absl::string_view content,
                              mode_t mode = 0600);
 
+// Makes the new file `to` with the content of `from`; where the file system can, the two share
+// their blocks until one is written to. ALREADY_EXISTS when `to` is there. What a failure left at
+// `to` is the caller's to remove.
+absl::Status CopyFile(const std::string& from, const std::string& to, mode_t mode = 0600);
+
+// Returns when the file, or the names in the directory, are on disk.
+absl::Status Sync(const std::string& path);
+
 // Makes `path` and its missing parents.
 absl::Status MakeDirectories(const std::string& path, mode_t mode = 0700);
 

@@ -18,10 +18,12 @@ std::string BigEndian32(uint32_t value) {
   return bytes;
 }
 
-// Four bits of size after the type, then seven a byte, lowest first.
-std::string ObjectHeader(ObjectType type, size_t size) {
+constexpr unsigned kDeltaOnId = 7;
+
+// Four bits of size after the kind, then seven a byte, lowest first.
+std::string ObjectHeader(unsigned kind, size_t size) {
   std::string header;
-  unsigned byte = static_cast<unsigned>(type) << 4 | static_cast<unsigned>(size & 15);
+  unsigned byte = kind << 4 | static_cast<unsigned>(size & 15);
   for (size >>= 4; size > 0; size >>= 7) {
     header += static_cast<char>(byte | 0x80);
     byte = static_cast<unsigned>(size & 0x7f);
@@ -61,15 +63,24 @@ PackWriter::~PackWriter() = default;
 
 absl::Status PackWriter::Add(ObjectType type, absl::string_view bytes) {
   RETURN_IF_ERROR(CountObject());
-  return Compress(type, bytes, [this](absl::string_view piece) { return Append(piece); });
+  return Compress(ObjectHeader(static_cast<unsigned>(type), bytes.size()), bytes,
+                  [this](absl::string_view piece) { return Append(piece); });
+}
+
+absl::Status PackWriter::AddDelta(const Oid& base, absl::string_view delta) {
+  RETURN_IF_ERROR(CountObject());
+  std::string head = ObjectHeader(kDeltaOnId, delta.size());
+  head.append(base.bytes().data(), base.bytes().size());
+  return Compress(head, delta, [this](absl::string_view piece) { return Append(piece); });
 }
 
 absl::StatusOr<std::string> PackWriter::Pack(ObjectType type, absl::string_view bytes) {
   std::string entry;
-  RETURN_IF_ERROR(Compress(type, bytes, [&entry](absl::string_view piece) {
-    entry.append(piece.data(), piece.size());
-    return absl::OkStatus();
-  }));
+  RETURN_IF_ERROR(Compress(ObjectHeader(static_cast<unsigned>(type), bytes.size()), bytes,
+                           [&entry](absl::string_view piece) {
+                             entry.append(piece.data(), piece.size());
+                             return absl::OkStatus();
+                           }));
   return entry;
 }
 
@@ -84,8 +95,9 @@ absl::Status PackWriter::CountObject() {
   return absl::OkStatus();
 }
 
-absl::Status PackWriter::Compress(ObjectType type, absl::string_view bytes, const ByteSink& sink) {
-  RETURN_IF_ERROR(sink(ObjectHeader(type, bytes.size())));
+absl::Status PackWriter::Compress(absl::string_view head, absl::string_view bytes,
+                                  const ByteSink& sink) {
+  RETURN_IF_ERROR(sink(head));
   z_stream& zlib = streams_->zlib;
   deflateReset(&zlib);
   char buffer[16 * 1024];

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "lib/git/object_source.h"
+#include "lib/git/oid.h"
 
 namespace slipway::git {
 
@@ -26,6 +27,9 @@ class PackWriter final {
 
   absl::Status Add(ObjectType type, absl::string_view bytes);
 
+  // Adds an object as a delta on another one that the reader has.
+  absl::Status AddDelta(const Oid& base, absl::string_view delta);
+
   // The object as a pack holds it; adds nothing. The same bytes each time.
   absl::StatusOr<std::string> Pack(ObjectType type, absl::string_view bytes);
 
@@ -38,7 +42,7 @@ class PackWriter final {
  private:
   struct Streams;
 
-  absl::Status Compress(ObjectType type, absl::string_view bytes, const ByteSink& sink);
+  absl::Status Compress(absl::string_view head, absl::string_view bytes, const ByteSink& sink);
   absl::Status CountObject();
   absl::Status Append(absl::string_view bytes);
   absl::Status Flush();

@@ -1,17 +1,17 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "lib/git/object_source.h"
 #include "lib/git/oid.h"
 #include "lib/git/pack_cache.h"
 #include "lib/git/pack_writer.h"
-#include "lib/git/repository.h"
+#include "lib/git/snapshot_walk.h"
 
 namespace slipway::git {
 
@@ -20,58 +20,48 @@ struct SnapshotSize {
   uint64_t bytes = 0;
 };
 
-// No repository that one machine checks out has more.
-inline constexpr size_t kSnapshotObjectsMax = 4'000'000;
-
-// Streams one commit with its trees and blobs, without history, as a pack in chunks of
-// PackWriter::kChunkSize. Trees are walked first, so the first chunk comes after milliseconds; one
-// blob is in memory at a time. Blobs above `blob_size_max` fail with ObjectTooLarge. A cache
-// changes no byte of the pack.
 struct SnapshotOptions {
   size_t blob_size_max = size_t{1} << 30;
   PackCache* cache = nullptr;  // Used and filled, when there is one.
 };
+
+// Trees that are read to choose a base: few, for bases that are of any use.
+inline constexpr size_t kBaseTreesMax = 20'000;
+
+// One commit with its trees and blobs, without history, on its way to a pack: complete, or the
+// difference from a commit whose snapshot the receiver has. See JoinSnapshot for the other side.
+class Snapshot final {
+ public:
+  // Walks the trees of `commit`. The base is the one of `cached` from which the fewest objects
+  // differ; those that `source` does not hold, or not wholly, are passed over, and without common
+  // objects there is no base. ObjectMissing and ObjectCorrupt are about `commit` only. `source`
+  // must outlive the snapshot.
+  static absl::StatusOr<Snapshot> Plan(const ObjectSource& source, const Oid& commit,
+                                       const std::vector<Oid>& cached = {});
+
+  // What the difference is from; absent: complete.
+  const std::optional<Oid>& base() const { return base_; }
+
+  // Streams the pack in chunks of PackWriter::kChunkSize, trees first; one blob is in memory at a
+  // time, with its base. Blobs above `blob_size_max` fail with ObjectTooLarge. A complete pack is
+  // the same, byte for byte, for each reader and whatever is cached; a difference holds whole
+  // objects and deltas on objects of the base.
+  absl::StatusOr<SnapshotSize> Write(const ByteSink& sink,
+                                     const SnapshotOptions& options = {}) const;
+
+ private:
+  Snapshot(const ObjectSource& source, const Oid& commit) : source_(&source), commit_(commit) {}
+
+  const ObjectSource* source_;
+  Oid commit_;
+  std::optional<Oid> base_;
+  std::vector<SnapshotWalk::Step> trees_;
+  std::vector<SnapshotWalk::Step> blobs_;
+};
+
+// The complete pack.
 absl::StatusOr<SnapshotSize> WriteSnapshotPack(const ObjectSource& source, const Oid& commit,
                                                const ByteSink& sink,
                                                const SnapshotOptions& options = {});
-
-// Makes a repository with a work tree from a snapshot pack, as it arrives. The result is a shallow
-// repository of one commit on `branch`, clean for the git command line once it is checked out. A
-// receiver that goes before Finish leaves an unfinished directory, which the caller removes. Not
-// thread-safe.
-class SnapshotReceiver final {
- public:
-  // `directory` must be missing or empty, else RepositoryExists or ALREADY_EXISTS.
-  static absl::StatusOr<SnapshotReceiver> Create(const std::string& directory, const Oid& commit,
-                                                 absl::string_view branch = "main");
-
-  SnapshotReceiver(SnapshotReceiver&&) noexcept;
-  SnapshotReceiver& operator=(SnapshotReceiver&&) noexcept;
-  ~SnapshotReceiver();
-
-  // The next bytes of the pack, cut anywhere. PackInvalid when they are none.
-  absl::Status Append(absl::string_view bytes);
-
-  // Writing thousands of files costs far more than indexing their pack: whoever reads objects only
-  // leaves them there.
-  enum class WorkTree { kCheckedOut, kEmpty };
-
-  // Checks that the pack is whole and holds everything of the commit, else PackInvalid; then
-  // creates the branch and checks it out, if the work tree is wanted.
-  absl::Status Finish(WorkTree work_tree = WorkTree::kCheckedOut);
-
- private:
-  struct Indexing;
-
-  SnapshotReceiver(Repository repository, Oid commit, std::string branch,
-                   std::unique_ptr<Indexing> indexing);
-
-  absl::Status CheckOut();
-
-  Repository repository_;
-  Oid commit_;
-  std::string branch_;
-  std::unique_ptr<Indexing> indexing_;
-};
 
 }  // namespace slipway::git

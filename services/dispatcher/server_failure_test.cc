@@ -321,6 +321,14 @@ TEST_F(FailureTest, ResultsOfTheWrongKindAndUnknownTokensAreRefused) {
   EXPECT_THAT(agent.Submit(FakeAgent::ResultOf(grant)), FailsWithReason("RESULT_MISSING"));
   EXPECT_THAT(agent.Submit(FakeAgent::Evidence(grant, true)), FailsWithReason("RESULT_MISSING"));
   EXPECT_THAT(agent.GetSnapshot(grant), testkit::IsOkAndHolds("pack of base."));
+  EXPECT_THAT(agent.GetSnapshot(grant, {"newer", "older"}),
+              testkit::IsOkAndHolds("older->pack of base."));
+  const std::vector<std::string> too_many(1'000, "known");
+  std::vector<std::string> cached = {"first"};
+  cached.insert(cached.end(), too_many.begin(), too_many.end());
+  cached.push_back("beyond");
+  EXPECT_THAT(agent.GetSnapshot(grant, cached),
+              testkit::IsOkAndHolds("known->pack of base."));
 
   FakeAgent& stranger =
       AddAgent({.name = "stranger", .token = "not a token of anybody"}, FakeAgent::Obedient);

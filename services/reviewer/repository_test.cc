@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "lib/git/snapshot.h"
+#include "lib/git/snapshot_files.h"
 #include "services/reviewer/testing/review_fixture.h"
 
 namespace slipway::reviewer {
@@ -112,17 +112,20 @@ TEST_F(RepositoryTest, SnapshotChecksOutAsTheCommit) {
   grpc::ClientContext context;
   const auto stream = repository_->GetSnapshot(&context, request);
   ASSERT_OK_AND_ASSIGN(const git::Oid commit, git::Oid::Parse(plan.base_commit()));
-  ASSERT_OK_AND_ASSIGN(auto receiver,
-                       git::SnapshotReceiver::Create(directory_.File("work"), commit));
   repository::v1::GetSnapshotResponse response;
+  std::string pack;
   int chunks = 0;
   while (stream->Read(&response)) {
     ++chunks;
     EXPECT_LE(response.chunk().size(), 256u << 10);
-    ASSERT_OK(receiver.Append(response.chunk()));
+    pack += response.chunk();
   }
   ASSERT_TRUE(stream->Finish().ok());
-  ASSERT_OK(receiver.Finish());
+  const git::SnapshotFiles files{.pack = directory_.File("pack"), .index = directory_.File("idx")};
+  WriteFile(files.pack, pack);
+  ASSERT_OK(git::IndexSnapshot(files, commit));
+  ASSERT_OK(
+      git::InstallSnapshot(files, commit, directory_.File("work"), git::WorkTree::kCheckedOut));
   EXPECT_GT(chunks, 2);
   EXPECT_EQ(Git(directory_.File("work"), {"status", "--porcelain"}), "");
   EXPECT_EQ(TreeOf(directory_.File("work"), "HEAD"), TreeOf(source_, "main"));

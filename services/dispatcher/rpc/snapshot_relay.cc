@@ -1,7 +1,9 @@
 #include "services/dispatcher/rpc/snapshot_relay.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "lib/metrics/metrics.h"
 #include "lib/rpc/client_call.h"
 #include "lib/rpc/status.h"
 #include "services/dispatcher/domain/errors.h"
@@ -14,6 +16,18 @@ namespace {
 
 // A large repository over a slow line; far below an attempt's own limit.
 constexpr absl::Duration kSnapshotTimeout = absl::Minutes(10);
+// As many as the contract says count.
+constexpr int kCachedCommitsMax = 16;
+
+metrics::Counter snapshots_relayed(
+    {.name = "slipway_dispatcher_snapshots_total",
+     .description = "Snapshots handed to agents, by what the cache of the agent's host was to "
+                    "them: hit (a difference), miss (complete all the same), empty.",
+     .labels = {"cache"}});
+metrics::Counter snapshot_bytes_relayed(
+    {.name = "slipway_dispatcher_snapshot_bytes_total",
+     .description = "Bytes of snapshots handed to agents, by what the cache was to them.",
+     .labels = {"cache"}});
 
 }  // namespace
 
@@ -21,10 +35,12 @@ constexpr absl::Duration kSnapshotTimeout = absl::Minutes(10);
 class SnapshotRelay::Source final
     : public grpc::ClientReadReactor<repository::v1::GetSnapshotResponse> {
  public:
-  Source(std::shared_ptr<SnapshotRelay> relay, const AttemptKey& key, const std::string& commit)
+  Source(std::shared_ptr<SnapshotRelay> relay, const AttemptKey& key, const std::string& commit,
+         const std::vector<std::string>& cached_commits)
       : relay_(std::move(relay)) {
     request_.set_project(ProjectOf(key.task.plan));
     request_.set_commit(commit);
+    request_.mutable_cached_commits()->Add(cached_commits.begin(), cached_commits.end());
   }
 
   absl::Status Start(repository::v1::RepositoryService::Stub& stub, std::shared_ptr<Source> self) {
@@ -44,7 +60,7 @@ class SnapshotRelay::Source final
   void Release() { RemoveHold(); }
 
   void OnReadDone(bool ok) override {
-    if (ok) return relay_->Pass(std::move(*response_.mutable_chunk()));
+    if (ok) return relay_->Pass(response_);
     Release();
   }
   void OnDone(const grpc::Status& status) override {
@@ -62,7 +78,10 @@ class SnapshotRelay::Source final
 
 SnapshotRelay* SnapshotRelay::Start(Host& host, const grpc::CallbackServerContext& context,
                                     const agent::v1::GetSnapshotRequest& request) {
-  std::shared_ptr<SnapshotRelay> relay(new SnapshotRelay(host));
+  const auto& cached = request.cached_commits();
+  const int cached_count = std::min(cached.size(), kCachedCommitsMax);
+  std::shared_ptr<SnapshotRelay> relay(
+      new SnapshotRelay(host, {cached.begin(), cached.begin() + cached_count}));
   relay->self_ = relay;
   std::optional<AgentIdentity> caller = IdentityOf(context, host.tokens);
   absl::StatusOr<AttemptKey> key = KeyFromProto(request.attempt(), request.epoch());
@@ -79,7 +98,7 @@ SnapshotRelay* SnapshotRelay::Start(Host& host, const grpc::CallbackServerContex
 
 void SnapshotRelay::Open(const AttemptKey& key, const absl::StatusOr<std::string>& commit) {
   if (!commit.ok()) return End(commit.status());
-  auto source = std::make_shared<Source>(shared_from_this(), key, *commit);
+  auto source = std::make_shared<Source>(shared_from_this(), key, *commit, cached_commits_);
   bool cancelled = false;
   {
     base::MutexLock lock(mutex_);
@@ -91,8 +110,11 @@ void SnapshotRelay::Open(const AttemptKey& key, const absl::StatusOr<std::string
   if (!started.ok()) End(started);
 }
 
-void SnapshotRelay::Pass(std::string chunk) {
-  response_.set_chunk(std::move(chunk));
+void SnapshotRelay::Pass(repository::v1::GetSnapshotResponse& piece) {
+  if (bytes_ == 0) incremental_ = !piece.base_commit().empty();
+  bytes_ += piece.chunk().size();
+  response_.set_base_commit(std::move(*piece.mutable_base_commit()));
+  response_.set_chunk(std::move(*piece.mutable_chunk()));
   StartWrite(&response_);
 }
 
@@ -115,6 +137,11 @@ void SnapshotRelay::OnCancel() {
 
 // Called once: before there is a source, or when it is done.
 void SnapshotRelay::End(const absl::Status& status) {
+  if (status.ok()) {
+    const char* const cache = cached_commits_.empty() ? "empty" : incremental_ ? "hit" : "miss";
+    snapshots_relayed.Increment({cache});
+    snapshot_bytes_relayed.Increment({cache}, bytes_);
+  }
   {
     base::MutexLock lock(mutex_);
     source_.reset();

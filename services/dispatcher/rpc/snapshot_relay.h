@@ -8,6 +8,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "lib/base/mutex.h"
 #include "services/dispatcher/domain/agent_tokens.h"
@@ -40,15 +42,20 @@ class SnapshotRelay final : public grpc::ServerWriteReactor<agent::v1::GetSnapsh
  private:
   class Source;
 
-  explicit SnapshotRelay(Host& host) : host_(host) {}
+  SnapshotRelay(Host& host, std::vector<std::string> cached_commits)
+      : host_(host), cached_commits_(std::move(cached_commits)) {}
 
   void Open(const AttemptKey& key, const absl::StatusOr<std::string>& commit);
-  void Pass(std::string chunk);
+  void Pass(repository::v1::GetSnapshotResponse& piece);
   void End(const absl::Status& status);
 
   Host& host_;
+  const std::vector<std::string> cached_commits_;  // Of the agent's host.
   std::shared_ptr<SnapshotRelay> self_;
   agent::v1::GetSnapshotResponse response_;
+  // Of the pieces that came; those that read and write them take turns.
+  uint64_t bytes_ = 0;
+  bool incremental_ = false;
   base::Mutex mutex_;
   std::shared_ptr<Source> source_ ABSL_GUARDED_BY(mutex_);
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;

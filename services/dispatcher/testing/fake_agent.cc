@@ -91,16 +91,21 @@ absl::StatusOr<pb::SubmitResultResponse> FakeAgent::Submit(const pb::SubmitResul
   return response;
 }
 
-absl::StatusOr<std::string> FakeAgent::GetSnapshot(const pb::Grant& grant) {
+absl::StatusOr<std::string> FakeAgent::GetSnapshot(const pb::Grant& grant,
+                                                   const std::vector<std::string>& cached) {
   grpc::ClientContext context;
   context.AddMetadata(kTokenKey, options_.token);
   pb::GetSnapshotRequest request;
   request.set_attempt(grant.attempt());
   request.set_epoch(grant.epoch());
+  request.mutable_cached_commits()->Add(cached.begin(), cached.end());
   const auto reader = stub_->GetSnapshot(&context, request);
   pb::GetSnapshotResponse response;
   std::string snapshot;
-  while (reader->Read(&response)) snapshot += response.chunk();
+  while (reader->Read(&response)) {
+    if (!response.base_commit().empty()) snapshot += response.base_commit() + "->";
+    snapshot += response.chunk();
+  }
   const absl::Status status = rpc::FromGrpcStatus(reader->Finish());
   if (!status.ok()) return status;
   return snapshot;

@@ -40,7 +40,9 @@ class FakeAgent final {
 
   absl::StatusOr<agent::v1::SubmitResultResponse> Submit(
       const agent::v1::SubmitResultRequest& request);
-  absl::StatusOr<std::string> GetSnapshot(const agent::v1::Grant& grant);
+  // The base, if there is one, and the pieces.
+  absl::StatusOr<std::string> GetSnapshot(const agent::v1::Grant& grant,
+                                          const std::vector<std::string>& cached = {});
   void SendBeat();
   void SendLog(const agent::v1::Grant& grant, int64_t offset, const std::string& data);
   void SendProgress(const agent::v1::Grant& grant, const std::string& detail);

@@ -118,17 +118,21 @@ class FakeReviewer final : public reviewer::v1::ReviewerService::Service {
   std::map<std::string, std::string> commits_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Snapshots of three pieces.
+// Snapshots of three pieces; the base is the last of what the receiver has.
 class FakeRepository final : public repository::v1::RepositoryService::Service {
  public:
   grpc::Status GetSnapshot(
       grpc::ServerContext*, const repository::v1::GetSnapshotRequest* request,
       grpc::ServerWriter<repository::v1::GetSnapshotResponse>* writer) override {
+    repository::v1::GetSnapshotResponse response;
+    if (request->cached_commits_size() > 0) {
+      response.set_base_commit(*request->cached_commits().rbegin());
+    }
     for (const std::string& piece :
          {std::string("pack of "), request->commit(), std::string(".")}) {
-      repository::v1::GetSnapshotResponse response;
       response.set_chunk(piece);
       writer->Write(response);
+      response.clear_base_commit();
     }
     return grpc::Status::OK;
   }

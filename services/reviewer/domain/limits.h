@@ -53,6 +53,8 @@ inline constexpr size_t kPlanCommitsMax = 10'000;
 inline constexpr int kReviewAttemptsMax = 200;
 
 inline constexpr size_t kSnapshotChunkBytesMax = 256 << 10;
+// Snapshots of a receiver that are looked at for a base: those used last, so the nearest is there.
+inline constexpr size_t kCachedCommitsMax = 16;
 // Chunks between the thread that packs and a slow receiver.
 inline constexpr size_t kSnapshotChunksWaitingMax = 8;
 

@@ -13,6 +13,8 @@
 #include "lib/git/snapshot.h"
 #include "lib/git/tree.h"
 #include "lib/git/tree_diff.h"
+#include "lib/log/log.h"
+#include "lib/metrics/metrics.h"
 #include "services/reviewer/domain/commit_message.h"
 #include "services/reviewer/domain/errors.h"
 #include "services/reviewer/domain/limits.h"
@@ -23,6 +25,13 @@ namespace slipway::reviewer {
 namespace {
 
 using namespace repository::v1;  // NOLINT: the messages of one contract.
+
+metrics::Counter snapshots({.name = "slipway_reviewer_snapshots_total",
+                            .description = "Snapshots sent, by kind: complete or incremental.",
+                            .labels = {"kind"}});
+metrics::Counter snapshot_bytes({.name = "slipway_reviewer_snapshot_bytes_total",
+                                 .description = "Bytes of snapshots sent, by kind.",
+                                 .labels = {"kind"}});
 
 // A page size that a caller may leave open.
 absl::StatusOr<size_t> PageSize(int given, int standard, int most) {
@@ -116,12 +125,32 @@ absl::StatusOr<ReadFileResponse> RepositoryHandlers::ReadFile(const rpc::Call&,
   return response;
 }
 
-absl::Status RepositoryHandlers::WriteSnapshot(const GetSnapshotRequest& request,
-                                               const git::ByteSink& sink) {
+absl::Status RepositoryHandlers::WriteSnapshot(
+    const GetSnapshotRequest& request,
+    absl::FunctionRef<void(const std::string& base_commit)> begin, const git::ByteSink& sink) {
   ASSIGN_OR_RETURN(const Names names, ParseProject(request.project()));
   ASSIGN_OR_RETURN(const git::Repository mirror, workshop_.mirrors.Find(names.project_id));
   ASSIGN_OR_RETURN(const git::Commit commit, RequireCommit(mirror, request.commit()));
-  return git::WriteSnapshotPack(mirror, commit.oid, sink, {.cache = &packed_}).status();
+  std::vector<git::Oid> cached;
+  for (const std::string& known : request.cached_commits()) {
+    if (cached.size() == kCachedCommitsMax) break;
+    ASSIGN_OR_RETURN(const git::Oid oid, git::Oid::Parse(known));
+    cached.push_back(oid);
+  }
+  ASSIGN_OR_RETURN(const git::Snapshot snapshot, git::Snapshot::Plan(mirror, commit.oid, cached));
+  const std::string base = snapshot.base().has_value() ? snapshot.base()->ToHex() : "";
+  begin(base);
+  ASSIGN_OR_RETURN(const git::SnapshotSize size, snapshot.Write(sink, {.cache = &packed_}));
+  const char* const kind = base.empty() ? "complete" : "incremental";
+  snapshots.Increment({kind});
+  snapshot_bytes.Increment({kind}, size.bytes);
+  log::Info("snapshot sent", {{"project", names.project_id},
+                              {"commit", request.commit()},
+                              {"base", base},
+                              {"cached", request.cached_commits_size()},
+                              {"objects", size.objects},
+                              {"bytes", size.bytes}});
+  return absl::OkStatus();
 }
 
 absl::StatusOr<RepositoryHandlers::Range> RepositoryHandlers::RangeOfAttempt(

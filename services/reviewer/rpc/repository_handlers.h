@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "lib/git/pack_cache.h"
 #include "lib/git/pack_writer.h"
@@ -29,8 +30,10 @@ class RepositoryHandlers final {
   absl::StatusOr<repository::v1::ListCommitsResponse> ListCommits(
       const rpc::Call& call, const repository::v1::ListCommitsRequest& request);
 
-  // Writes the pack of a snapshot to `sink`.
+  // Writes the pack of a snapshot to `sink`, after the base of the difference, or nothing, went to
+  // `begin`.
   absl::Status WriteSnapshot(const repository::v1::GetSnapshotRequest& request,
+                             absl::FunctionRef<void(const std::string& base_commit)> begin,
                              const git::ByteSink& sink);
 
  private:

@@ -29,7 +29,9 @@ SnapshotReactor::SnapshotReactor(RepositoryHandlers& handlers,
 
 void SnapshotReactor::Pack() {
   const log::ScopedContext log_context({.request_id = record_.call().request_id()});
-  End(handlers_.WriteSnapshot(request_, [this](absl::string_view chunk) { return Push(chunk); }));
+  End(handlers_.WriteSnapshot(
+      request_, [this](const std::string& base_commit) { response_.set_base_commit(base_commit); },
+      [this](absl::string_view chunk) { return Push(chunk); }));
 }
 
 absl::Status SnapshotReactor::Push(absl::string_view chunk) {
@@ -56,6 +58,7 @@ void SnapshotReactor::OnWriteDone(bool ok) {
     if (!ok) abandoned_ = true;
     if (abandoned_) waiting_.clear();
     taken_.NotifyOne();
+    response_.clear_base_commit();  // Of the first piece only.
     if (!waiting_.empty()) {
       response_.set_chunk(std::move(waiting_.front()));
       waiting_.pop_front();
