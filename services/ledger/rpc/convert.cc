@@ -323,6 +323,18 @@ pb::UsageRollup ToProto(const UsageRollup& rollup) {
   return proto;
 }
 
+pb::AuditResponse ToProto(const AuditResult& result) {
+  pb::AuditResponse proto;
+  for (const AuditCheck& check : result.checks) {
+    pb::AuditResponse::Check& to = *proto.add_checks();
+    to.set_invariant(check.invariant);
+    to.set_checked(check.checked);
+    for (const std::string& breach : check.breaches) to.add_breaches(breach);
+  }
+  *proto.mutable_audit_time() = rpc::ToProto(result.time);
+  return proto;
+}
+
 pb::Price ToProto(const Price& price) {
   pb::Price proto;
   proto.set_name(absl::StrCat("prices/", price.id));

@@ -32,6 +32,7 @@ pb::GetBudgetResponse ToProto(const BudgetHistory& history);
 pb::UsageRecord ToProto(const UsageRecord& record);
 pb::UsageRollup ToProto(const UsageRollup& rollup);
 pb::Price ToProto(const Price& price);
+pb::AuditResponse ToProto(const AuditResult& result);
 
 template <typename Request>
 PageRequest PageFromProto(const Request& request) {

@@ -4,7 +4,6 @@
 
 #include "absl/strings/strip.h"
 #include "lib/base/status_macros.h"
-#include "lib/rpc/proto_time.h"
 #include "services/ledger/domain/errors.h"
 #include "services/ledger/rpc/convert.h"
 
@@ -255,15 +254,7 @@ absl::StatusOr<pb::ListPricesResponse> LedgerHandlers::ListPrices(
 
 absl::StatusOr<pb::AuditResponse> LedgerHandlers::Audit(const rpc::Call&, const pb::AuditRequest&) {
   ASSIGN_OR_RETURN(const AuditResult result, store_.Audit());
-  pb::AuditResponse response;
-  for (const AuditCheck& check : result.checks) {
-    pb::AuditResponse::Check& to = *response.add_checks();
-    to.set_invariant(check.invariant);
-    to.set_checked(check.checked);
-    for (const std::string& breach : check.breaches) to.add_breaches(breach);
-  }
-  *response.mutable_audit_time() = rpc::ToProto(result.time);
-  return response;
+  return ToProto(result);
 }
 
 }  // namespace slipway::ledger

@@ -1,10 +1,10 @@
 #include "services/ledger/storage/auditor.h"
 
-#include <nlohmann/json.hpp>
+#include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/status_macros.h"
-#include "services/ledger/domain/journal.h"
 #include "services/ledger/domain/limits.h"
 #include "services/ledger/storage/rows.h"
 
@@ -17,263 +17,428 @@ using sqlite::Sql;
 constexpr Sql kSelectBudgets = "SELECT " SLIPWAY_LEDGER_BUDGET_COLUMNS " FROM budget ORDER BY id";
 constexpr Sql kSelectBuckets =
     "SELECT " SLIPWAY_LEDGER_BUCKET_COLUMNS " FROM bucket ORDER BY budget,window_start_us";
-constexpr Sql kSelectJournal =
-    "SELECT " SLIPWAY_LEDGER_JOURNAL_COLUMNS " FROM journal ORDER BY sequence";
-constexpr Sql kSelectStates = "SELECT key,state FROM reservation ORDER BY sequence";
-
-constexpr Sql kCountBuckets = "SELECT COUNT(*) FROM bucket";
-constexpr Sql kWrongReserved =
-    "SELECT 'budget '||b.budget||' window '||b.window_start_us||': reserved '||b.reserved"
-    " FROM bucket b WHERE b.reserved<>COALESCE((SELECT SUM(l.amount) FROM leg l"
-    " JOIN reservation r ON r.key=l.reservation WHERE r.state=1 AND l.budget=b.budget"
-    " AND l.window_start_us=b.window_start_us),0)";
-constexpr Sql kWrongPosted =
-    "SELECT 'budget '||b.budget||' window '||b.window_start_us||': posted '||b.posted"
-    " FROM bucket b WHERE b.posted<>b.seeded+COALESCE((SELECT SUM(l.posted) FROM leg l"
-    " WHERE l.budget=b.budget AND l.window_start_us=b.window_start_us),0)";
-constexpr Sql kCountUsage = "SELECT COUNT(*) FROM usage";
-constexpr Sql kWrongRollup =
-    "SELECT 'rollups do not equal usage' WHERE (SELECT COALESCE(SUM(calls),0)||','||"
-    "COALESCE(SUM(input),0)||','||COALESCE(SUM(cache_read),0)||','||COALESCE(SUM(cache_write),0)"
-    "||','||COALESCE(SUM(cache_write_long),0)||','||COALESCE(SUM(output),0)||','||"
-    "COALESCE(SUM(searches),0)||','||COALESCE(SUM(cost),0)||','||COALESCE(SUM(estimated),0)"
-    " FROM rollup)<>(SELECT COUNT(*)||','||COALESCE(SUM(input),0)||','||"
-    "COALESCE(SUM(cache_read),0)||','||COALESCE(SUM(cache_write),0)||','||"
-    "COALESCE(SUM(cache_write_long),0)||','||COALESCE(SUM(output),0)||','||"
-    "COALESCE(SUM(searches),0)||','||COALESCE(SUM(charged_usd),0)||','||"
-    "COALESCE(SUM(CASE WHEN basis=2 THEN charged_usd ELSE 0 END),0) FROM usage)";
-constexpr Sql kWrongCost =
-    "SELECT 'usage '||u.reservation||': cost '||u.charged_usd FROM usage u WHERE u.charged_usd<>"
-    "u.first_cost+COALESCE((SELECT SUM(a.delta_usd) FROM adjustment a"
-    " WHERE a.reservation=u.reservation),0)";
-constexpr Sql kSumCharged =
-    "SELECT COALESCE(SUM(CASE ?1 WHEN 1 THEN charged_usd WHEN 2 THEN charged_tokens"
-    " ELSE charged_requests END),0) FROM usage WHERE charge_time_us>=?2 AND charge_time_us<?3"
-    " AND (?4='' OR project=?4) AND (?5='' OR plan=?5) AND (?6='' OR task=?6)"
-    " AND (?7='' OR attempt=?7) AND (?8='' OR role=?8)";
-constexpr Sql kCountReservations = "SELECT COUNT(*) FROM reservation";
-constexpr Sql kMissingLegs =
-    "SELECT 'reservation '||r.key||': '||r.legs||' legs expected' FROM reservation r WHERE"
-    " r.legs<>(SELECT COUNT(*) FROM leg l WHERE l.reservation=r.key)"
-    " OR (r.state<>1 AND EXISTS(SELECT 1 FROM leg l WHERE l.reservation=r.key AND l.amount>0))";
-constexpr Sql kSelectLegWindows =
-    "SELECT l.reservation,l.budget,l.window_start_us,r.charge_time_us FROM leg l"
-    " JOIN reservation r ON r.key=l.reservation ORDER BY l.reservation,l.budget";
+// In the order of both primary keys, so that the two tables are read side by side.
+constexpr Sql kSelectHolds =
+    "SELECT r.key,r.state,r.legs,r.charge_time_us,r.expire_time_us,r.settled_usd,r.settled_tokens,"
+    "r.settled_requests,r.denial,r.end_digest,l.budget,l.window_start_us,l.amount,l.posted"
+    " FROM reservation r LEFT JOIN leg l ON l.reservation=r.key ORDER BY r.key";
+constexpr Sql kCountLegs = "SELECT COUNT(*) FROM leg";
+constexpr Sql kSelectWrongStates =
+    "SELECT 'reservation '||r.key||': is not '||j.operation FROM journal j"
+    " JOIN reservation r ON r.key=j.key WHERE"
+    " (j.operation='settle' AND r.state<>3) OR (j.operation='release' AND r.state<>4)"
+    " OR (j.operation='deny' AND r.state<>2) OR (j.operation='settle_late' AND r.state<>6)"
+    " OR (j.operation IN ('expire','close_owner') AND r.state NOT IN (5,6)) LIMIT 20";
+constexpr Sql kSelectUsage =
+    "SELECT " SLIPWAY_LEDGER_USAGE_COLUMNS
+    ",r.settled_usd FROM usage LEFT JOIN (SELECT key,settled_usd FROM reservation) r"
+    " ON r.key=reservation ORDER BY sequence";
+constexpr Sql kSelectRollups =
+    "SELECT day_us,project,plan,task,attempt,role,provider,model,calls,input,cache_read,"
+    "cache_write,cache_write_long,output,reasoning,searches,cost,estimated FROM rollup";
+constexpr Sql kSelectWrongRollups =
+    "SELECT 'rollup of '||r.day_us||' '||r.project||' '||r.plan||' '||r.task||' '||r.role||' '"
+    "||r.provider||'/'||r.model||': calls '||r.calls||', cost '||r.cost FROM rollup r LEFT JOIN"
+    " (SELECT record_time_us-record_time_us%86400000000 AS d,project,plan,task,attempt,role,"
+    "provider,model,COUNT(*) AS calls,SUM(input) AS i,SUM(cache_read) AS cr,SUM(cache_write) AS cw,"
+    "SUM(cache_write_long) AS cl,SUM(output) AS o,SUM(reasoning) AS re,SUM(searches) AS s,"
+    "SUM(charged_usd) AS cost,SUM(CASE WHEN basis=2 THEN charged_usd ELSE 0 END) AS e FROM usage"
+    " GROUP BY 1,2,3,4,5,6,7,8) u ON u.d=r.day_us AND u.project=r.project AND u.plan=r.plan"
+    " AND u.task=r.task AND u.attempt=r.attempt AND u.role=r.role AND u.provider=r.provider"
+    " AND u.model=r.model WHERE u.d IS NULL OR u.calls<>r.calls OR u.i<>r.input"
+    " OR u.cr<>r.cache_read OR u.cw<>r.cache_write OR u.cl<>r.cache_write_long OR u.o<>r.output"
+    " OR u.re<>r.reasoning OR u.s<>r.searches OR u.cost<>r.cost OR u.e<>r.estimated LIMIT 20";
+constexpr Sql kSelectWrongCosts =
+    "SELECT 'usage '||u.reservation||': cost '||u.charged_usd FROM usage u LEFT JOIN"
+    " (SELECT reservation,SUM(delta_usd) AS delta FROM adjustment GROUP BY reservation) a"
+    " ON a.reservation=u.reservation WHERE u.charged_usd<>u.first_cost+COALESCE(a.delta,0)"
+    " LIMIT 20";
 constexpr Sql kCountAmounts =
     "SELECT (SELECT COUNT(*) FROM bucket)+(SELECT COUNT(*) FROM leg)+(SELECT COUNT(*) FROM usage)"
     "+(SELECT COUNT(*) FROM reservation)";
-constexpr Sql kOutOfRange =
-    "SELECT 'bucket '||budget FROM bucket WHERE posted<0 OR reserved<0 OR overage<0"
+constexpr Sql kSelectOutOfRange =
+    "SELECT 'bucket '||budget FROM bucket WHERE posted<0 OR reserved<0 OR overage<0 OR seeded<0"
     " OR typeof(posted+reserved)<>'integer'"
     " UNION ALL SELECT 'leg '||reservation FROM leg WHERE amount<0 OR posted<0"
     " UNION ALL SELECT 'usage '||reservation FROM usage WHERE charged_usd<0 OR charged_tokens<0"
-    " OR charged_requests<0 OR input<0 OR output<0"
-    " UNION ALL SELECT 'reservation '||key FROM reservation WHERE held_usd<0 OR held_tokens<0"
-    " OR held_requests<0 OR settled_usd<0 OR settled_tokens<0 OR settled_requests<0";
+    " OR charged_requests<0 OR MIN(input,cache_read,cache_write,cache_write_long,output,reasoning,"
+    "searches)<0"
+    " UNION ALL SELECT 'reservation '||key FROM reservation WHERE MIN(held_usd,held_tokens,"
+    "held_requests,settled_usd,settled_tokens,settled_requests)<0 LIMIT 20";
 
-int64_t MicrosOf(absl::Time time) {
-  return time == absl::InfiniteFuture() ? INT64_MAX : absl::ToUnixMicros(time);
+// A hold is closed within one interval of the timer; later ones are told.
+constexpr absl::Duration kOverdueGrace = absl::Minutes(1);
+
+constexpr int kRollupColumns = 10;
+
+void AddRollup(Fingerprint& sums, const std::string& group, int64_t calls,
+               const TokenCounts& tokens, int64_t cost, int64_t estimated) {
+  const int64_t values[kRollupColumns] = {calls,
+                                          tokens.input,
+                                          tokens.cache_read,
+                                          tokens.cache_write,
+                                          tokens.cache_write_long,
+                                          tokens.output,
+                                          tokens.reasoning,
+                                          tokens.searches,
+                                          cost,
+                                          estimated};
+  for (int i = 0; i < kRollupColumns; ++i) sums.Add(group, i, values[i]);
 }
 
-std::string NameOf(const Bucket& bucket) {
-  return absl::StrCat("budget ", bucket.budget, " window ", MicrosOf(bucket.window_start));
+std::string GroupOf(int64_t day_us, const ScopePath& scopes, const std::string& provider,
+                    const std::string& model) {
+  return absl::StrCat(day_us, "\n", scopes.project, "\n", scopes.plan, "\n", scopes.task, "\n",
+                      absl::StrCat(scopes.attempt, "\n", scopes.role, "\n", provider, "\n", model));
 }
 
-// The scope that a child's spend is also spend of, one step wider.
-bool IsParent(const ScopePath& parent, const ScopePath& child) {
-  if (!Covers(parent, child)) return false;
-  const int depth = DepthOf(child);
-  return DepthOf(parent) == (child.role.empty() ? depth - 1 : 1);
+// The scopes around one, nearest first.
+std::vector<std::string> ScopesAround(const ScopePath& path) {
+  std::vector<std::string> around = CoveringScopes(path);
+  if (!path.role.empty()) return {path.project, kOrganisation};
+  if (path.project.empty()) return {};
+  around.pop_back();  // Itself.
+  std::reverse(around.begin(), around.end());
+  return around;
 }
 
 }  // namespace
 
 absl::StatusOr<std::vector<AuditCheck>> Auditor::Run() {
-  RETURN_IF_ERROR(LoadBudgets());
-  RETURN_IF_ERROR(ReplayJournal());
-  RETURN_IF_ERROR(CheckLegs());
-  RETURN_IF_ERROR(CheckSums());
-  RETURN_IF_ERROR(CheckParents());
-  RETURN_IF_ERROR(CheckWindows());
+  RETURN_IF_ERROR(Load());
+  RETURN_IF_ERROR(journal_.Run(reader_));
+  RETURN_IF_ERROR(journal_.CompareTables(reader_));
+  CompareBuckets();
+  RETURN_IF_ERROR(CheckHolds());
+  RETURN_IF_ERROR(CheckUsage());
+  CheckUsageOfBuckets();
+  CheckParents();
   RETURN_IF_ERROR(CheckRanges());
+  for (AuditCheck* check : {&journal_.within_limits(), &journal_.zero_limits(), &journal_.ends(),
+                            &journal_.chain(), &journal_.time()}) {
+    checks_.push_back(std::move(*check));
+  }
+  std::stable_sort(checks_.begin(), checks_.end(), [](const AuditCheck& a, const AuditCheck& b) {
+    const auto number = [](const AuditCheck& check) {
+      return std::stoi(check.invariant.substr(1));  // All begin with "I" and a number.
+    };
+    return number(a) < number(b);
+  });
   return std::move(checks_);
 }
 
-void Auditor::Breach(AuditCheck& check, std::string line) {
-  if (check.breaches.size() < kBreachesMax) check.breaches.push_back(std::move(line));
-}
-
-absl::Status Auditor::LoadBudgets() {
+absl::Status Auditor::Load() {
   ASSIGN_OR_RETURN(std::vector<Budget> budgets, reader_.Query(kSelectBudgets, ReadBudget));
-  for (Budget& budget : budgets) budgets_[budget.id] = std::move(budget);
-  ASSIGN_OR_RETURN(buckets_, reader_.Query(kSelectBuckets, ReadBucket));
-  return absl::OkStatus();
+  for (Budget& budget : budgets) sums_.AddBudget(std::move(budget));
+  return reader_.ForEach(kSelectBuckets,
+                         [this](const Row& row) { sums_.AddBucket(ReadBucket(row)); });
 }
 
-absl::Status Auditor::ReplayJournal() {
-  AuditCheck within_limits = {.invariant = "I1 every grant was within its limits"};
-  AuditCheck ends = {.invariant = "I7 every reservation ends once"};
-  AuditCheck chain = {.invariant = "I10 the journal is intact and replays to the tables"};
-  RETURN_IF_ERROR(reader_.ForEach(kSelectJournal, [&](const Row& row) {
-    return Replay(ReadJournalEntry(row), within_limits, ends, chain);
+absl::Status Auditor::AddRows(AuditCheck& check, Sql sql) {
+  return reader_.ForEach(sql, [&check](const Row& row) { AddBreach(check, row.Text(0)); });
+}
+
+void Auditor::CompareBuckets() {
+  AuditCheck& chain = journal_.chain();
+  for (const BucketSums& sums : sums_.buckets()) {
+    const Bucket& bucket = sums.stored;
+    ++chain.checked;
+    if (sums_.BudgetOf(bucket.budget) < 0) {
+      AddBreach(chain, absl::StrCat(AuditNameOf(bucket), ": there is no such budget"));
+    }
+    if (sums.replayed_posted != bucket.posted || sums.replayed_reserved != bucket.reserved ||
+        sums.replayed_overage != bucket.overage) {
+      AddBreach(chain, absl::StrCat(AuditNameOf(bucket), ": replays to posted ",
+                                    WideText(sums.replayed_posted), ", reserved ",
+                                    WideText(sums.replayed_reserved), ", overage ",
+                                    WideText(sums.replayed_overage)));
+    }
+  }
+}
+
+// A reservation, and one of its legs when `has_leg`.
+struct Auditor::HoldRow {
+  std::string key;
+  ReservationState state;
+  int64_t legs;
+  int64_t charge_time_us;
+  absl::Time expire_time;
+  Amounts settled;
+  bool explained;  // A refusal tells why; what a caller ended has a digest of how.
+  bool has_leg;
+  std::string budget;
+  int64_t window_start_us = 0;
+  int64_t amount = 0;
+  int64_t posted = 0;
+};
+
+struct Auditor::HoldChecks {
+  AuditCheck reserved = {.invariant = "I2 reserved equals the legs of open holds"};
+  AuditCheck posted = {.invariant = "I3 posted equals the settled legs and corrections"};
+  AuditCheck legs = {.invariant = "I6 every reservation has all its legs"};
+  AuditCheck keys = {.invariant = "I9 every key was decided once, and its answer is kept"};
+  AuditCheck overdue = {.invariant = "I12 no hold is older than its lifetime"};
+  AuditCheck windows = {.invariant = "I13 every leg is in the window of its start"};
+  ReservationStates states;
+  absl::Time now;
+  std::string key;  // Of the reservation whose legs are being counted.
+  int64_t legs_left = 0;
+  int64_t legs_seen = 0;
+
+  void EndOfLegs() {
+    if (legs_left != 0) {
+      AddBreach(legs, absl::StrCat("reservation ", key, ": ", legs_left, " legs are missing"));
+    }
+    legs_left = 0;
+  }
+};
+
+absl::Status Auditor::CheckHolds() {
+  HoldChecks checks;
+  checks.now = now_.value_or(journal_.last_time());
+  RETURN_IF_ERROR(reader_.ForEach(kSelectHolds, [&](const Row& row) {
+    HoldRow hold = {
+        .key = row.Text(0),
+        .state = static_cast<ReservationState>(row.Int(1)),
+        .legs = row.Int64(2),
+        .charge_time_us = row.Int64(3),
+        .expire_time = row.Time(4),
+        .settled = {.usd_nanos = row.Int64(5), .tokens = row.Int64(6), .requests = row.Int64(7)},
+        .explained = true,
+        .has_leg = !row.IsNull(10)};
+    if (hold.state == ReservationState::kDenied) {
+      hold.explained = !row.Text(8).empty();
+    } else if (hold.state != ReservationState::kHeld &&
+               hold.state != ReservationState::kExpiredCharged) {
+      hold.explained = !row.Text(9).empty();
+    }
+    if (hold.has_leg) {
+      hold.budget = row.Text(10);
+      hold.window_start_us = row.Int64(11);
+      hold.amount = row.Int64(12);
+      hold.posted = row.Int64(13);
+    }
+    if (hold.key != checks.key) CheckHold(hold, checks);
+    if (hold.has_leg) CheckLeg(hold, checks);
   }));
-  RETURN_IF_ERROR(CompareReplay(chain));
-  checks_.push_back(std::move(within_limits));
-  checks_.push_back(std::move(ends));
-  checks_.push_back(std::move(chain));
+  checks.EndOfLegs();
+  ASSIGN_OR_RETURN(const int64_t legs,
+                   reader_.QueryOne(kCountLegs, [](const Row& row) { return row.Int64(0); }));
+  if (legs != checks.legs_seen) {
+    AddBreach(checks.legs, absl::StrCat(legs - checks.legs_seen, " legs have no reservation"));
+  }
+  for (const BucketSums& sums : sums_.buckets()) {
+    ++checks.reserved.checked;
+    ++checks.posted.checked;
+    if (sums.leg_reserved != sums.stored.reserved) {
+      AddBreach(checks.reserved,
+                absl::StrCat(AuditNameOf(sums.stored), ": reserved ", sums.stored.reserved,
+                             ", legs ", WideText(sums.leg_reserved)));
+    }
+    if (sums.leg_posted + sums.stored.seeded != sums.stored.posted) {
+      AddBreach(checks.posted,
+                absl::StrCat(AuditNameOf(sums.stored), ": posted ", sums.stored.posted,
+                             ", seed and legs ", WideText(sums.leg_posted + sums.stored.seeded)));
+    }
+  }
+  RETURN_IF_ERROR(CompareStates(checks));
+  for (AuditCheck* check : {&checks.reserved, &checks.posted, &checks.legs, &checks.keys,
+                            &checks.overdue, &checks.windows}) {
+    checks_.push_back(std::move(*check));
+  }
   return absl::OkStatus();
 }
 
-absl::Status Auditor::Replay(const JournalEntry& entry, AuditCheck& within_limits, AuditCheck& ends,
-                             AuditCheck& chain) {
-  const std::string where = absl::StrCat("entry ", entry.sequence);
-  ++chain.checked;
-  if (entry.sequence != ++sequence_) Breach(chain, absl::StrCat(where, ": a gap before it"));
-  sequence_ = entry.sequence;
-  if (entry.digest != Journal::DigestOf(entry, digest_)) {
-    Breach(chain, absl::StrCat(where, ": its digest does not match"));
+void Auditor::CheckHold(const HoldRow& row, HoldChecks& checks) {
+  checks.EndOfLegs();
+  checks.key = row.key;
+  checks.legs_left = row.legs;
+  ++checks.legs.checked;
+  ++checks.keys.checked;
+  ++checks.states.decided;
+  if (!row.explained) {
+    AddBreach(checks.keys, absl::StrCat("reservation ", row.key, ": its answer is not kept"));
   }
-  digest_ = entry.digest;
-  const nlohmann::json body = nlohmann::json::parse(entry.body, nullptr, false);
-  if (!body.is_object() || !body.contains("postings")) {
-    Breach(chain, absl::StrCat(where, ": unreadable"));
-    return absl::OkStatus();
+  if (row.state != ReservationState::kHeld) {
+    return checks.states.End(row.key, row.state, row.settled);
   }
-  for (const nlohmann::json& line : body["postings"]) {
-    if (!line.is_array() || line.size() < 5) {
-      Breach(chain, absl::StrCat(where, ": unreadable"));
-      continue;
-    }
-    Replayed& bucket = replayed_[{line[0].get<std::string>(), line[1].get<int64_t>()}];
-    bucket.posted += line[2].get<int64_t>();
-    bucket.reserved += line[3].get<int64_t>();
-    bucket.overage += line[4].get<int64_t>();
-    if (line.size() < 6) continue;
-    ++within_limits.checked;
-    if (bucket.posted + bucket.reserved > line[5].get<int64_t>()) {
-      Breach(within_limits,
-             absl::StrCat(where, ": ", entry.key, " on ", line[0].get<std::string>()));
-    }
+  ++checks.overdue.checked;
+  if (row.expire_time + kOverdueGrace < checks.now) {
+    AddBreach(checks.overdue, absl::StrCat("reservation ", row.key, ": expired at ",
+                                           absl::FormatTime(row.expire_time, absl::UTCTimeZone())));
   }
-  if (!body.contains("state")) return absl::OkStatus();
-  const std::string state = body["state"].get<std::string>();
-  std::string& before = states_[entry.key];
-  ++ends.checked;
-  const bool was_open = before.empty() || before == "HELD";
-  const bool corrected = entry.operation == "adjust" && before == state;
-  const bool late = before == "EXPIRED_CHARGED" && state == "SETTLED_LATE";
-  if (!was_open && !corrected && !late) {
-    Breach(ends, absl::StrCat(where, ": ", entry.key, " from ", before, " to ", state));
+  if (journal_.states().open.erase(row.key) == 0) {
+    AddBreach(journal_.chain(),
+              absl::StrCat("reservation ", row.key, ": is HELD, not in the journal"));
   }
-  before = state;
+}
+
+void Auditor::CheckLeg(const HoldRow& row, HoldChecks& checks) {
+  --checks.legs_left;
+  ++checks.legs_seen;
+  ++checks.windows.checked;
+  const bool open = row.state == ReservationState::kHeld;
+  if (!open && row.amount != 0) {
+    AddBreach(checks.legs, absl::StrCat("reservation ", row.key, ": has ended and still holds"));
+  }
+  const int budget = sums_.BudgetOf(row.budget);
+  if (budget < 0) {
+    return AddBreach(checks.legs,
+                     absl::StrCat("reservation ", row.key, ": no budget ", row.budget));
+  }
+  if (sums_.WindowStartOf(budget, row.charge_time_us) != row.window_start_us) {
+    AddBreach(checks.windows, absl::StrCat("reservation ", row.key, " on ", row.budget));
+  }
+  BucketSums* const bucket = sums_.Find(budget, row.window_start_us);
+  if (bucket == nullptr) {
+    return AddBreach(checks.legs, absl::StrCat("reservation ", row.key, ": no bucket of budget ",
+                                               row.budget, " at ", row.window_start_us));
+  }
+  if (open) bucket->leg_reserved += row.amount;
+  bucket->leg_posted += row.posted;
+}
+
+absl::Status Auditor::CompareStates(HoldChecks& checks) {
+  AuditCheck& chain = journal_.chain();
+  ReservationStates& replayed = journal_.states();
+  chain.checked += checks.states.decided;
+  if (checks.states.decided != replayed.decided) {
+    AddBreach(checks.keys, absl::StrCat(replayed.decided, " keys in the journal, ",
+                                        checks.states.decided, " in the table"));
+  }
+  for (const std::string& key : replayed.open) {
+    AddBreach(chain, absl::StrCat("reservation ", key, ": is HELD in the journal alone"));
+  }
+  if (checks.states.ended == replayed.ended) return absl::OkStatus();
+  RETURN_IF_ERROR(AddRows(chain, kSelectWrongStates));
+  if (chain.breaches.empty()) {
+    AddBreach(chain, "what ended reservations have cost is not what the journal says");
+  }
   return absl::OkStatus();
 }
 
-absl::Status Auditor::CompareReplay(AuditCheck& chain) {
-  for (const Bucket& bucket : buckets_) {
-    ++chain.checked;
-    const auto found = replayed_.extract({bucket.budget, MicrosOf(bucket.window_start)});
-    const Replayed replayed = found.empty() ? Replayed() : found.mapped();
-    if (replayed.posted != bucket.posted || replayed.reserved != bucket.reserved ||
-        replayed.overage != bucket.overage) {
-      Breach(chain, absl::StrCat(NameOf(bucket), ": replays to posted ", replayed.posted,
-                                 ", reserved ", replayed.reserved, ", overage ", replayed.overage));
+absl::Status Auditor::CheckUsage() {
+  AuditCheck rollups = {.invariant = "I4 rollups equal usage"};
+  AuditCheck costs = {.invariant = "I4 costs equal first costs and corrections"};
+  Fingerprint usage_sums;
+  Fingerprint rollup_sums;
+  constexpr int64_t kDayMicros = 86'400'000'000;
+  RETURN_IF_ERROR(reader_.ForEach(kSelectUsage, [&](const Row& row) {
+    const UsageRecord usage = ReadUsage(row);
+    ++rollups.checked;
+    ++costs.checked;
+    const std::optional<int64_t> settled = row.OptionalInt64(26);
+    if (settled != usage.charged.usd_nanos) {
+      AddBreach(costs, absl::StrCat("usage ", usage.reservation, ": its reservation is ",
+                                    settled.has_value() ? "settled at another cost" : "missing"));
     }
+    const int64_t time_us = absl::ToUnixMicros(usage.record_time);
+    const bool estimated = usage.basis == Basis::kEstimatedUpper;
+    AddRollup(usage_sums,
+              GroupOf(time_us - time_us % kDayMicros, usage.scopes, usage.provider, usage.model), 1,
+              usage.tokens, usage.charged.usd_nanos, estimated ? usage.charged.usd_nanos : 0);
+    AddUsage(usage);
+  }));
+  RETURN_IF_ERROR(reader_.ForEach(kSelectRollups, [&](const Row& row) {
+    const ScopePath scopes = {.project = row.Text(1),
+                              .plan = row.Text(2),
+                              .task = row.Text(3),
+                              .attempt = row.Text(4),
+                              .role = row.Text(5)};
+    const TokenCounts tokens = {.input = row.Int64(9),
+                                .cache_read = row.Int64(10),
+                                .cache_write = row.Int64(11),
+                                .cache_write_long = row.Int64(12),
+                                .output = row.Int64(13),
+                                .reasoning = row.Int64(14),
+                                .searches = row.Int64(15)};
+    AddRollup(rollup_sums, GroupOf(row.Int64(0), scopes, row.Text(6), row.Text(7)), row.Int64(8),
+              tokens, row.Int64(16), row.Int64(17));
+  }));
+  if (!(usage_sums == rollup_sums)) {
+    RETURN_IF_ERROR(AddRows(rollups, kSelectWrongRollups));
+    if (rollups.breaches.empty()) AddBreach(rollups, "usage without a rollup");
   }
-  for (const auto& [key, replayed] : replayed_) {
-    Breach(chain, absl::StrCat("budget ", key.first, ": a bucket is missing"));
-  }
-  return reader_.ForEach(kSelectStates, [&](const Row& row) {
-    ++chain.checked;
-    const std::string state = ledger::NameOf(static_cast<ReservationState>(row.Int(1)));
-    const auto found = states_.find(row.Text(0));
-    if (found == states_.end() || found->second != state) {
-      Breach(chain, absl::StrCat("reservation ", row.Text(0), ": is ", state));
-    }
-  });
-}
-
-absl::Status Auditor::CheckNoRows(const char* invariant, Sql count_sql, Sql sql) {
-  AuditCheck check = {.invariant = invariant};
-  ASSIGN_OR_RETURN(check.checked,
-                   reader_.QueryOne(count_sql, [](const Row& row) { return row.Int64(0); }));
-  RETURN_IF_ERROR(reader_.ForEach(sql, [&check](const Row& row) { Breach(check, row.Text(0)); }));
-  checks_.push_back(std::move(check));
+  RETURN_IF_ERROR(AddRows(costs, kSelectWrongCosts));
+  checks_.push_back(std::move(rollups));
+  checks_.push_back(std::move(costs));
   return absl::OkStatus();
 }
 
-absl::Status Auditor::CheckLegs() {
-  RETURN_IF_ERROR(
-      CheckNoRows("I2 reserved equals the legs of open holds", kCountBuckets, kWrongReserved));
-  RETURN_IF_ERROR(CheckNoRows("I3 posted equals the settled legs and corrections", kCountBuckets,
-                              kWrongPosted));
-  return CheckNoRows("I6 every reservation has all its legs", kCountReservations, kMissingLegs);
+void Auditor::AddUsage(const UsageRecord& usage) {
+  const int64_t time_us = absl::ToUnixMicros(usage.charge_time);
+  for (const std::string& scope : CoveringScopes(usage.scopes)) {
+    for (const int budget : sums_.BudgetsOf(scope)) {
+      BucketSums* const bucket = sums_.Find(budget, sums_.WindowStartOf(budget, time_us));
+      if (bucket == nullptr) continue;  // From before the budget counted: nobody asked since.
+      const Metric metric = sums_.budgets()[static_cast<size_t>(budget)].metric;
+      bucket->usage += usage.charged.Of(metric);
+    }
+  }
 }
 
-absl::Status Auditor::CheckSums() {
-  RETURN_IF_ERROR(CheckNoRows("I4 rollups equal usage", kCountUsage, kWrongRollup));
-  RETURN_IF_ERROR(
-      CheckNoRows("I4 costs equal first costs and corrections", kCountUsage, kWrongCost));
+void Auditor::CheckUsageOfBuckets() {
   AuditCheck check = {.invariant = "I4 posted equals the usage below its scope"};
-  for (const Bucket& bucket : buckets_) {
-    const Budget& budget = budgets_[bucket.budget];
-    const absl::Time end = WindowEnd(budget.window, budget.zone, bucket.window_start);
-    ASSIGN_OR_RETURN(const int64_t charged,
-                     reader_.QueryOne(
-                         kSumCharged, [](const Row& row) { return row.Int64(0); },
-                         static_cast<int>(budget.metric), bucket.window_start, MicrosOf(end),
-                         budget.path.project, budget.path.plan, budget.path.task,
-                         budget.path.attempt, budget.path.role));
+  for (const BucketSums& sums : sums_.buckets()) {
     ++check.checked;
-    if (charged != bucket.posted) {
-      Breach(check, absl::StrCat(NameOf(bucket), ": posted ", bucket.posted, ", usage ", charged));
-    }
+    if (sums.usage == sums.stored.posted) continue;
+    AddBreach(check, absl::StrCat(AuditNameOf(sums.stored), ": posted ", sums.stored.posted,
+                                  ", usage ", WideText(sums.usage)));
   }
   checks_.push_back(std::move(check));
-  return absl::OkStatus();
 }
 
-absl::Status Auditor::CheckParents() {
-  AuditCheck check = {.invariant = "I5 a scope has spent what its children have"};
-  for (const Bucket& parent : buckets_) {
-    const Budget& budget = budgets_[parent.budget];
-    int64_t below = 0;
-    int64_t roles = 0;
-    for (const Bucket& child : buckets_) {
-      const Budget& other = budgets_[child.budget];
-      if (other.metric != budget.metric || other.window != budget.window ||
-          other.time_zone != budget.time_zone || child.window_start != parent.window_start ||
-          !IsParent(budget.path, other.path)) {
+int Auditor::ParentOf(const BucketSums& child) {
+  const int index = sums_.BudgetOf(child.stored.budget);
+  if (index < 0) return -1;
+  const Budget& budget = sums_.budgets()[static_cast<size_t>(index)];
+  for (const std::string& scope : ScopesAround(budget.path)) {
+    for (const int other : sums_.BudgetsOf(scope)) {
+      const Budget& around = sums_.budgets()[static_cast<size_t>(other)];
+      if (around.metric != budget.metric || around.window != budget.window ||
+          (budget.window != Window::kTotal && around.time_zone != budget.time_zone)) {
         continue;
       }
-      (other.path.role.empty() ? below : roles) += child.posted;
-    }
-    ++check.checked;
-    if (parent.posted < below || parent.posted < roles) {
-      Breach(check, absl::StrCat(NameOf(parent), ": posted ", parent.posted, ", below it ",
-                                 std::max(below, roles)));
+      const BucketSums* const found = sums_.Find(other, AuditMicros(child.stored.window_start));
+      if (found != nullptr) return static_cast<int>(found - sums_.buckets().data());
     }
   }
-  checks_.push_back(std::move(check));
-  return absl::OkStatus();
+  return -1;
 }
 
-absl::Status Auditor::CheckWindows() {
-  AuditCheck check = {.invariant = "I13 every leg is in the window of its start"};
-  RETURN_IF_ERROR(reader_.ForEach(kSelectLegWindows, [&](const Row& row) {
+void Auditor::CheckParents() {
+  struct Below {
+    WideSum scopes = 0;  // These two count the same calls in two ways.
+    WideSum roles = 0;
+  };
+  AuditCheck check = {.invariant = "I5 a scope has spent what its children have"};
+  std::vector<BucketSums>& buckets = sums_.buckets();
+  std::vector<Below> below(buckets.size());
+  for (const BucketSums& child : buckets) {
+    const int parent = ParentOf(child);
+    if (parent < 0) continue;
+    const int budget = sums_.BudgetOf(child.stored.budget);
+    const bool role = !sums_.budgets()[static_cast<size_t>(budget)].path.role.empty();
+    Below& of = below[static_cast<size_t>(parent)];
+    (role ? of.roles : of.scopes) += child.stored.posted;
+  }
+  for (size_t i = 0; i < buckets.size(); ++i) {
     ++check.checked;
-    const absl::Time window_start = budgets_[row.Text(1)].WindowStartAt(row.Time(3));
-    if (window_start != row.Time(2)) {
-      Breach(check, absl::StrCat("reservation ", row.Text(0), " on ", row.Text(1)));
-    }
-  }));
+    const WideSum most = std::max(below[i].scopes, below[i].roles);
+    if (buckets[i].stored.posted >= most) continue;
+    AddBreach(check, absl::StrCat(AuditNameOf(buckets[i].stored), ": posted ",
+                                  buckets[i].stored.posted, ", below it ", WideText(most)));
+  }
   checks_.push_back(std::move(check));
-  return absl::OkStatus();
 }
 
 absl::Status Auditor::CheckRanges() {
-  return CheckNoRows("I14 amounts are integers, not negative, without overflow", kCountAmounts,
-                     kOutOfRange);
+  AuditCheck check = {.invariant = "I14 amounts are integers, not negative, without overflow"};
+  ASSIGN_OR_RETURN(check.checked,
+                   reader_.QueryOne(kCountAmounts, [](const Row& row) { return row.Int64(0); }));
+  RETURN_IF_ERROR(AddRows(check, kSelectOutOfRange));
+  checks_.push_back(std::move(check));
+  return absl::OkStatus();
 }
 
 }  // namespace slipway::ledger
