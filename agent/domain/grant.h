@@ -7,6 +7,8 @@
 
 #include "absl/time/time.h"
 
+#include "agent/domain/limits.h"
+
 namespace slipway::agent {
 
 // Names one grant: an attempt and the epoch that fences it.
@@ -36,7 +38,9 @@ struct WriteOrder {
   std::string role;
   std::string model_key;  // Never in a file or a log.
   std::string model_proxy;
-  int repair_rounds_max = 2;
+  // Run on the change before it is handed in, in this order; none: it is handed in at once.
+  std::vector<Validator> validators;
+  int repair_rounds_max = kRepairRoundsDefault;
   std::string intent;
 };
 
@@ -45,6 +49,9 @@ struct CheckOrder {
   std::vector<Validator> validators;
   std::string validator_digest;
   std::string tree;
+  std::string phase = "validate";       // Of the progress notes.
+  std::vector<std::string> secrets;     // Never shown of what they print.
+  size_t log_bytes_max = kLogBytesMax;  // Of each validator's output.
 };
 
 struct Grant {

@@ -26,6 +26,13 @@ inline constexpr size_t kDetailBytesMax = 8u << 10;
 inline constexpr size_t kSummaryBytesMax = 2u << 10;
 // What is kept of a validator's output.
 inline constexpr size_t kOutputTailBytesMax = 16u << 10;
+// Of one validator's output in the log of an attempt that still writes: later rounds are to fit.
+inline constexpr size_t kCheckLogBytesMax = 64u << 10;
+// What a change tells of one validator's output.
+inline constexpr size_t kHintTailBytesMax = 2u << 10;
+// How often a model is asked to repair its edit, when nothing is said and at most.
+inline constexpr int kRepairRoundsDefault = 2;
+inline constexpr int kRepairRoundsMax = 10;
 // A snapshot's pack; it is spooled to disk.
 inline constexpr size_t kSnapshotBytesMax = size_t{8} << 30;
 // Of one reply of a model: a large binary change in base64.

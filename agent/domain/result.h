@@ -9,18 +9,23 @@
 
 namespace slipway::agent {
 
-struct Change {
-  std::string patch;
-  std::string tree;
-  std::string summary;
-};
-
 struct ValidatorOutcome {
   std::string validator;
   int exit_code = 0;
   bool timed_out = false;
+  bool not_run = false;  // For a reason of this host, which no change of the tree mends.
   absl::Duration run_duration;
   std::string output_tail;
+
+  bool passed() const { return exit_code == 0 && !timed_out; }
+};
+
+struct Change {
+  std::string patch;
+  std::string tree;
+  std::string summary;
+  std::vector<ValidatorOutcome> outcomes;  // Of the agent's own runs: hints, never evidence.
+  int repair_rounds = 0;                   // How often the model was asked to repair its edit.
 };
 
 struct Evidence {

@@ -34,7 +34,10 @@ struct Encoder {
     return {{"type", "patch"}, {"data", absl::Base64Escape(piece.bytes)}};
   }
   Json operator()(const Change& change) const {
-    return {{"type", "change"}, {"tree", change.tree}, {"summary", change.summary}};
+    return {{"type", "change"},
+            {"tree", change.tree},
+            {"summary", change.summary},
+            {"repair_rounds", change.repair_rounds}};
   }
   Json operator()(const Failure& failure) const {
     const size_t index = std::min<size_t>(static_cast<size_t>(failure.failure_class), 2);
@@ -119,6 +122,12 @@ absl::StatusOr<RunnerMessage> ReadChange(const Reader& reader) {
   ASSIGN_OR_RETURN(change.tree, reader.Text("tree", 64));
   if (!IsOid(change.tree)) return RunnerProtocol("the tree is not an object id");
   ASSIGN_OR_RETURN(change.summary, reader.Text("summary", kSummaryBytesMax));
+  const auto rounds = reader.json().find("repair_rounds");
+  if (rounds == reader.json().end() || !rounds->is_number_integer()) {
+    return RunnerProtocol("repair_rounds is not a whole number");
+  }
+  change.repair_rounds =
+      static_cast<int>(std::clamp<int64_t>(rounds->get<int64_t>(), 0, kRepairRoundsMax));
   return change;
 }
 

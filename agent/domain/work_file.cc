@@ -21,7 +21,8 @@ std::string EncodeWorkFile(const WorkFile& work) {
                      {"backend", order.backend},
                      {"role", order.role},
                      {"repair_rounds_max", order.repair_rounds_max},
-                     {"intent", order.intent}};
+                     {"intent", order.intent},
+                     {"findings", work.findings}};
   return json.dump(1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -41,6 +42,7 @@ absl::StatusOr<WorkFile> DecodeWorkFile(absl::string_view text) {
     json.at("role").get_to(work.order.role);
     json.at("repair_rounds_max").get_to(work.order.repair_rounds_max);
     json.at("intent").get_to(work.order.intent);
+    json.at("findings").get_to(work.findings);
     return work;
   } catch (const Json::exception& error) {
     return WorkFileInvalid(error.what());

@@ -12,7 +12,9 @@ namespace slipway::agent {
 // What the supervisor tells the runner, as the file work.json in the run directory.
 struct WorkFile {
   std::string commit;
-  WriteOrder order;  // Without model_key and model_proxy.
+  WriteOrder order;  // Without model_key, model_proxy and validators.
+  // What is wrong with the change that the last runner of this attempt wrote; empty for the first.
+  std::string findings;
 };
 
 std::string EncodeWorkFile(const WorkFile& work);

@@ -7,7 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-#include "lib/patch/base_view.h"
+#include "agent/domain/file_map_view.h"
 #include "lib/patch/tree_change.h"
 
 namespace slipway::agent {
@@ -15,21 +15,16 @@ namespace slipway::agent {
 // A commit's tree in the repository of a workspace, read and written through the git program: what
 // counts are git's objects, not the files of the work tree, which attributes and ignore rules of
 // the repository may bend. Runs inside the sandbox. Not thread-safe.
-class GitTree final : public patch::BaseView {
+class GitTree final : public FileMapView {
  public:
-  // `scratch` is a directory for temporary files; it must not exist. GitFailed.
+  // `scratch` is a directory for temporary files, made when it is missing. GitFailed.
   static absl::StatusOr<GitTree> Open(std::string workspace, const std::string& commit,
                                       std::string scratch);
-
-  // Files, symlinks and submodules by path.
-  const std::map<std::string, Entry>& files() const { return files_; }
 
   // The size of the file at `path`, which is one of files(); 0 for a submodule.
   size_t SizeOf(const std::string& path) const { return sizes_.at(path); }
 
-  absl::StatusOr<std::optional<Entry>> Find(absl::string_view path) override;
   absl::StatusOr<std::string> Read(absl::string_view oid) override;
-  absl::StatusOr<std::vector<NamedEntry>> List(absl::string_view directory) override;
 
   // The tree that `changes` make of the commit's.
   absl::StatusOr<std::string> WriteTree(const std::vector<patch::TreeChange>& changes);
@@ -55,7 +50,6 @@ class GitTree final : public patch::BaseView {
   std::string workspace_;
   std::string commit_;
   std::string scratch_;
-  std::map<std::string, Entry> files_;
   std::map<std::string, size_t> sizes_;
 };
 

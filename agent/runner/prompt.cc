@@ -147,14 +147,26 @@ absl::StatusOr<std::vector<ChatMessage>> MakePrompt(const WriteOrder& order, Git
                                   {.role = "user", .content = std::move(prompt)}};
 }
 
-void AskForRepair(const std::string& reply, const std::string& error,
-                  std::vector<ChatMessage>& messages) {
+void AddReply(const std::string& reply, std::vector<ChatMessage>& messages) {
   messages.push_back({.role = "assistant", .content = Shorten(reply, kReplyShownBytesMax)});
+}
+
+void AskAfterRefusal(const std::string& error, std::vector<ChatMessage>& messages) {
   messages.push_back(
       {.role = "user",
        .content = absl::StrCat("Your edit was refused and nothing of it was applied:\n\n",
                                Shorten(error, kErrorShownBytesMax),
                                "\n\nAnswer with the whole edit again, corrected.")});
+}
+
+void AskAfterFindings(const std::string& findings, std::vector<ChatMessage>& messages) {
+  messages.push_back(
+      {.role = "user",
+       .content = absl::StrCat(
+           "Your edit applies, but what it gives does not pass:\n\n",
+           Shorten(findings, kErrorShownBytesMax),
+           "\n\nAnswer with one whole edit in the place of the last one, corrected. It is applied "
+           "to the files as they were shown to you first, without your last edit.")});
 }
 
 }  // namespace slipway::agent

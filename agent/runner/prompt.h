@@ -26,8 +26,11 @@ struct PromptBudget {
 absl::StatusOr<std::vector<ChatMessage>> MakePrompt(const WriteOrder& order, GitTree& tree,
                                                     const PromptBudget& budget = {});
 
-// Adds the model's reply and what was wrong with it.
-void AskForRepair(const std::string& reply, const std::string& error,
-                  std::vector<ChatMessage>& messages);
+// Adds the model's reply.
+void AddReply(const std::string& reply, std::vector<ChatMessage>& messages);
+// Asks for another edit in the place of the last reply, which did not apply.
+void AskAfterRefusal(const std::string& error, std::vector<ChatMessage>& messages);
+// The same, of a reply that applied and whose result a validator fails on.
+void AskAfterFindings(const std::string& findings, std::vector<ChatMessage>& messages);
 
 }  // namespace slipway::agent

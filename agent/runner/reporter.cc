@@ -37,7 +37,8 @@ void Reporter::Finish(const Result& result) {
     for (size_t from = 0; from < change->patch.size(); from += kPatchPieceBytes) {
       Send(PatchPiece{.bytes = change->patch.substr(from, kPatchPieceBytes)});
     }
-    Send(Change{.tree = change->tree, .summary = change->summary});
+    Send(Change{
+        .tree = change->tree, .summary = change->summary, .repair_rounds = change->repair_rounds});
   } else if (const auto* const failure = std::get_if<Failure>(&result)) {
     Send(*failure);
   } else if (const auto* const stop = std::get_if<Stop>(&result)) {

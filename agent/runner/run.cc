@@ -22,8 +22,10 @@ constexpr char kWorkFile[] = "/run/slipway/work.json";
 constexpr char kModelSocket[] = "/run/slipway/models.sock";
 constexpr char kModelKeyVariable[] = "SLIPWAY_MODEL_KEY";
 constexpr char kWorkspace[] = "/workspace";
-// Beside git's own files: on the disk of the workspace, and outside of the work tree.
+// Beside git's own files: on the disk of the workspace, outside of the work tree, and there for the
+// next runner of the attempt.
 constexpr char kScratch[] = "/workspace/.git/slipway";
+constexpr char kConversation[] = "/workspace/.git/slipway/conversation.json";
 
 std::string TakeModelKey() {
   const char* const value = std::getenv(kModelKeyVariable);
@@ -47,7 +49,7 @@ absl::Status RunInside() {
   }
   ModelClient models({.socket = kModelSocket, .key = TakeModelKey(), .role = work.order.role},
                      base::RealClock(), reporter);
-  reporter.Finish(PatchBackend(work, *tree, models, reporter).Run());
+  reporter.Finish(PatchBackend(work, *tree, models, reporter, kConversation).Run());
   return absl::OkStatus();
 }
 

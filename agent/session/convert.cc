@@ -24,33 +24,43 @@ std::vector<std::string> Texts(const google::protobuf::RepeatedPtrField<std::str
   return {proto.begin(), proto.end()};
 }
 
+std::vector<Validator> ValidatorsFromProto(
+    const google::protobuf::RepeatedPtrField<common::v1::Validator>& protos) {
+  std::vector<Validator> validators;
+  for (const common::v1::Validator& validator : protos) {
+    absl::Duration timeout = rpc::FromProto(validator.run_timeout());
+    if (timeout <= absl::ZeroDuration()) timeout = kValidatorTimeoutDefault;
+    validators.push_back({.name = validator.name(),
+                          .command = Texts(validator.command()),
+                          .run_timeout = timeout,
+                          .directory = validator.directory()});
+  }
+  return validators;
+}
+
 WriteOrder OrderFromProto(const v1::WriteChange& proto) {
-  return {.title = proto.title(),
-          .description = proto.description(),
-          .acceptance = Texts(proto.acceptance()),
-          .allowed_paths = Texts(proto.allowed_paths()),
-          .context_paths = Texts(proto.context_paths()),
-          .feedback = Texts(proto.feedback()),
-          .guidance = proto.guidance(),
-          .backend = proto.backend(),
-          .role = proto.role(),
-          .model_key = proto.model_key(),
-          .model_proxy = proto.model_proxy(),
-          .repair_rounds_max = proto.repair_rounds_max(),
-          .intent = proto.intent()};
+  const int rounds = proto.repair_rounds_max();
+  return {
+      .title = proto.title(),
+      .description = proto.description(),
+      .acceptance = Texts(proto.acceptance()),
+      .allowed_paths = Texts(proto.allowed_paths()),
+      .context_paths = Texts(proto.context_paths()),
+      .feedback = Texts(proto.feedback()),
+      .guidance = proto.guidance(),
+      .backend = proto.backend(),
+      .role = proto.role(),
+      .model_key = proto.model_key(),
+      .model_proxy = proto.model_proxy(),
+      .validators = ValidatorsFromProto(proto.validators()),
+      .repair_rounds_max = rounds <= 0 ? kRepairRoundsDefault : std::min(rounds, kRepairRoundsMax),
+      .intent = proto.intent()};
 }
 
 CheckOrder OrderFromProto(const v1::RunValidators& proto) {
-  CheckOrder order{.validator_digest = proto.validator_digest(), .tree = proto.tree()};
-  for (const common::v1::Validator& validator : proto.validators()) {
-    absl::Duration timeout = rpc::FromProto(validator.run_timeout());
-    if (timeout <= absl::ZeroDuration()) timeout = kValidatorTimeoutDefault;
-    order.validators.push_back({.name = validator.name(),
-                                .command = Texts(validator.command()),
-                                .run_timeout = timeout,
-                                .directory = validator.directory()});
-  }
-  return order;
+  return {.validators = ValidatorsFromProto(proto.validators()),
+          .validator_digest = proto.validator_digest(),
+          .tree = proto.tree()};
 }
 
 v1::Failure::Class ClassToProto(FailureClass failure_class) {
@@ -79,23 +89,30 @@ v1::Stop::Reason ReasonToProto(StopReason reason) {
   return v1::Stop::REASON_UNSPECIFIED;
 }
 
+void SetOutcome(const ValidatorOutcome& outcome, v1::ValidatorOutcome& proto) {
+  proto.set_validator(outcome.validator);
+  proto.set_exit_code(outcome.exit_code);
+  proto.set_timed_out(outcome.timed_out);
+  *proto.mutable_run_duration() = rpc::ToProto(outcome.run_duration);
+  proto.set_output_tail(outcome.output_tail);
+}
+
 struct ResultWriter {
   void operator()(const Change& change) const {
     request.mutable_change()->set_patch(change.patch);
     request.mutable_change()->set_tree(change.tree);
     request.mutable_change()->set_summary(change.summary);
+    for (const ValidatorOutcome& outcome : change.outcomes) {
+      SetOutcome(outcome, *request.mutable_change()->add_outcomes());
+    }
+    request.mutable_change()->set_repair_rounds(change.repair_rounds);
   }
   void operator()(const Evidence& evidence) const {
     v1::Evidence& proto = *request.mutable_evidence();
     proto.set_tree(evidence.tree);
     proto.set_validator_digest(evidence.validator_digest);
     for (const ValidatorOutcome& outcome : evidence.outcomes) {
-      v1::ValidatorOutcome& item = *proto.add_outcomes();
-      item.set_validator(outcome.validator);
-      item.set_exit_code(outcome.exit_code);
-      item.set_timed_out(outcome.timed_out);
-      *item.mutable_run_duration() = rpc::ToProto(outcome.run_duration);
-      item.set_output_tail(outcome.output_tail);
+      SetOutcome(outcome, *proto.add_outcomes());
     }
   }
   void operator()(const Failure& failure) const {

@@ -5,13 +5,13 @@
 #include "absl/strings/str_cat.h"
 
 #include "agent/domain/errors.h"
-#include "agent/supervisor/attempt_directory.h"
 #include "agent/supervisor/change_work.h"
 #include "lib/base/error.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/utf8.h"
 #include "lib/log/log.h"
 #include "lib/sandbox/sandbox.h"
+#include "lib/sandbox/workspace_lock.h"
 
 namespace slipway::agent {
 namespace {
@@ -59,8 +59,12 @@ absl::Status Agent::Prepare() {
   identity.gid = settings_.uid;
   RETURN_IF_ERROR(sandbox::Check(identity));
   RETURN_IF_ERROR(CheckProgram(settings_));
-  ASSIGN_OR_RETURN(const int swept, AttemptDirectory::Sweep(settings_.workspace_directory));
-  if (swept > 0) log::Info("removed what dead agents left", {{"attempts", swept}});
+  ASSIGN_OR_RETURN(const sandbox::Swept swept,
+                   sandbox::SweepWorkspaces(settings_.workspace_directory));
+  if (swept.removed > 0) log::Info("removed what dead agents left", {{"attempts", swept.removed}});
+  if (!swept.problem.empty()) {
+    log::Warning("not all that dead agents left was removed", {{"error", swept.problem}});
+  }
   return absl::OkStatus();
 }
 

@@ -5,6 +5,8 @@
 #include <utility>
 #include <variant>
 
+#include "absl/strings/str_cat.h"
+
 #include "agent/domain/errors.h"
 #include "agent/domain/limits.h"
 #include "agent/supervisor/change_work.h"
@@ -79,20 +81,19 @@ absl::StatusOr<Result> Attempt::WorkIn(AttemptDirectory& directory) {
   const WatchContext context{
       .clock = collaborators_.clock, .lease = lease_, .report = *report_, .wake = wake_};
   report_->Progress({.phase = "snapshot", .detail = grant_.commit});
+  report_->Log(absl::StrCat("== fetching the snapshot of ", grant_.commit, "\n"));
   SnapshotCache snapshots(settings.snapshot_cache_directory, settings.snapshot_cache_bytes,
                           collaborators_.clock);
-  RETURN_IF_ERROR(
-      FetchSnapshot({.key = grant_.key, .commit = grant_.commit, .deadline = deadline_},
-                    collaborators_.client, snapshots, directory, context));
+  RETURN_IF_ERROR(FetchSnapshot({.key = grant_.key, .commit = grant_.commit, .deadline = deadline_},
+                                collaborators_.client, snapshots, directory, context));
   if (const auto* const check = std::get_if<CheckOrder>(&grant_.work)) {
     report_->SetPhase("check");
     return Validate(settings, grant_.commit, *check, deadline_, directory, context);
   }
   // The patch backend reads and writes objects; nothing there looks at files.
-  RETURN_IF_ERROR(UnpackSnapshot(directory, grant_.commit, settings.uid,
-                                 git::WorkTree::kEmpty)
-                      .status());
-  report_->SetPhase("work");
+  RETURN_IF_ERROR(
+      UnpackSnapshot(directory, grant_.commit, settings.uid, git::WorkTree::kEmpty).status());
+  report_->Log("== the snapshot is unpacked\n");
   return WriteChange(settings, grant_.commit, std::get<WriteOrder>(grant_.work), deadline_,
                      directory, context);
 }

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 #include "lib/base/file.h"
 #include "lib/base/id_generator.h"
@@ -15,8 +16,6 @@ class AttemptDirectory final {
  public:
   // Makes one below `parent`, which is made when it is missing.
   static absl::StatusOr<AttemptDirectory> Create(const std::string& parent, base::IdGenerator& ids);
-  // Removes what agents that died without clean-up left below `parent`; returns how many.
-  static absl::StatusOr<int> Sweep(const std::string& parent);
 
   AttemptDirectory(AttemptDirectory&&) noexcept = default;
   AttemptDirectory& operator=(AttemptDirectory&&) = delete;
@@ -28,6 +27,10 @@ class AttemptDirectory final {
   std::string run() const { return path_ + "/run"; }
   // The snapshot as it arrived; not bound.
   std::string pack() const { return path_ + "/snapshot.pack"; }
+  std::string pack_index() const { return pack() + ".index"; }
+
+  // Another set of the same, below this one and removed with it. Replaces an earlier one of `name`.
+  absl::StatusOr<AttemptDirectory> Nested(absl::string_view name) const;
 
   // Removes the workspace, so that a new one can be made. No sandbox may be using it.
   absl::Status ClearWorkspace();

@@ -16,9 +16,11 @@
 #include "agent/domain/errors.h"
 #include "agent/domain/frame.h"
 #include "agent/domain/limits.h"
+#include "agent/domain/repair.h"
 #include "agent/domain/runner_message.h"
 #include "agent/domain/text_cleaner.h"
 #include "agent/domain/work_file.h"
+#include "agent/supervisor/change_check.h"
 #include "agent/supervisor/watch_result.h"
 #include "lib/base/error.h"
 #include "lib/base/file.h"
@@ -143,10 +145,9 @@ class ModelForward final {
   std::unique_ptr<http::Forward> forward_;
 };
 
-absl::Status WriteWorkFile(const std::string& commit, const WriteOrder& order,
-                           const std::string& run, uid_t uid) {
+absl::Status WriteWorkFile(const WorkFile& work, const std::string& run, uid_t uid) {
   const std::string path = run + "/work.json";
-  RETURN_IF_ERROR(base::WriteFileAtomic(path, EncodeWorkFile({.commit = commit, .order = order})));
+  RETURN_IF_ERROR(base::WriteFileAtomic(path, EncodeWorkFile(work)));
   return GiveTo(path, 0400, uid);
 }
 
@@ -161,20 +162,88 @@ sandbox::Spec RunnerSpec(const Settings& settings, const WriteOrder& order,
   return spec;
 }
 
-}  // namespace
+// An attempt that writes a change, over all its rounds. Each gets a runner of its own, which goes
+// on with the conversation; between them nothing of the attempt runs but the validators.
+class ChangeWork final {
+ public:
+  ChangeWork(const Settings& settings, const std::string& commit, const WriteOrder& order,
+             absl::Duration deadline, AttemptDirectory& directory, const WatchContext& context)
+      : settings_(settings),
+        order_(order),
+        directory_(directory),
+        context_(context),
+        work_{.commit = commit, .order = order},
+        check_(settings, commit, order, directory, context),
+        repair_(order.repair_rounds_max, context.clock.Elapsed(), deadline) {}
 
-absl::StatusOr<Result> WriteChange(const Settings& settings, const std::string& commit,
-                                   const WriteOrder& order, absl::Duration deadline,
-                                   const AttemptDirectory& directory, const WatchContext& context) {
-  RETURN_IF_ERROR(WriteWorkFile(commit, order, directory.run(), settings.uid));
-  ModelForward forward;
-  RETURN_IF_ERROR(forward.Start(order.model_proxy, directory.run(), settings.uid, context.report));
-  RunnerOutput output(context.report, order.model_key);
-  WatchOptions options{.spec = RunnerSpec(settings, order, directory),
-                       .deadline = deadline,
+  absl::StatusOr<Result> Run() {
+    while (true) {
+      work_.order.repair_rounds_max = repair_.rounds_left();
+      context_.report.SetPhase("work");
+      absl::StatusOr<Result> result = RunRunner();
+      Change* const change = result.ok() ? std::get_if<Change>(&*result) : nullptr;
+      if (change == nullptr) return Fall(std::move(result));
+      if (order_.validators.empty()) return result;
+      ASSIGN_OR_RETURN(const CheckVerdict verdict, check_.Run(*change, repair_.check_deadline()));
+      if (context_.lease.state() == Lease::State::kStopped) {
+        return ResultOfEnd(WatchOutcome::End::kStopped, context_.lease);
+      }
+      std::string findings = FindingsText(order_.validators, change->outcomes);
+      const Repair::Decision decision =
+          repair_.Take(std::move(*change), verdict, context_.clock.Elapsed());
+      context_.report.Log(absl::StrCat("== ", decision.why, "\n"));
+      if (!decision.ask) return Report();
+      context_.report.Progress({.phase = "repair", .detail = decision.why});
+      work_.findings = std::move(findings);
+    }
+  }
+
+ private:
+  absl::StatusOr<Result> RunRunner();
+
+  // A round without a change: the one of an earlier round counts, unless nothing may be handed in.
+  absl::StatusOr<Result> Fall(absl::StatusOr<Result> result) {
+    const bool stopped = context_.lease.state() == Lease::State::kStopped;
+    if (!repair_.has_change() || stopped) return result;
+    const auto* const failure = result.ok() ? std::get_if<Failure>(&*result) : nullptr;
+    const auto* const stop = result.ok() ? std::get_if<Stop>(&*result) : nullptr;
+    const std::string why = failure != nullptr ? failure->reason
+                            : stop != nullptr  ? stop->detail
+                                               : std::string(result.status().message());
+    context_.report.Log(absl::StrCat("== no repaired change: ", base::ToUtf8(why, 512), "\n"));
+    return Report();
+  }
+
+  Change Report() {
+    Change change = repair_.TakeBest();
+    for (const ValidatorOutcome& outcome : change.outcomes) {
+      absl::StrAppend(&change.summary, "\n", OutcomeText(outcome), " (run by the agent)");
+    }
+    if (change.repair_rounds > 0) {
+      absl::StrAppend(&change.summary, "\nrounds of repair: ", change.repair_rounds);
+    }
+    change.summary = base::ToUtf8(change.summary, kSummaryBytesMax);
+    context_.report.Log(absl::StrCat("== handing in the change\n", change.summary, "\n"));
+    return change;
+  }
+
+  const Settings& settings_;
+  const WriteOrder& order_;
+  const AttemptDirectory& directory_;
+  const WatchContext& context_;
+  WorkFile work_;
+  ChangeCheck check_;
+  Repair repair_;
+};
+
+absl::StatusOr<Result> ChangeWork::RunRunner() {
+  RETURN_IF_ERROR(WriteWorkFile(work_, directory_.run(), settings_.uid));
+  RunnerOutput output(context_.report, order_.model_key);
+  WatchOptions options{.spec = RunnerSpec(settings_, order_, directory_),
+                       .deadline = repair_.round_deadline(),
                        .on_out = [&](absl::string_view bytes) { return output.TakeFrames(bytes); },
                        .on_err = [&](absl::string_view bytes) { return output.TakeErrors(bytes); }};
-  ASSIGN_OR_RETURN(const WatchOutcome outcome, WatchSandbox(std::move(options), context));
+  ASSIGN_OR_RETURN(const WatchOutcome outcome, WatchSandbox(std::move(options), context_));
   std::optional<Result> result = output.Finish();
   // A result that came before the end counts, whatever ended the runner then.
   if (result.has_value() && outcome.end != WatchOutcome::End::kRefused) return *std::move(result);
@@ -183,12 +252,22 @@ absl::StatusOr<Result> WriteChange(const Settings& settings, const std::string& 
                    .reason = base::ReasonOf(outcome.refusal),
                    .detail = std::string(outcome.refusal.message())};
   }
-  if (outcome.end != WatchOutcome::End::kExited) return ResultOfEnd(outcome.end, context.lease);
+  if (outcome.end != WatchOutcome::End::kExited) return ResultOfEnd(outcome.end, context_.lease);
   return Failure{
       .failure_class = FailureClass::kInfrastructure,
       .reason = "RUNNER_DIED",
       .detail = absl::StrCat("the runner ended with code ", outcome.code, " and without a result: ",
                              base::ToUtf8(output.error_tail(), kErrorTailBytesMax))};
+}
+
+}  // namespace
+
+absl::StatusOr<Result> WriteChange(const Settings& settings, const std::string& commit,
+                                   const WriteOrder& order, absl::Duration deadline,
+                                   AttemptDirectory& directory, const WatchContext& context) {
+  ModelForward forward;
+  RETURN_IF_ERROR(forward.Start(order.model_proxy, directory.run(), settings.uid, context.report));
+  return ChangeWork(settings, commit, order, deadline, directory, context).Run();
 }
 
 }  // namespace slipway::agent

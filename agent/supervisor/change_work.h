@@ -13,12 +13,13 @@
 
 namespace slipway::agent {
 
-// Has the runner write a change in the prepared workspace of `directory`. The runner is not
-// trusted: whatever it says, the result is well-formed and bounded. A fenced lease is GrantLost;
-// other errors are those of the sandbox and the host.
+// Has the runner write a change in the prepared workspace of `directory`, runs the order's
+// validators on it, and has it repaired while rounds and time allow. The runner is not trusted:
+// whatever it says, the result is well-formed and bounded. A fenced lease is GrantLost; other
+// errors are those of the sandbox and the host, before there was a change.
 absl::StatusOr<Result> WriteChange(const Settings& settings, const std::string& commit,
                                    const WriteOrder& order, absl::Duration deadline,
-                                   const AttemptDirectory& directory, const WatchContext& context);
+                                   AttemptDirectory& directory, const WatchContext& context);
 
 // Where the program stands inside the sandbox.
 inline constexpr char kProgramInside[] = "/slipway-agent";

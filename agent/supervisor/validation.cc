@@ -24,10 +24,11 @@ using End = WatchOutcome::End;
 
 constexpr int kNotRun = 127;  // As a shell says it.
 
-// The end of what a validator prints; the whole goes to the log.
+// The end of what a validator prints; the beginning, up to `log_bytes_max`, goes to the log.
 class OutputTail final {
  public:
-  explicit OutputTail(AttemptReport& report) : report_(report) {}
+  OutputTail(AttemptReport& report, const CheckOrder& order)
+      : report_(report), log_room_(order.log_bytes_max), cleaner_(order.secrets) {}
 
   absl::Status Take(absl::string_view bytes) {
     Keep(cleaner_.Feed(bytes));
@@ -49,14 +50,23 @@ class OutputTail final {
 
  private:
   void Keep(const std::string& text) {
-    report_.Log(text);
+    Log(text);
     tail_.append(text);
     if (tail_.size() <= kOutputTailBytesMax) return;
     tail_.erase(0, tail_.size() - kOutputTailBytesMax);
     cut_ = true;
   }
 
+  void Log(absl::string_view text) {
+    if (log_room_ == 0) return;
+    const bool all = text.size() < log_room_;
+    report_.Log(all ? text : text.substr(0, log_room_));
+    if (!all) report_.Log("\n[more output of this validator is not logged]\n");
+    log_room_ = all ? log_room_ - text.size() : 0;
+  }
+
   AttemptReport& report_;
+  size_t log_room_;
   TextCleaner cleaner_;
   std::string tail_;
   bool cut_ = false;
@@ -81,7 +91,16 @@ std::string Objection(const Settings& settings, const Validator& validator) {
 
 ValidatorOutcome NotRun(const Validator& validator, AttemptReport& report, std::string why) {
   report.Log(absl::StrCat(why, "\n"));
-  return {.validator = validator.name, .exit_code = kNotRun, .output_tail = std::move(why)};
+  return {.validator = validator.name,
+          .exit_code = kNotRun,
+          .not_run = true,
+          .output_tail = std::move(why)};
+}
+
+// Whether the program is a file of the tree, and not one of the host.
+bool InTree(const Validator& validator) {
+  const std::string& program = validator.command[0];
+  return absl::StrContains(program, "/") && !absl::StartsWith(program, "/");
 }
 
 // A WatchOutcome that ends the attempt, or the validator's own.
@@ -91,10 +110,10 @@ struct Run {
 };
 
 absl::StatusOr<Run> RunOne(const Settings& settings, const Validator& validator,
-                           absl::Duration deadline, const AttemptDirectory& directory,
-                           const WatchContext& context) {
+                           const CheckOrder& order, absl::Duration deadline,
+                           const AttemptDirectory& directory, const WatchContext& context) {
   Run run{.outcome = {.validator = validator.name}};
-  OutputTail tail(context.report);
+  OutputTail tail(context.report, order);
   WatchOptions options{.spec = settings.BaseSpec(),
                        .run_timeout = validator.run_timeout,
                        .deadline = deadline,
@@ -113,6 +132,7 @@ absl::StatusOr<Run> RunOne(const Settings& settings, const Validator& validator,
     run.outcome = NotRun(validator, context.report,
                          absl::StrCat("the validator could not start in the directory '",
                                       validator.directory, "': ", run.outcome.output_tail));
+    run.outcome.not_run = false;  // A directory of the tree, which a change can make.
     return run;
   }
   run.watch = *watched;
@@ -125,6 +145,7 @@ absl::StatusOr<Run> RunOne(const Settings& settings, const Validator& validator,
                          absl::StrCat("the program '", validator.command[0],
                                       "' does not exist in the sandbox; install it below /usr or "
                                       "name its directory in tool_directories"));
+    run.outcome.not_run = !InTree(validator);
   }
   return run;
 }
@@ -137,10 +158,9 @@ absl::StatusOr<Result> Validate(const Settings& settings, const std::string& com
   Evidence evidence{.tree = order.tree, .validator_digest = order.validator_digest};
   for (const Validator& validator : order.validators) {
     ASSIGN_OR_RETURN(const std::string tree,
-                     UnpackSnapshot(directory, commit, settings.uid,
-                                    git::WorkTree::kCheckedOut));
+                     UnpackSnapshot(directory, commit, settings.uid, git::WorkTree::kCheckedOut));
     if (tree != order.tree) return TreeMismatch(order.tree, tree);
-    context.report.Progress({.phase = "validate", .detail = base::ToUtf8(validator.name, 200)});
+    context.report.Progress({.phase = order.phase, .detail = base::ToUtf8(validator.name, 200)});
     context.report.Log(
         absl::StrCat("== ", validator.name, ": ", absl::StrJoin(validator.command, " "), "\n"));
     const std::string objection = Objection(settings, validator);
@@ -148,10 +168,10 @@ absl::StatusOr<Result> Validate(const Settings& settings, const std::string& com
       evidence.outcomes.push_back(NotRun(validator, context.report, objection));
       break;
     }
-    ASSIGN_OR_RETURN(Run run, RunOne(settings, validator, deadline, directory, context));
+    ASSIGN_OR_RETURN(Run run, RunOne(settings, validator, order, deadline, directory, context));
     const End end = run.watch.end;
     if (end == End::kStopped || end == End::kDeadline) return ResultOfEnd(end, context.lease);
-    const bool passed = run.outcome.exit_code == 0 && !run.outcome.timed_out;
+    const bool passed = run.outcome.passed();
     context.report.Log(absl::StrCat("== ", validator.name, passed ? " passed\n" : " failed\n"));
     evidence.outcomes.push_back(std::move(run.outcome));
     if (!passed) break;

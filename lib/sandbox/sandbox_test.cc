@@ -20,6 +20,7 @@
 #include "lib/base/file.h"
 #include "lib/sandbox/workspace.h"
 #include "lib/testkit/matchers.h"
+#include "lib/testkit/requirement.h"
 #include "lib/testkit/temporary_directory.h"
 
 namespace slipway::sandbox {
@@ -34,10 +35,8 @@ class SandboxTest : public ::testing::Test {
  protected:
   void SetUp() override {
     const absl::Status works = Check();
-    if (works.ok()) return MakeWorkspace();
-    const char* const ci = std::getenv("CI");
-    ASSERT_STRNE(ci == nullptr ? "" : ci, "true") << works;
-    GTEST_SKIP() << "bubblewrap cannot run here: " << works;
+    SLIPWAY_NEEDS(works.ok(), "bubblewrap cannot run here: " << works);
+    MakeWorkspace();
   }
 
   void MakeWorkspace() {
@@ -227,7 +226,7 @@ TEST_F(SandboxTest, AMissingProgramFails) {
 }
 
 TEST_F(SandboxTest, AnUnreachableWorkspaceIsNamed) {
-  if (geteuid() != 0) GTEST_SKIP() << "needs root: only then are there two users";
+  SLIPWAY_NEEDS(geteuid() == 0, "needs root: only then are there two users");
   chmod(directory_.path().c_str(), 0700);
   EXPECT_THAT(sandbox::Run(Shell("true")), FailsWithReason("SANDBOX_PATH_UNREACHABLE"));
 }

@@ -6,6 +6,7 @@
 
 #include "lib/base/file.h"
 #include "lib/testkit/matchers.h"
+#include "lib/testkit/requirement.h"
 #include "lib/testkit/temporary_directory.h"
 
 namespace slipway::sandbox {
@@ -31,7 +32,7 @@ class WorkspaceTest : public ::testing::Test {
 };
 
 TEST_F(WorkspaceTest, PrepareGivesLinksAwayButNotWhatTheyPointTo) {
-  if (geteuid() != 0) GTEST_SKIP() << "needs root to give files away";
+  SLIPWAY_NEEDS(geteuid() == 0, "needs root to give files away");
   ASSERT_EQ(symlink(outside_.c_str(), (workspace_ + "/a/link").c_str()), 0);
   ASSERT_OK(PrepareWorkspace(workspace_));
   EXPECT_EQ(OwnerOf(workspace_ + "/a/b"), kDefaultUid);
@@ -40,7 +41,7 @@ TEST_F(WorkspaceTest, PrepareGivesLinksAwayButNotWhatTheyPointTo) {
 }
 
 TEST_F(WorkspaceTest, PrepareRefusesAHardLinkToAFileOutside) {
-  if (geteuid() != 0) GTEST_SKIP() << "needs root to give files away";
+  SLIPWAY_NEEDS(geteuid() == 0, "needs root to give files away");
   ASSERT_EQ(link(outside_.c_str(), (workspace_ + "/a/link").c_str()), 0);
   EXPECT_THAT(PrepareWorkspace(workspace_), FailsWithReason("SANDBOX_WORKSPACE_UNSAFE"));
   EXPECT_EQ(OwnerOf(outside_), 0u);
