@@ -66,6 +66,9 @@ const std::map<absl::string_view, absl::string_view>& Hints() {
       {"NOT_A_REPOSITORY", "give the directory that contains .git, or run git init there"},
       {"PLAN_TIER_MISSING", "say which allowance it may use: --plan-tier local, scripted or api"},
       {"POLICY_INVALID", "correct the setting that is named: slipway project update"},
+      {"VALIDATOR_NOT_ALLOWED",
+       "run one of the programs that are named, or allow it in validator_programs of agent and "
+       "reviewer: see The data directory in cli/README.md"},
       {"PROJECT_ARCHIVED", "choose another project: slipway project list"},
       {"PROJECT_EXISTS", "choose another id, or change it: slipway project update"},
       {"PROJECT_UNKNOWN", "slipway project list shows the projects; slipway init makes one"},
@@ -139,6 +142,7 @@ const std::map<absl::string_view, absl::string_view>& Hints() {
       {"PROMPT_TOO_LARGE", "give less context, or raise the limit of the route"},
       {"PROVIDER_REFUSED", "check the key and the settings of the provider"},
       {"PROVIDER_UNAVAILABLE", "the provider does not answer; it is tried again by itself"},
+      {"DIALECT_UNSUPPORTED", "route the role to a provider that speaks it: slipway models routes"},
       {"ROLE_UNKNOWN", "slipway models routes shows the roles"},
       {"ROUTE_MISSING",
        "configure a provider: slipway up --models-config FILE; see docs/quickstart.md"},

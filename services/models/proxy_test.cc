@@ -36,7 +36,7 @@ TEST_F(ProxyTest, AnswersWholeCompletion) {
   ASSERT_EQ(response.result.http_status, 200) << response.body;
   const nlohmann::json body = Json(response);
   EXPECT_EQ(body["object"], "chat.completion");
-  EXPECT_EQ(body["model"], "writer");
+  EXPECT_EQ(body["model"], "script-1");
   EXPECT_EQ(body["choices"][0]["message"]["content"], "Hello, world");
   EXPECT_EQ(body["choices"][0]["finish_reason"], "stop");
   EXPECT_EQ(body["usage"]["prompt_tokens"], 10);
@@ -98,8 +98,11 @@ TEST_F(ProxyTest, PassesTextOnWhileTheReplyIsUnderWay) {
 }
 
 TEST_F(ProxyTest, ForwardsOtherFieldsAndLowersTheOutput) {
-  endpoint_.Then(FakeEndpoint::Stream({FakeEndpoint::Text("x"), FakeEndpoint::Stop(),
-                                       FakeEndpoint::Usage(1, 0, 1), FakeEndpoint::Done()}));
+  endpoint_.Then([](const FakeEndpoint::Writer& writer) {
+    writer->Send(200, {{"Content-Type", "application/json"}},
+                 R"({"choices":[{"message":{"content":"x"},"finish_reason":"stop"}],)"
+                 R"("usage":{"prompt_tokens":1,"completion_tokens":1}})");
+  });
   StartServer();
 
   const http::Client::Response response =
@@ -110,9 +113,9 @@ TEST_F(ProxyTest, ForwardsOtherFieldsAndLowersTheOutput) {
   const auto sent = nlohmann::json::parse(endpoint_.requests()[0].body);
   EXPECT_EQ(sent["temperature"], 0.5);
   EXPECT_EQ(sent["user"], "u");
-  EXPECT_EQ(sent["max_completion_tokens"], 77);
+  EXPECT_EQ(sent["max_tokens"], 77);
   EXPECT_EQ(sent["service_tier"], "default");
-  EXPECT_FALSE(sent.contains("max_tokens"));
+  EXPECT_EQ(sent["model"], "gpt-test");
 }
 
 TEST_F(ProxyTest, DeniedBudgetIs402AndMustNotBeRetried) {
@@ -218,8 +221,10 @@ TEST_F(ProxyTest, RevokedKeyIsDeadAndItsCallsEnd) {
 
 TEST_F(ProxyTest, LimitOfTheKeyCountsAllItsCalls) {
   StartServer();
-  // A call costs 90,000; the least of one is 41 x 1,000 + 256 x 4,000.
-  const std::string key = IssueKey({"writer"}, 90'000 + 41'000 + 256 * 4'000 + 1);
+  // A call costs 90,000; the least of one is its input's bound and 256 tokens of output.
+  const auto input = static_cast<int64_t>(ChatRequest("", "writer").body.size()) + 2 * 16;
+  const int64_t limit = 90'000 + input * 1'000 + 256 * 4'000 + 1;
+  const std::string key = IssueKey({"writer"}, limit);
 
   EXPECT_EQ(Chat(key, "writer").result.http_status, 200);
   EXPECT_EQ(Chat(key, "writer").result.http_status, 200);
@@ -228,9 +233,7 @@ TEST_F(ProxyTest, LimitOfTheKeyCountsAllItsCalls) {
   EXPECT_EQ(third.result.http_status, 402);
   EXPECT_THAT(Books(), SizeIs(2));
   // A new key of the same attempt does not forget what was spent.
-  EXPECT_EQ(
-      Chat(IssueKey({"writer"}, 90'000 + 41'000 + 256 * 4'000 + 1), "writer").result.http_status,
-      402);
+  EXPECT_EQ(Chat(IssueKey({"writer"}, limit), "writer").result.http_status, 402);
 }
 
 TEST_F(ProxyTest, ListsTheRolesOfTheKey) {
@@ -250,7 +253,7 @@ TEST_F(ProxyTest, ListsTheRolesOfTheKey) {
 TEST_F(ProxyTest, OtherPathsAre404InTheSameForm) {
   StartServer();
   http::ClientRequest request = ChatRequest("", "");
-  request.url = "http://proxy/v1/responses";
+  request.url = "http://proxy/v1/embeddings";
 
   const http::Client::Response response = client_.Fetch(request);
 
@@ -265,7 +268,7 @@ TEST_F(ProxyTest, ErrorAfterTextIsALastEventWithoutDone) {
   const http::Client::Response response = Chat(IssueKey(), "chat", R"("stream":true)");
 
   const std::vector<std::string> frames = Frames(response.body);
-  ASSERT_GE(frames.size(), 3u);
+  ASSERT_EQ(frames.size(), 2u);
   EXPECT_EQ(nlohmann::json::parse(frames.back())["error"]["code"], "outcome_unknown");
   EXPECT_THAT(frames, ::testing::Not(::testing::Contains("[DONE]")));
 }
@@ -292,18 +295,16 @@ TEST_P(ProxyRefuses, WithWhatToDo) {
 INSTANTIATE_TEST_SUITE_P(
     , ProxyRefuses,
     ::testing::Values(
-        BadBody{"NotJson", "{", "not a JSON object"},
+        BadBody{"NotJson", "{", "a key is missing"},
+        BadBody{"NotAnObject", "[]", "not a JSON object"},
         BadBody{"NoModel", R"({"messages":[{"role":"user","content":"x"}]})", "name of a role"},
-        BadBody{"NoMessages", R"({"model":"writer","messages":[]})", "not empty"},
-        BadBody{"ToolTurn", R"({"model":"writer","messages":[{"role":"tool","content":"x"}]})",
-                "not served"},
-        BadBody{
-            "Image",
-            R"({"model":"writer","messages":[{"role":"user","content":[{"type":"image_url"}]}]})",
-            "type \\\"text\\\""},
-        BadBody{"Tools",
-                R"({"model":"writer","messages":[{"role":"user","content":"x"}],"tools":[{}]})",
-                "\\\"tools\\\""},
+        BadBody{"NoMessages", R"({"model":"writer","messages":[]})", "missing or empty"},
+        BadBody{"File",
+                R"({"model":"writer","messages":[{"role":"user","content":[{"type":"file"}]}]})",
+                "type \\\"file\\\""},
+        BadBody{"TwoTiers",
+                R"({"model":"writer","messages":[{}],"service_tier":"flex","service_tier":"x"})",
+                "twice"},
         BadBody{"TwoChoices",
                 R"({"model":"writer","messages":[{"role":"user","content":"x"}],"n":2})",
                 "n must be 1"},

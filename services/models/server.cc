@@ -17,7 +17,7 @@
 #include "services/models/domain/limits.h"
 #include "services/models/domain/recovery.h"
 #include "services/models/domain/upkeep.h"
-#include "services/models/proxy/chat_proxy.h"
+#include "services/models/proxy/model_proxy.h"
 #include "services/models/rpc/grpc_ledger.h"
 #include "services/models/rpc/models_handlers.h"
 #include "services/models/rpc/models_service.h"
@@ -30,8 +30,8 @@ namespace {
 constexpr int kHandlerThreads = 4;  // Short work on the database.
 constexpr int kEventThreads = 2;
 
-// A reply as server-sent events: each text is wrapped in a chunk of its own, some 200 bytes.
-constexpr size_t kResponseBufferBytes = 8 * kReplyBytesMax;
+// What waits for a slow agent; a call that finds it full waits, too.
+constexpr size_t kResponseBufferBytes = 256u << 10;
 
 metrics::Gauge calls_running({.name = "slipway_models_calls_running",
                               .description = "Calls under way."});
@@ -134,7 +134,7 @@ class Server::Parts final {
   base::ThreadPool calls_{{.threads = kCallsMax, .queue_max = kCallsMax}};
   base::ThreadPool handler_pool_{{.threads = kHandlerThreads}};
   base::ThreadPool event_pool_{{.threads = kEventThreads}};
-  ChatProxy proxy_{{caller_, keys_, calls_, environment_.clock, environment_.ids}};
+  ModelProxy proxy_{{caller_, keys_, calls_, environment_.clock, environment_.ids}};
   std::string proxy_address_;
   absl::Duration drain_timeout_;
   std::unique_ptr<ModelsHandlers> handlers_;

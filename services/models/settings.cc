@@ -11,7 +11,7 @@
 #include "lib/base/status_macros.h"
 #include "lib/rpc/proto_time.h"
 #include "services/models/domain/errors.h"
-#include "services/models/providers/openai_chat_provider.h"
+#include "services/models/providers/endpoint_provider.h"
 #include "services/models/providers/scripted_provider.h"
 
 namespace slipway::models {
@@ -19,19 +19,20 @@ namespace {
 
 namespace pb = ::slipway::config::v1;
 
-absl::StatusOr<std::string> ReadKey(const std::string& who, const pb::OpenAiChatProvider& config) {
+absl::StatusOr<std::string> ReadKey(const std::string& who, const std::string& file,
+                                    const std::string& variable, bool needed) {
   std::string key;
-  if (!config.key_file().empty()) {
-    const absl::StatusOr<std::string> content = base::ReadFile(config.key_file(), 64 << 10);
+  if (!file.empty()) {
+    const absl::StatusOr<std::string> content = base::ReadFile(file, 64 << 10);
     if (!content.ok()) {
       return ConfigInvalid(absl::StrCat(who, "key_file: ", content.status().message()));
     }
     key = std::string(absl::StripAsciiWhitespace(*content));
-  } else if (!config.key_variable().empty()) {
-    const char* value = std::getenv(config.key_variable().c_str());
+  } else if (!variable.empty()) {
+    const char* value = std::getenv(variable.c_str());
     if (value != nullptr) key = std::string(absl::StripAsciiWhitespace(value));
   } else {
-    if (config.local()) return key;
+    if (!needed) return key;
     return ConfigInvalid(absl::StrCat(who, "key_file or key_variable is missing"));
   }
   if (key.empty()) return ConfigInvalid(absl::StrCat(who, "its key is empty"));
@@ -43,6 +44,42 @@ absl::StatusOr<std::string> ReadKey(const std::string& who, const pb::OpenAiChat
   return key;
 }
 
+// A message of a kind of endpoint as options; their fields have the same names.
+template <typename Config>
+absl::StatusOr<EndpointProvider::Options> EndpointOptions(const std::string& name,
+                                                          const Config& config, bool local) {
+  ASSIGN_OR_RETURN(std::string key,
+                   ReadKey(absl::StrCat("provider ", name, ": "), config.key_file(),
+                           config.key_variable(), /*needed=*/!local));
+  return EndpointProvider::Options{
+      .name = name,
+      .base_url = config.base_url(),
+      .key = std::move(key),
+      .allow_paid = config.allow_paid(),
+      .local = local,
+      .ca_file = config.ca_file(),
+      .connect_timeout = rpc::DurationOr(config.connect_timeout(), absl::Seconds(10)),
+      .first_byte_timeout = rpc::DurationOr(config.first_byte_timeout(), absl::Minutes(2)),
+      .idle_timeout = rpc::DurationOr(config.idle_timeout(), absl::Minutes(1))};
+}
+
+absl::StatusOr<std::set<Dialect>> DialectsOf(const std::string& who,
+                                             const pb::OpenAiChatProvider& config) {
+  if (config.dialects().empty()) return std::set<Dialect>{Dialect::kChat};
+  std::set<Dialect> dialects;
+  for (const std::string& name : config.dialects()) {
+    const size_t before = dialects.size();
+    for (const Dialect dialect : {Dialect::kChat, Dialect::kResponses, Dialect::kMessages}) {
+      if (name == DialectName(dialect)) dialects.insert(dialect);
+    }
+    if (dialects.size() == before) {
+      return ConfigInvalid(
+          absl::StrCat(who, "dialects are chat, responses and messages, each once"));
+    }
+  }
+  return dialects;
+}
+
 absl::StatusOr<std::unique_ptr<Provider>> MakeProvider(const pb::ModelProvider& config,
                                                        base::Clock& clock) {
   const std::string who = absl::StrCat("provider ", config.name(), ": ");
@@ -52,23 +89,31 @@ absl::StatusOr<std::unique_ptr<Provider>> MakeProvider(const pb::ModelProvider& 
                                     config.scripted().call_log(), clock);
     case pb::ModelProvider::kOpenaiChat: {
       const pb::OpenAiChatProvider& chat = config.openai_chat();
-      ASSIGN_OR_RETURN(std::string key, ReadKey(who, chat));
-      return OpenAiChatProvider::Make(
-          {.name = config.name(),
-           .base_url = chat.base_url(),
-           .key = std::move(key),
-           .allow_paid = chat.allow_paid(),
-           .local = chat.local(),
-           .ca_file = chat.ca_file(),
-           .connect_timeout = rpc::DurationOr(chat.connect_timeout(), absl::Seconds(10)),
-           .first_byte_timeout = rpc::DurationOr(chat.first_byte_timeout(), absl::Minutes(2)),
-           .idle_timeout = rpc::DurationOr(chat.idle_timeout(), absl::Minutes(1))},
-          clock);
+      ASSIGN_OR_RETURN(EndpointProvider::Options options,
+                       EndpointOptions(config.name(), chat, chat.local()));
+      ASSIGN_OR_RETURN(options.dialects, DialectsOf(who, chat));
+      return EndpointProvider::Make(std::move(options), clock);
+    }
+    case pb::ModelProvider::kOpenai: {
+      ASSIGN_OR_RETURN(EndpointProvider::Options options,
+                       EndpointOptions(config.name(), config.openai(), /*local=*/false));
+      options.kind = EndpointProvider::Kind::kOpenAi;
+      options.dialects = {Dialect::kChat, Dialect::kResponses};
+      if (options.base_url.empty()) options.base_url = "https://api.openai.com/v1";
+      return EndpointProvider::Make(std::move(options), clock);
+    }
+    case pb::ModelProvider::kAnthropic: {
+      ASSIGN_OR_RETURN(EndpointProvider::Options options,
+                       EndpointOptions(config.name(), config.anthropic(), /*local=*/false));
+      options.kind = EndpointProvider::Kind::kAnthropic;
+      options.dialects = {Dialect::kMessages};
+      if (options.base_url.empty()) options.base_url = "https://api.anthropic.com/v1";
+      return EndpointProvider::Make(std::move(options), clock);
     }
     case pb::ModelProvider::KIND_NOT_SET:
       break;
   }
-  return ConfigInvalid(absl::StrCat(who, "set scripted or openai_chat"));
+  return ConfigInvalid(absl::StrCat(who, "set scripted, openai, anthropic or openai_chat"));
 }
 
 absl::StatusOr<Route> MakeRoute(const pb::ModelRoute& config,

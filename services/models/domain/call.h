@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "services/models/domain/wire_request.h"
 
 namespace slipway::models {
 
@@ -15,8 +17,10 @@ struct TokenCounts {
   int64_t input = 0;
   int64_t cache_read = 0;
   int64_t cache_write = 0;
+  int64_t cache_write_long = 0;  // To a cache that lives an hour.
   int64_t output = 0;
   int64_t reasoning = 0;
+  int64_t searches = 0;  // By the provider's own tools.
 
   friend bool operator==(const TokenCounts&, const TokenCounts&) = default;
 };
@@ -49,7 +53,9 @@ struct CallSpec {
   int64_t output_tokens_max = 0;  // 0: the route's.
   std::string envelope;
   std::string intent;
-  std::string extra_json;  // Further fields for the provider, as a JSON object; or empty.
+
+  // Instead of messages, schema and output limit: a request that is passed on in its dialect.
+  std::shared_ptr<const WireRequest> wire;
 
   // Set for calls of an attempt's key.
   std::string key_hash;

@@ -25,6 +25,7 @@ bool IsUtf8(absl::string_view text) {
 }
 
 absl::Status CheckMessages(const CallSpec& spec) {
+  if (spec.wire != nullptr) return absl::OkStatus();  // Whoever read it has checked it.
   if (spec.messages.empty()) return PromptInvalid("messages is empty: send at least one turn");
   if (spec.messages.size() > kMessagesMax) {
     return PromptInvalid(absl::StrCat("more than ", kMessagesMax, " messages"));
@@ -32,7 +33,7 @@ absl::Status CheckMessages(const CallSpec& spec) {
   if (spec.messages.back().speaker == Speaker::kAssistant) {
     return PromptInvalid("the last message is the model's own: end with one of the user");
   }
-  size_t bytes = spec.response_schema.size() + spec.extra_json.size();
+  size_t bytes = spec.response_schema.size();
   for (const Message& message : spec.messages) {
     if (!IsUtf8(message.text)) return PromptInvalid("a message is not UTF-8 text");
     bytes += message.text.size();
@@ -97,11 +98,12 @@ std::string Fingerprint(const CallSpec& spec) {
   const auto add = [&all](absl::string_view part) {
     absl::StrAppend(&all, part.size(), ":", part);
   };
-  for (const std::string* part : {&spec.role, &spec.scopes.project, &spec.scopes.plan,
-                                  &spec.scopes.task, &spec.scopes.attempt, &spec.response_schema,
-                                  &spec.envelope, &spec.intent, &spec.extra_json}) {
+  for (const std::string* part :
+       {&spec.role, &spec.scopes.project, &spec.scopes.plan, &spec.scopes.task,
+        &spec.scopes.attempt, &spec.response_schema, &spec.envelope, &spec.intent}) {
     add(*part);
   }
+  if (spec.wire != nullptr) add(spec.wire->body);
   add(absl::StrCat(spec.output_tokens_max));
   for (const Message& message : spec.messages) {
     add(absl::StrCat(static_cast<int>(message.speaker)));

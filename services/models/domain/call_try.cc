@@ -61,9 +61,8 @@ CallTry::CallTry(CallEnvironment& environment, const CallSpec& spec, const Route
   record_.provider = route.provider;
   record_.model = route.model;
   record_.service_tier = route.service_tier;
-  output_tokens_ = spec.output_tokens_max > 0
-                       ? std::min(spec.output_tokens_max, route.output_tokens_max)
-                       : route.output_tokens_max;
+  const int64_t asked = OutputTokensAsked(spec);
+  output_tokens_ = asked > 0 ? std::min(asked, route.output_tokens_max) : route.output_tokens_max;
 }
 
 TryResult CallTry::Run(ReplySink& sink, Cancellation& cancellation) {
@@ -122,9 +121,11 @@ absl::Status CallTry::Admit(const Quote& quote) {
     if (denial.cause != "HELD_BY_SIBLINGS") {
       return Refuse(BudgetDenied(denial), "REFUSED", std::nullopt).outcome.status();
     }
-    const absl::Duration wait = denial.retry_time.has_value()
-                                    ? *denial.retry_time - environment_.clock.Now()
-                                    : kBusyRetryDefault;
+    // The time is when a hold expires at the latest; most end long before.
+    const absl::Duration wait =
+        denial.retry_time.has_value()
+            ? std::min(*denial.retry_time - environment_.clock.Now(), kBusyRetryDefault)
+            : kBusyRetryDefault;
     const absl::Status busy = BudgetBusy(denial, std::max(wait, absl::Milliseconds(100)));
     return Refuse(busy, "REFUSED", std::nullopt).outcome.status();
   }
@@ -182,11 +183,12 @@ TryResult CallTry::Send(ReplySink& sink, Cancellation& cancellation) {
   started_ = environment_.clock.Elapsed();
   ProviderResult result = Receive(sink, cancellation);
   AskProvidersBooks(result);
+  if (result.error_passed_on) sink.OnErrorPassedOn();
   return Finish(std::move(result), cancellation);
 }
 
 ProviderResult CallTry::Receive(ReplySink& sink, Cancellation& cancellation) {
-  Inbox inbox;
+  Inbox inbox(spec_.wire != nullptr ? kWireReplyBytesMax : kReplyBytesMax);
   const std::unique_ptr<base::Timer> timeout = environment_.clock.RunAfter(
       route_.call_timeout, [&inbox] { inbox.Interrupt("CALL_TIMEOUT"); });
   cancellation.Listen([&inbox] { inbox.Interrupt("CALL_CANCELLED"); });
@@ -200,8 +202,8 @@ ProviderResult CallTry::Receive(ReplySink& sink, Cancellation& cancellation) {
                        .reasoning_effort = route_.reasoning_effort,
                        .messages = spec_.messages,
                        .response_schema = spec_.response_schema,
-                       .extra_json = spec_.extra_json,
-                       .output_tokens_max = output_tokens_},
+                       .output_tokens_max = output_tokens_,
+                       .wire = spec_.wire},
                       inbox);
   ProviderResult result;
   for (bool over = false; !over;) {
@@ -210,8 +212,11 @@ ProviderResult CallTry::Receive(ReplySink& sink, Cancellation& cancellation) {
       if (!first_text_after_.has_value()) {
         first_text_after_ = environment_.clock.Elapsed() - started_;
       }
-      record_.reply += text->text;
+      spoke_ = true;
+      // What is passed on cannot be asked for again: each request has an id of its own.
+      if (spec_.wire == nullptr) record_.reply += text->text;
       sink.OnText(text->text);
+      if (inbox.TakeHunger()) exchange->Resume();
     } else if (auto* end = std::get_if<ProviderResult>(&event)) {
       result = *std::move(end);
       over = true;
@@ -245,6 +250,8 @@ TryResult CallTry::Finish(ProviderResult result, const Cancellation& cancellatio
   record_.tokens = result.tokens.value_or(TokenCounts());
   const Settlement settlement = SettlementOf(result);
   TryResult judged = Judge(result);
+  // Another reply after a part of this one would be nonsense.
+  if (spoke_) judged.next = TryResult::Next::kDone;
   if (result.kind == ProviderResult::Kind::kUnknown && cancellation.cancelled()) {
     record_.outcome = "CANCELLED";
     record_.reason = cancellation.why();
@@ -365,7 +372,8 @@ void CallTry::Count(const ProviderResult& result) const {
     time_to_first_chunk.Observe({route_.provider, route_.model, spec_.role}, *first_text_after_);
   }
   const TokenCounts tokens = result.tokens.value_or(TokenCounts());
-  const int64_t input = tokens.input + tokens.cache_read + tokens.cache_write;
+  const int64_t input =
+      tokens.input + tokens.cache_read + tokens.cache_write + tokens.cache_write_long;
   token_usage.Increment({route_.provider, route_.model, spec_.role, "input"},
                         static_cast<uint64_t>(std::max<int64_t>(input, 0)));
   token_usage.Increment({route_.provider, route_.model, spec_.role, "output"},

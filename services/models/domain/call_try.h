@@ -70,6 +70,7 @@ class CallTry final {
   CallRecord record_;
   int64_t input_tokens_ = 0;
   int64_t output_tokens_ = 0;  // Asked for, then granted.
+  bool spoke_ = false;         // Something of the reply was passed on.
   std::optional<absl::Duration> first_text_after_;
   absl::Duration started_;
 };

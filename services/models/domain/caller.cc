@@ -76,6 +76,9 @@ absl::Status Caller::Admissible(const CallSpec& spec, const Route& route) const 
   if (route.manual_approval) return ApprovalRequired(spec.role);
   const std::optional<Gate> gate = environment_.gates.ClosedFor(route.provider, route.model);
   if (gate.has_value()) return GateError(*gate, environment_.clock.Now());
+  if (spec.wire != nullptr && !providers_.at(route.provider)->Takes(spec.wire->dialect)) {
+    return DialectUnsupported(route.provider, DialectName(spec.wire->dialect));
+  }
   const int64_t bound = InputTokensBound(spec);
   if (bound > route.input_tokens_max) {
     return PromptTooLarge(spec.role, bound, route.input_tokens_max);
@@ -142,6 +145,20 @@ bool Caller::Pause(int tries, Cancellation& cancellation) const {
   }
   cancellation.Listen(nullptr);
   return !cancellation.cancelled();
+}
+
+absl::StatusOr<int64_t> Caller::CountInput(const std::string& role, const WireRequest& request) {
+  ASSIGN_OR_RETURN(const std::vector<Route> routes, routes_.For(role));
+  for (const Route& route : routes) {
+    Provider& provider = *providers_.at(route.provider);
+    if (!provider.Takes(request.dialect)) continue;
+    if (environment_.gates.ClosedFor(route.provider, route.model).has_value()) continue;
+    const std::optional<int64_t> counted = provider.CountInput(route.model, request);
+    if (counted.has_value()) return *counted;
+    break;
+  }
+  constexpr int64_t kBytesPerToken = 4;  // Of English text and code, by most tokenisers.
+  return (static_cast<int64_t>(request.body.size()) + kBytesPerToken - 1) / kBytesPerToken;
 }
 
 absl::StatusOr<Caller::Estimate> Caller::EstimateCall(const std::string& role, int64_t input_tokens,

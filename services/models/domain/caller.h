@@ -40,6 +40,10 @@ class Caller final {
   absl::StatusOr<CallOutcome> Run(const CallSpec& spec, ReplySink& sink,
                                   Cancellation& cancellation);
 
+  // How many input tokens a request has, as the provider of the first open route counts them, or
+  // by a rule of thumb where it does not count. Errors: RoleUnknown, RouteMissing.
+  absl::StatusOr<int64_t> CountInput(const std::string& role, const WireRequest& request);
+
   // The price of a call at its worst on the first route of its role that is open.
   struct Estimate {
     int64_t cost_usd_nanos = 0;

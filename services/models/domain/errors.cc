@@ -63,6 +63,13 @@ absl::Status PromptTooLargeForProvider(absl::string_view provider, absl::string_
                {{"provider", std::string(provider)}});
 }
 
+absl::Status DialectUnsupported(absl::string_view provider, absl::string_view dialect) {
+  return Error(StatusCode::kInvalidArgument, "DIALECT_UNSUPPORTED",
+               absl::StrCat("provider ", provider, " does not take requests in the dialect ",
+                            dialect, ": ask in another, or route the role to a provider that does"),
+               {{"provider", std::string(provider)}, {"dialect", std::string(dialect)}});
+}
+
 absl::Status RoleUnknown(absl::string_view role) {
   return Error(
       StatusCode::kInvalidArgument, "ROLE_UNKNOWN",

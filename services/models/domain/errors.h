@@ -17,6 +17,7 @@ absl::Status RequestRefused(absl::string_view provider, absl::string_view cause,
                             absl::string_view detail);
 absl::Status PromptTooLarge(absl::string_view role, int64_t tokens, int64_t tokens_max);
 absl::Status PromptTooLargeForProvider(absl::string_view provider, absl::string_view detail);
+absl::Status DialectUnsupported(absl::string_view provider, absl::string_view dialect);
 absl::Status RoleUnknown(absl::string_view role);
 absl::Status RouteMissing(absl::string_view role);
 absl::Status ApprovalRequired(absl::string_view role);

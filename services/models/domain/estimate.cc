@@ -18,10 +18,15 @@ int64_t Saturated(__int128 value) {
 }  // namespace
 
 int64_t InputTokensBound(const CallSpec& spec) {
-  size_t bytes = spec.response_schema.size() + spec.extra_json.size();
+  if (spec.wire != nullptr) return spec.wire->input_tokens_bound;
+  size_t bytes = spec.response_schema.size();
   for (const Message& message : spec.messages) bytes += message.text.size();
   const int64_t messages = static_cast<int64_t>(spec.messages.size()) + 1;  // The reply's primer.
   return static_cast<int64_t>(bytes) + messages * kTokensPerMessage;
+}
+
+int64_t OutputTokensAsked(const CallSpec& spec) {
+  return spec.wire != nullptr ? spec.wire->output_tokens_max : spec.output_tokens_max;
 }
 
 int64_t CostBound(const Quote& quote, int64_t output_tokens) {

@@ -11,6 +11,9 @@ namespace slipway::models {
 // there are bytes, plus a fixed overhead for each message.
 int64_t InputTokensBound(const CallSpec& spec);
 
+// The output limit that the caller names; 0 when it names none.
+int64_t OutputTokensAsked(const CallSpec& spec);
+
 // The price of a call with that input and `output_tokens`, rounded up.
 int64_t CostBound(const Quote& quote, int64_t output_tokens);
 

@@ -22,9 +22,21 @@ inline constexpr size_t kMessagesMax = 2'000;
 // holds in memory, also for a reader that reads nothing.
 inline constexpr size_t kReplyBytesMax = 4u << 20;
 
+// The same of a reply that is passed on in its dialect, where each word of text comes in an object
+// of some 300 bytes.
+inline constexpr size_t kWireReplyBytesMax = 128u << 20;
+// A reply that comes as one JSON text is held until it is whole.
+inline constexpr size_t kWireBodyBytesMax = 16u << 20;
+// What waits between a provider and a slow agent; beyond it the provider is not read.
+inline constexpr size_t kInboxBytesMax = 256u << 10;
+
 // Tokens per message besides its text: speaker, separators, the primer of the reply. Published
 // figures are 3 to 7.
 inline constexpr int64_t kTokensPerMessage = 16;
+// Beside the tools' own text: what some models are told about tools is some 700.
+inline constexpr int64_t kTokensForTools = 1'024;
+// The largest picture counts some 10,000 tokens, however few bytes it has.
+inline constexpr int64_t kTokensPerImage = 16'384;
 
 // The least output that is worth a call: when money or tokens buy less, the call is refused instead
 // of cut off.

@@ -32,8 +32,8 @@ struct ProviderCall {
   std::string reasoning_effort;
   std::vector<Message> messages;
   std::string response_schema;
-  std::string extra_json;
   int64_t output_tokens_max = 0;
+  std::shared_ptr<const WireRequest> wire;  // Instead of messages: to be passed on.
 };
 
 struct ProviderResult {
@@ -59,6 +59,9 @@ struct ProviderResult {
   std::string detail;           // One line for a person; no payload, no secret.
   bool whole_provider = false;  // What failed concerns all its models.
 
+  // The error stands in the part of the reply that was passed on: it need not be told again.
+  bool error_passed_on = false;
+
   // How long the provider wants to be left alone, also after a success that used up a limit.
   std::optional<absl::Duration> retry_after;
 };
@@ -67,8 +70,11 @@ struct ProviderResult {
 class ProviderSink {
  public:
   virtual ~ProviderSink() = default;
-  virtual void OnText(absl::string_view text) = 0;  // Whole UTF-8 characters.
-  virtual void OnEnd(ProviderResult result) = 0;    // Once, last.
+  // Whole UTF-8 characters; of a request that is passed on, the reply's bytes in its dialect.
+  virtual void OnText(absl::string_view text) = 0;
+  // False when the receiver is slow: then nothing should come until the exchange's Resume.
+  virtual bool HasRoom() { return true; }
+  virtual void OnEnd(ProviderResult result) = 0;  // Once, last.
 };
 
 // A call under way. When its destruction returns, the sink is not called any more and nothing more
@@ -76,6 +82,8 @@ class ProviderSink {
 class ProviderExchange {
  public:
   virtual ~ProviderExchange() = default;
+  // The sink has room again.
+  virtual void Resume() {}
 };
 
 // What a provider's own books say about a call.
@@ -93,6 +101,15 @@ class Provider {
   virtual const std::string& name() const = 0;
   virtual const char* kind() const = 0;
   virtual bool free() const = 0;  // Its calls cost nothing.
+
+  // Whether it takes requests of `dialect` to be passed on, as they are or translated.
+  virtual bool Takes(Dialect dialect) const = 0;
+
+  // Input tokens of a request as the provider counts them for nothing; absent when it cannot. May
+  // block.
+  virtual std::optional<int64_t> CountInput(const std::string&, const WireRequest&) {
+    return std::nullopt;
+  }
 
   // May call the sink before it returns.
   [[nodiscard]] virtual std::unique_ptr<ProviderExchange> Start(const ProviderCall& call,

@@ -16,6 +16,8 @@ class ReplySink {
   virtual void OnGranted(const std::string& call, int64_t output_tokens_max) = 0;
 
   // Whole UTF-8 characters. Once this was called, there is no further try.
+  // What came so far ends with the provider's own word on why it broke off.
+  virtual void OnErrorPassedOn() {}
   virtual void OnText(absl::string_view text) = 0;
 };
 

@@ -24,6 +24,14 @@ absl::Status WriteAll(int fd, absl::string_view bytes, const std::string& path) 
   return absl::OkStatus();
 }
 
+// What most calls have none of.
+std::vector<std::pair<const char*, int64_t>> FurtherClasses(const TokenCounts& tokens) {
+  return {{"cache_read", tokens.cache_read},
+          {"cache_write", tokens.cache_write},
+          {"cache_write_long", tokens.cache_write_long},
+          {"reasoning", tokens.reasoning}};
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<CallLog>> CallLog::Open(const std::string& path) {
@@ -41,12 +49,15 @@ absl::StatusOr<std::unique_ptr<CallLog>> CallLog::Open(const std::string& path) 
 
 absl::Status CallLog::Append(const std::string& call_id, const std::string& model,
                              const TokenCounts& tokens, absl::Time time) {
-  const nlohmann::json line = {
+  nlohmann::json line = {
       {"call_id", call_id},
       {"model", model},
       {"input", tokens.input},
       {"output", tokens.output},
       {"time", absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", time, absl::UTCTimeZone())}};
+  for (const auto& [name, count] : FurtherClasses(tokens)) {
+    if (count > 0) line[name] = count;
+  }
   base::MutexLock lock(mutex_);
   RETURN_IF_ERROR(WriteAll(fd_.get(), line.dump() + "\n", path_));
   if (fdatasync(fd_.get()) != 0) return base::ErrnoStatus(errno, absl::StrCat("sync ", path_));
@@ -63,7 +74,11 @@ absl::StatusOr<std::optional<TokenCounts>> CallLog::Find(const std::string& call
     if (value.is_discarded() || !value.is_object()) continue;
     if (value.value("call_id", "") != call_id) continue;
     return TokenCounts{.input = value.value("input", int64_t{0}),
-                       .output = value.value("output", int64_t{0})};
+                       .cache_read = value.value("cache_read", int64_t{0}),
+                       .cache_write = value.value("cache_write", int64_t{0}),
+                       .cache_write_long = value.value("cache_write_long", int64_t{0}),
+                       .output = value.value("output", int64_t{0}),
+                       .reasoning = value.value("reasoning", int64_t{0})};
   }
   return std::nullopt;
 }

@@ -8,9 +8,8 @@
 #include "lib/testkit/temporary_directory.h"
 #include "nlohmann/json.hpp"
 #include "services/models/providers/call_log.h"
+#include "services/models/providers/endpoint_provider.h"
 #include "services/models/providers/http_failure.h"
-#include "services/models/providers/openai_chat_provider.h"
-#include "services/models/providers/openai_wire.h"
 #include "services/models/providers/script.h"
 
 namespace slipway::models {
@@ -66,6 +65,70 @@ TEST(ClassifyFailureTest, ContextLengthIsTold) {
   EXPECT_EQ(ClassifyFailure(failure).reason, "CONTEXT_TOO_LONG");
 }
 
+struct Told {
+  const char* name;
+  int status;
+  const char* body;
+  FailureClass expected;
+  std::optional<absl::Duration> until;
+};
+class ClassifiesBody : public ::testing::TestWithParam<Told> {};
+
+// 2026-11-15, noon.
+const absl::Time kNoon = absl::FromUnixSeconds(1'794'744'000);
+
+TEST_P(ClassifiesBody, AsProvidersWriteIt) {
+  const ProviderResult result =
+      ClassifyFailure(ReadFailure(GetParam().status, GetParam().body), kNoon);
+
+  EXPECT_EQ(result.failure, GetParam().expected);
+  EXPECT_EQ(result.retry_after, GetParam().until);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    , ClassifiesBody,
+    ::testing::Values(
+        Told{"AnthropicRateLimit", 429,
+             R"({"type":"error","error":{"type":"rate_limit_error","message":"m"}})",
+             FailureClass::kWait, std::nullopt},
+        Told{"AnthropicSpendLimitEndsWithTheMonth", 429,
+             R"({"type":"error","error":{"type":"rate_limit_error","message":"m",
+                 "details":{"error_code":"enforced_spend_limit_reached"}}})",
+             FailureClass::kMoney, absl::Hours(15 * 24 + 12)},
+        Told{
+            "AnthropicUsageLimitNamesItsEnd", 400,
+            R"({"type":"error","error":{"type":"invalid_request_error","message":"You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC."}})",
+            FailureClass::kMoney, absl::Hours(15 * 24 + 12)},
+        Told{"AnthropicBilling", 402,
+             R"({"type":"error","error":{"type":"billing_error","message":"m"}})",
+             FailureClass::kMoney, std::nullopt},
+        Told{
+            "AnthropicCredit", 400,
+            R"({"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the API."}})",
+            FailureClass::kMoney, std::nullopt},
+        Told{"OpenAiQuota", 429,
+             R"({"error":{"type":"insufficient_quota","code":"insufficient_quota"}})",
+             FailureClass::kMoney, std::nullopt},
+        Told{"OpenAiFlexIsBusy", 429,
+             R"({"error":{"message":"Resource Unavailable","code":"resource_unavailable"}})",
+             FailureClass::kWait, std::nullopt},
+        Told{"OpenAiMistake", 400, R"({"error":{"type":"invalid_request_error","code":null}})",
+             FailureClass::kRequest, std::nullopt},
+        Told{"AnthropicPermission", 403,
+             R"({"type":"error","error":{"type":"permission_error","message":"m"}})",
+             FailureClass::kConfig, std::nullopt}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+TEST(ReadStreamFailureTest, TakesTheKindForAStatus) {
+  const auto status = [](const char* error) { return ReadStreamFailure(error).status; };
+
+  EXPECT_EQ(status(R"({"type":"error","error":{"type":"overloaded_error"}})"), 529);
+  EXPECT_EQ(status(R"({"error":{"code":"rate_limit_exceeded"}})"), 429);
+  EXPECT_EQ(status(R"({"type":"error","code":"rate_limit_exceeded","message":"m"})"), 429);
+  EXPECT_EQ(status(R"({"error":{"code":503,"message":"m"}})"), 503);
+  EXPECT_EQ(status(R"({"error":{"code":"server_error"}})"), 500);
+}
+
 TEST(ReadFailureTest, SurvivesAnyBody) {
   for (const char* body :
        {"", "<html>", "[]", "{}", R"({"error":1})", R"({"error":{"code":{}}})"}) {
@@ -87,77 +150,46 @@ TEST(RetryAfterTest, ReadsEveryFormAndTheResetOfASpentLimit) {
                           {"x-ratelimit-reset-tokens", "1s"}},
                          now),
             absl::Minutes(6));
+  EXPECT_EQ(RetryAfterOf({{"anthropic-ratelimit-input-tokens-remaining", "0"},
+                          {"anthropic-ratelimit-input-tokens-reset", "1994-11-06T08:50:37Z"}},
+                         now),
+            absl::Minutes(1));
   EXPECT_EQ(
       RetryAfterOf({{"x-ratelimit-remaining-requests", "5"}, {"x-ratelimit-reset-requests", "1s"}},
                    now),
       std::nullopt);
 }
 
-TEST(ReadChatChunkTest, SplitsCachedTokensFromTheRest) {
-  const ChatChunk chunk = ReadChatChunk(
-      R"({"choices":[],"service_tier":"flex","usage":{"prompt_tokens":100,"completion_tokens":20,
-          "prompt_tokens_details":{"cached_tokens":60,"cache_write_tokens":30},
-          "completion_tokens_details":{"reasoning_tokens":15}}})");
-
-  ASSERT_TRUE(chunk.tokens.has_value());
-  EXPECT_EQ(*chunk.tokens,
-            (TokenCounts{
-                .input = 10, .cache_read = 60, .cache_write = 30, .output = 20, .reasoning = 15}));
-  EXPECT_EQ(chunk.service_tier, "flex");
-}
-
-TEST(ReadChatChunkTest, NullUsageIsNone) {
-  EXPECT_FALSE(ReadChatChunk(R"({"choices":[],"usage":null})").tokens.has_value());
-  EXPECT_FALSE(ReadChatChunk("nonsense").valid);
-  EXPECT_TRUE(ReadChatChunk(R"({"error":{"message":"m"}})").error);
-}
-
-TEST(ChatRequestBodyTest, RouteWinsOverExtraFields) {
-  const auto body = nlohmann::json::parse(
-      ChatRequestBody({.model = "m",
-                       .service_tier = "flex",
-                       .reasoning_effort = "high",
-                       .messages = {{Speaker::kSystem, "s"}, {Speaker::kUser, "u"}},
-                       .response_schema = R"({"type":"object"})",
-                       .extra_json = R"({"model":"dear","stream":false,"seed":7})",
-                       .output_tokens_max = 9}));
-
-  EXPECT_EQ(body["model"], "m");
-  EXPECT_EQ(body["stream"], true);
-  EXPECT_EQ(body["seed"], 7);
-  EXPECT_EQ(body["service_tier"], "flex");
-  EXPECT_EQ(body["reasoning_effort"], "high");
-  EXPECT_EQ(body["messages"][0]["role"], "system");
-  EXPECT_EQ(body["response_format"]["json_schema"]["schema"]["type"], "object");
-}
-
-struct Refusal {
+struct RefusedOptions {
   const char* name;
-  OpenAiChatProvider::Options options;
+  EndpointProvider::Options options;
   const char* message;
 };
-class OpenAiChatProviderRefuses : public ::testing::TestWithParam<Refusal> {};
+class EndpointProviderRefuses : public ::testing::TestWithParam<RefusedOptions> {};
 
-TEST_P(OpenAiChatProviderRefuses, AtStart) {
+TEST_P(EndpointProviderRefuses, AtStart) {
   testkit::FakeClock clock;
 
-  const auto made = OpenAiChatProvider::Make(GetParam().options, clock);
+  const auto made = EndpointProvider::Make(GetParam().options, clock);
 
   EXPECT_THAT(made, FailsWithReason("CONFIG_INVALID"));
   EXPECT_THAT(std::string(made.status().message()), HasSubstr(GetParam().message));
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    , OpenAiChatProviderRefuses,
-    ::testing::Values(
-        Refusal{"PaidWithoutConsent", {.base_url = "https://api.example.com/v1"}, "allow_paid"},
-        Refusal{"PublicCalledLocal",
-                {.base_url = "https://api.example.com/v1", .local = true},
-                "private network"},
-        Refusal{"KeyInTheClear",
-                {.base_url = "http://api.example.com/v1", .allow_paid = true},
-                "in the clear"},
-        Refusal{"NoScheme", {.base_url = "api.example.com", .allow_paid = true}, "https://"}),
+    , EndpointProviderRefuses,
+    ::testing::Values(RefusedOptions{"PaidWithoutConsent",
+                                     {.base_url = "https://api.example.com/v1"},
+                                     "allow_paid"},
+                      RefusedOptions{"PublicCalledLocal",
+                                     {.base_url = "https://api.example.com/v1", .local = true},
+                                     "private network"},
+                      RefusedOptions{"KeyInTheClear",
+                                     {.base_url = "http://api.example.com/v1", .allow_paid = true},
+                                     "in the clear"},
+                      RefusedOptions{"NoScheme",
+                                     {.base_url = "api.example.com", .allow_paid = true},
+                                     "https://"}),
     [](const auto& info) { return std::string(info.param.name); });
 
 TEST(IsPrivateHostTest, KnowsPrivateNetworks) {

@@ -87,8 +87,18 @@ absl::StatusOr<ScriptFault> ReadFault(const json& value, const std::string& plac
     fault.kind = ScriptFault::Kind::kDrop;
   } else if (kind == "hang") {
     fault.kind = ScriptFault::Kind::kHang;
+  } else if (kind == "stream_error") {
+    fault.kind = ScriptFault::Kind::kStreamError;
+  } else if (kind == "usage_in_error") {
+    fault.kind = ScriptFault::Kind::kUsageInError;
+  } else if (kind == "no_usage") {
+    fault.kind = ScriptFault::Kind::kNoUsage;
+  } else if (kind == "usage_twice") {
+    fault.kind = ScriptFault::Kind::kUsageTwice;
   } else {
-    reader.Fail(absl::StrCat("kind \"", kind, "\" is none of http_error, rate_limit, drop, hang"));
+    reader.Fail(absl::StrCat("kind \"", kind,
+                             "\" is none of http_error, rate_limit, drop, hang, stream_error, "
+                             "usage_in_error, no_usage, usage_twice"));
   }
   fault.status = static_cast<int>(reader.Number("status", 599).value_or(500));
   if (fault.status < 400) reader.Fail("status must be 400 to 599");
@@ -108,7 +118,8 @@ absl::StatusOr<std::string> ReadReply(RuleReader& reader, const std::string& dir
   const json* fault = reader.Find("fault");
   const int given = (text != nullptr) + (file != nullptr) + (value != nullptr);
   if (given > 1) reader.Fail("give one of reply, reply_file, reply_json");
-  if (given == 0 && fault == nullptr) reader.Fail("reply, reply_file or reply_json is missing");
+  if (given == 0 && fault == nullptr && reader.Find("tool_calls") == nullptr)
+    reader.Fail("reply, reply_file or reply_json is missing");
   if (value != nullptr) return value->dump(2, ' ', false, json::error_handler_t::replace);
   if (file == nullptr) return reader.Text("reply");
   const std::string name = reader.Text("reply_file");
@@ -117,6 +128,20 @@ absl::StatusOr<std::string> ReadReply(RuleReader& reader, const std::string& dir
   if (content.ok()) return content;
   reader.Fail(absl::StrCat("reply_file ", path, ": ", content.status().message()));
   return std::string();
+}
+
+std::vector<ScriptedToolCall> ReadToolCalls(RuleReader& reader) {
+  std::vector<ScriptedToolCall> calls;
+  const json* found = reader.Find("tool_calls");
+  if (found == nullptr) return calls;
+  for (const json& call : *found) {
+    const bool good = call.is_object() && call.size() == 2 && call.contains("name") &&
+                      call["name"].is_string() && call.contains("arguments") &&
+                      call["arguments"].is_object();
+    if (!good) return reader.Fail("tool_calls must be a list of {name, arguments}"), calls;
+    calls.push_back({call["name"].get<std::string>(), call["arguments"].dump()});
+  }
+  return calls;
 }
 
 absl::StatusOr<ScriptRule> ReadRule(const json& value, const std::string& place,
@@ -130,6 +155,7 @@ absl::StatusOr<ScriptRule> ReadRule(const json& value, const std::string& place,
                      .prompt_contains = reader.Texts("prompt_contains"),
                      .prompt_lacks = reader.Texts("prompt_lacks")};
   ASSIGN_OR_RETURN(rule.reply, ReadReply(reader, directory));
+  rule.tool_calls = ReadToolCalls(reader);
   if (base::ToUtf8(rule.reply, rule.reply.size()) != rule.reply) reader.Fail("reply is not UTF-8");
   rule.latency = absl::Milliseconds(reader.Number("latency_ms", kMillisecondsMax).value_or(0));
   rule.chunk_bytes = static_cast<size_t>(reader.Number("chunk_bytes", 1 << 20).value_or(0));
@@ -137,6 +163,13 @@ absl::StatusOr<ScriptRule> ReadRule(const json& value, const std::string& place,
     RuleReader counts(*usage, absl::StrCat(place, ": usage"));
     rule.input_tokens = counts.Number("input", 1'000'000'000);
     rule.output_tokens = counts.Number("output", 1'000'000'000);
+    for (const auto& [name, count] :
+         {std::pair("cache_read", &rule.further_tokens.cache_read),
+          std::pair("cache_write", &rule.further_tokens.cache_write),
+          std::pair("cache_write_long", &rule.further_tokens.cache_write_long),
+          std::pair("reasoning", &rule.further_tokens.reasoning)}) {
+      *count = counts.Number(name, 1'000'000'000).value_or(0);
+    }
     counts.RefuseOthers();
     RETURN_IF_ERROR(counts.status());
   }

@@ -13,15 +13,28 @@ namespace slipway::models {
 // What can go wrong on purpose.
 struct ScriptFault {
   enum class Kind {
+    kNone,
     kHttpError,  // Refuses with `status`; nothing is billed.
     kRateLimit,  // Refuses with 429; nothing is billed.
     kDrop,       // Breaks off after `after_bytes` of a reply that is billed in full.
     kHang,       // Falls silent after `after_bytes` of a reply that is billed in full.
+
+    // Of requests that came in a dialect, all billed in full.
+    kStreamError,   // An error of `status` as an event, after `after_bytes`.
+    kUsageInError,  // The same, with the usage beside it.
+    kNoUsage,       // The reply is whole, but does not say what was billed.
+    kUsageTwice,    // It says so twice.
   };
   Kind kind = Kind::kHttpError;
   int status = 500;
   std::optional<absl::Duration> retry_after;
   size_t after_bytes = 0;
+};
+
+// A tool that the reply asks for, in the dialects.
+struct ScriptedToolCall {
+  std::string name;
+  std::string arguments;  // A JSON object.
 };
 
 // When a rule applies, and what it answers. Empty conditions hold always.
@@ -34,8 +47,10 @@ struct ScriptRule {
   std::vector<std::string> prompt_lacks;
 
   std::string reply;
+  std::vector<ScriptedToolCall> tool_calls;
   std::optional<int64_t> input_tokens;   // Absent: a quarter of the prompt's bytes, rounded up.
   std::optional<int64_t> output_tokens;  // Absent: a quarter of the reply's bytes, rounded up.
+  TokenCounts further_tokens;            // Cached, written and reasoning ones.
   absl::Duration latency;
   size_t chunk_bytes = 0;  // 0: 256.
   std::optional<ScriptFault> fault;

@@ -4,11 +4,14 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "lib/base/error.h"
 #include "lib/base/mutex.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/utf8.h"
 #include "lib/log/log.h"
 #include "services/models/providers/http_failure.h"
+#include "services/models/providers/reply_reader.h"
+#include "services/models/providers/scripted_reply.h"
 
 namespace slipway::models {
 namespace {
@@ -34,6 +37,7 @@ absl::string_view Prefix(absl::string_view text, size_t size) {
 }
 
 std::string PromptOf(const ProviderCall& call) {
+  if (call.wire != nullptr) return PromptOfWire(*call.wire);
   std::string prompt;
   for (const Message& message : call.messages) absl::StrAppend(&prompt, message.text, "\n");
   return prompt;
@@ -74,6 +78,9 @@ class ScriptedProvider::Exchange final : public ProviderExchange {
       if (over) return;
       over = true;
       if (rule == nullptr) return sink.OnEnd(NoMatch());
+      if (call.wire != nullptr && Refuses()) {
+        return PlayWire(ComposeScriptedRefusal(call.wire->dialect, *rule->fault));
+      }
       if (rule->fault.has_value() && rule->fault->kind == ScriptFault::Kind::kHttpError) {
         return sink.OnEnd(ClassifyFailure(
             {.status = rule->fault->status, .retry_after = rule->fault->retry_after}));
@@ -88,9 +95,10 @@ class ScriptedProvider::Exchange final : public ProviderExchange {
 
     void Reply() {
       absl::string_view text = rule->reply;
-      TokenCounts tokens = {.input = rule->input_tokens.value_or(QuarterOf(prompt.size())),
-                            .output = rule->output_tokens.value_or(QuarterOf(text.size()))};
-      std::string finish_reason = "stop";
+      TokenCounts tokens = rule->further_tokens;
+      tokens.input = rule->input_tokens.value_or(QuarterOf(prompt.size()));
+      tokens.output = rule->output_tokens.value_or(QuarterOf(text.size()));
+      std::string finish_reason = rule->tool_calls.empty() ? "stop" : "tool_calls";
       if (tokens.output > call.output_tokens_max) {
         tokens.output = call.output_tokens_max;
         text = Prefix(text, static_cast<size_t>(call.output_tokens_max * kBytesPerToken));
@@ -101,7 +109,18 @@ class ScriptedProvider::Exchange final : public ProviderExchange {
             provider.books_->Append(call.id, call.model, tokens, provider.clock_.Now());
         if (!written.ok()) return sink.OnEnd(BooksFailed(written));
       }
-      if (rule->fault.has_value()) {
+      if (call.wire != nullptr) {
+        return PlayWire(ComposeScriptedReply(*call.wire, *rule,
+                                             {.id = call.id,
+                                              .model = call.model,
+                                              .text = std::string(text),
+                                              .finish_reason = finish_reason,
+                                              .tokens = tokens}));
+      }
+      const bool breaks = rule->fault.has_value() &&
+                          rule->fault->kind != ScriptFault::Kind::kNoUsage &&
+                          rule->fault->kind != ScriptFault::Kind::kUsageTwice;
+      if (breaks) {
         Speak(text.substr(0, Prefix(text, rule->fault->after_bytes).size()));
         if (rule->fault->kind == ScriptFault::Kind::kHang) return;
         return sink.OnEnd({.kind = ProviderResult::Kind::kUnknown,
@@ -113,6 +132,31 @@ class ScriptedProvider::Exchange final : public ProviderExchange {
                   .tokens = tokens,
                   .finish_reason = finish_reason,
                   .request_id = absl::StrCat("script-", call.id)});
+    }
+
+    bool Refuses() const {
+      return rule->fault.has_value() && (rule->fault->kind == ScriptFault::Kind::kHttpError ||
+                                         rule->fault->kind == ScriptFault::Kind::kRateLimit);
+    }
+
+    // The same reader as for an endpoint that exists.
+    void PlayWire(const ScriptedReply& reply) {
+      ReplyReader reader({.dialect = call.wire->dialect,
+                          .tell = ReplyReader::Tell::kBytes,
+                          .stream = call.wire->stream,
+                          .drop_usage = !call.wire->usage_asked},
+                         sink, provider.clock_);
+      reader.OnHeaders(reply.status, reply.headers);
+      for (const std::string& piece : reply.pieces) reader.TakeBytes(piece);
+      const bool hangs = rule->fault.has_value() && rule->fault->kind == ScriptFault::Kind::kHang;
+      if (hangs) return;
+      http::ClientResult done = {.outcome = http::Outcome::kComplete, .http_status = reply.status};
+      if (!reply.complete) {
+        done.outcome = http::Outcome::kIncomplete;
+        done.status = base::Error(absl::StatusCode::kUnavailable, "CONNECTION_BROKEN",
+                                  "the script drops the reply");
+      }
+      reader.OnDone(done);
     }
 
     void Speak(absl::string_view text) {

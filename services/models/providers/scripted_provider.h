@@ -27,6 +27,7 @@ class ScriptedProvider final : public Provider {
   const std::string& name() const override { return name_; }
   const char* kind() const override { return "scripted"; }
   bool free() const override { return false; }
+  bool Takes(Dialect) const override { return true; }
 
   std::unique_ptr<ProviderExchange> Start(const ProviderCall& call, ProviderSink& sink) override;
   Reconciliation Reconcile(const std::string& call_id) override;

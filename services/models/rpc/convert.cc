@@ -76,6 +76,8 @@ ledger::v1::TokenCounts TokensToProto(const TokenCounts& tokens) {
   proto.set_input(tokens.input);
   proto.set_cache_read(tokens.cache_read);
   proto.set_cache_write(tokens.cache_write);
+  proto.set_cache_write_long(tokens.cache_write_long);
+  proto.set_searches(tokens.searches);
   proto.set_output(tokens.output);
   proto.set_reasoning(tokens.reasoning);
   return proto;

@@ -15,6 +15,9 @@ namespace {
 namespace pb = ::slipway::ledger::v1;
 using Stub = pb::LedgerService::StubInterface;
 
+// Every instance is an owner of its own, with one life.
+constexpr int64_t kOwnEpoch = 1;
+
 rpc::CallOptions Options() { return {.timeout = kLedgerTimeout, .principal = "models"}; }
 
 pb::Amounts AmountsToProto(const Amounts& amounts) {
@@ -79,6 +82,7 @@ absl::StatusOr<Hold> GrpcLedger::Reserve(const HoldRequest& hold) {
   request.set_envelope(hold.envelope);
   request.mutable_lifetime()->set_seconds(absl::ToInt64Seconds(hold.lifetime));
   request.set_owner(hold.owner);
+  request.set_owner_epoch(kOwnEpoch);
   request.set_provider(hold.provider);
   request.set_model(hold.model);
   request.set_service_tier(hold.service_tier);
@@ -125,6 +129,7 @@ absl::StatusOr<int64_t> GrpcLedger::Release(const Settlement& settlement) {
 absl::Status GrpcLedger::CloseOwner(const std::string& owner) {
   pb::CloseOwnerRequest request;
   request.set_owner(owner);
+  request.set_epoch_before(kOwnEpoch + 1);  // So that it can hold nothing more, should it live.
   return rpc::CallUnary(*stub_, &Stub::CloseOwner, request, Options()).status();
 }
 

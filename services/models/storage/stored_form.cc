@@ -31,6 +31,8 @@ json TokensValue(const TokenCounts& tokens) {
   return {{"input", tokens.input},
           {"cache_read", tokens.cache_read},
           {"cache_write", tokens.cache_write},
+          {"cache_write_long", tokens.cache_write_long},
+          {"searches", tokens.searches},
           {"output", tokens.output},
           {"reasoning", tokens.reasoning}};
 }
@@ -40,8 +42,10 @@ TokenCounts TokensOf(const json& value) {
   return {.input = Integer(value, "input"),
           .cache_read = Integer(value, "cache_read"),
           .cache_write = Integer(value, "cache_write"),
+          .cache_write_long = Integer(value, "cache_write_long"),
           .output = Integer(value, "output"),
-          .reasoning = Integer(value, "reasoning")};
+          .reasoning = Integer(value, "reasoning"),
+          .searches = Integer(value, "searches")};
 }
 
 }  // namespace

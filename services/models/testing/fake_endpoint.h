@@ -14,7 +14,7 @@
 
 namespace slipway::models {
 
-// An endpoint in OpenAI's dialect on a free port, which answers as each test says. Thread-safe.
+// An endpoint in every dialect on a free port, which answers as each test says. Thread-safe.
 class FakeEndpoint final {
  public:
   using Writer = std::shared_ptr<http::ResponseWriter>;
@@ -22,7 +22,7 @@ class FakeEndpoint final {
 
   FakeEndpoint() {
     http::Router router;
-    router.Route("POST", "/v1/chat/completions", [this](http::Request request, Writer writer) {
+    router.Prefix("POST", "/v1/", [this](http::Request request, Writer writer) {
       Serve(std::move(request), std::move(writer));
     });
     server_ = http::Server::Start({.address = "127.0.0.1:0"}, std::move(router)).value();

@@ -54,7 +54,16 @@ class ServerFixture : public ::testing::Test {
         "\n  - name: openai\n    openai_chat:\n      base_url: \"", endpoint_.base_url(),
         "\"\n      key_file: ", directory_.File("key"),
         "\n      allow_paid: true\n"
+        "  - name: official\n    openai:\n      base_url: \"",
+        endpoint_.base_url(), "\"\n      key_file: ", directory_.File("key"),
+        "\n      allow_paid: true\n", "  - name: anthropic\n    anthropic:\n      base_url: \"",
+        endpoint_.base_url(), "\"\n      key_file: ", directory_.File("key"),
+        "\n      allow_paid: true\n", "  - name: ollama\n    openai_chat:\n      base_url: \"",
+        endpoint_.base_url(), "\"\n      local: true\n",
         "routes:\n"
+        "  - {role: official, provider: official, model: gpt-test, output_tokens_max: 1000}\n"
+        "  - {role: claude, provider: anthropic, model: claude-test, output_tokens_max: 1000}\n"
+        "  - {role: local, provider: ollama, model: llama, output_tokens_max: 1000}\n"
         "  - {role: writer, provider: scripted, model: script-1}\n"
         "  - {role: chat, provider: openai, model: gpt-test, output_tokens_max: 1000}\n"
         "  - {role: both, provider: openai, model: gpt-test}\n"
@@ -128,6 +137,15 @@ class ServerFixture : public ::testing::Test {
                                  fields.empty() ? "" : ",", fields, "}"),
             .unix_socket = directory_.File("proxy.sock")};
   }
+  // A request of an agent in any dialect, by path and body.
+  http::ClientRequest WireRequestTo(const std::string& key, const std::string& path,
+                                    const std::string& body) const {
+    http::ClientRequest request = ChatRequest(key, "");
+    request.url = "http://proxy" + path;
+    request.body = body;
+    return request;
+  }
+
   http::Client::Response Chat(const std::string& key, const std::string& role,
                               const std::string& fields = "") {
     return client_.Fetch(ChatRequest(key, role, fields));

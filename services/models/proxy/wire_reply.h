@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "lib/base/mutex.h"
+#include "lib/http/response_writer.h"
+#include "services/models/domain/call.h"
+#include "services/models/domain/reply_sink.h"
+
+namespace slipway::models {
+
+// Turns the reply of a call into an HTTP response: nothing is sent before the first bytes, so that
+// every refusal has a status of its own. A slow reader makes it wait, so that little is held for
+// it.
+class WireReply final : public ReplySink {
+ public:
+  using Writer = std::shared_ptr<http::ResponseWriter>;
+
+  WireReply(Writer writer, Dialect dialect, bool stream)
+      : writer_(std::move(writer)), dialect_(dialect), stream_(stream) {}
+
+  void OnGranted(const std::string& call, int64_t output_tokens_max) override;
+  void OnText(absl::string_view bytes) override;
+  void OnErrorPassedOn() override { error_passed_on_ = true; }
+
+  void End(const absl::StatusOr<CallOutcome>& outcome);
+
+ private:
+  void Open();
+  void Write(std::string bytes);
+  void AwaitRoom();
+  http::Headers CallHeaders() const;
+
+  const Writer writer_;
+  const Dialect dialect_;
+  const bool stream_;
+  std::string call_;
+  int64_t output_tokens_max_ = 0;
+  std::string body_;
+  bool open_ = false;
+  bool error_passed_on_ = false;
+};
+
+// Answers with an error in the dialect's form.
+void SendRefusal(http::ResponseWriter& writer, Dialect dialect, const absl::Status& error);
+
+}  // namespace slipway::models
