@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace slipway::bench {
+
+// Serves `kind` until SIGTERM: "echo", an empty unary call, or "naive", a ledger of one commit per
+// operation in the SQLite file `database`.
+absl::Status Serve(const std::string& kind, const std::string& listen, const std::string& database);
+
+}  // namespace slipway::bench
