@@ -1,5 +1,6 @@
 #include "lib/sqlite/group_writer.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -9,6 +10,9 @@
 
 namespace slipway::sqlite {
 namespace {
+
+// Replies that one job of an executor sends: few enough to spread a batch over its threads.
+constexpr size_t kRepliesTogether = 16;
 
 void PrintAndAbort(const absl::Status& status) {
   const std::string text = status.ToString();
@@ -94,6 +98,24 @@ void GroupWriter::RunQueued() {
   }
 }
 
+absl::Status GroupWriter::RunBatch(Transaction& transaction, const Batch& batch, bool& changed) {
+  for (const std::unique_ptr<Job>& job : batch) {
+    const absl::Status done =
+        options_.savepoints
+            ? transaction.Nested([&job, &transaction] { return job->Run(transaction); })
+            : job->Run(transaction);
+    if (done.ok()) {
+      changed = true;
+      continue;
+    }
+    // The batch is lost: the rest must not run in transactions of their own. So it is when an
+    // operation was fine, yet its savepoint was not.
+    if (job->succeeded() || base::ReasonOf(done) == "TRANSACTION_ROLLED_BACK") return done;
+    job->Fail(done);
+  }
+  return options_.before_commit ? options_.before_commit(transaction) : absl::OkStatus();
+}
+
 void GroupWriter::Commit(Batch batch) {
   absl::Status failure;
   {
@@ -105,19 +127,7 @@ void GroupWriter::Commit(Batch batch) {
   if (failure.ok()) {
     const absl::Status committed = database_.Write([&](Transaction& transaction) -> absl::Status {
       begun = true;
-      for (const std::unique_ptr<Job>& job : batch) {
-        const absl::Status done =
-            transaction.Nested([&job, &transaction] { return job->Run(transaction); });
-        if (done.ok()) {
-          changed = true;
-          continue;
-        }
-        // The batch is lost: the rest must not run in transactions of their own. So it is when an
-        // operation was fine, yet its savepoint was not.
-        if (job->succeeded() || base::ReasonOf(done) == "TRANSACTION_ROLLED_BACK") return done;
-        job->Fail(done);
-      }
-      return absl::OkStatus();
+      return RunBatch(transaction, batch, changed);
     });
     if (!committed.ok()) {
       failure = base::Error(absl::StatusCode::kUnavailable, "COMMIT_FAILED",
@@ -129,9 +139,27 @@ void GroupWriter::Commit(Batch batch) {
     base::MutexLock lock(mutex_);
     failure_ = failure;
   }
-  for (const std::unique_ptr<Job>& job : batch) job->Answer(failure);
+  Answer(std::move(batch), failure);
   if (fatal) return options_.on_commit_failed(failure);
   if (failure.ok() && changed && options_.on_committed) options_.on_committed();
+}
+
+void GroupWriter::Answer(Batch batch, const absl::Status& failure) {
+  const auto jobs = std::make_shared<Batch>(std::move(batch));
+  const auto answer = [jobs](size_t begin, size_t end, const absl::Status& status) {
+    for (size_t i = begin; i < end; ++i) {
+      (*jobs)[i]->Answer(status);
+      (*jobs)[i].reset();
+    }
+  };
+  // After a failure the process may end with this call: nothing is left to others.
+  if (options_.repliers == nullptr || !failure.ok()) return answer(0, jobs->size(), failure);
+  for (size_t begin = 0; begin < jobs->size(); begin += kRepliesTogether) {
+    const size_t end = std::min(begin + kRepliesTogether, jobs->size());
+    const absl::Status queued =
+        options_.repliers->TryRun([=] { answer(begin, end, absl::OkStatus()); });
+    if (!queued.ok()) answer(begin, end, absl::OkStatus());
+  }
 }
 
 absl::Status GroupWriter::LostBatch(const absl::Status& cause) {

@@ -12,6 +12,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "lib/base/executor.h"
 #include "lib/base/mutex.h"
 #include "lib/base/reply.h"
 #include "lib/sqlite/database.h"
@@ -23,6 +24,14 @@ struct GroupWriterOptions {
   size_t queue_max = 4'096;
   // Bounds how long the first of a batch waits for the last.
   size_t batch_max = 256;
+  // False: operations that fail have changed nothing, so that none needs a savepoint of its own.
+  bool savepoints = true;
+  // Called at the end of each batch, in its transaction: for what is written once for all of its
+  // operations. A failure loses the batch.
+  absl::AnyInvocable<absl::Status(Transaction&)> before_commit = nullptr;
+  // Runs the replies of a batch while the next one is decided; must outlive the writer. Null: its
+  // own thread does. A full executor leaves them to that thread.
+  base::Executor* repliers = nullptr;
   // False: there is no thread; RunQueued runs what has queued up. For simulations that replay.
   bool own_thread = true;
   // Called after each batch that committed a change, after its replies, on the writer's thread and
@@ -121,6 +130,8 @@ class GroupWriter final {
   Batch TakeQueued() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Loop();
   void Commit(Batch batch);
+  absl::Status RunBatch(Transaction& transaction, const Batch& batch, bool& changed);
+  void Answer(Batch batch, const absl::Status& failure);
   bool OnWriterThread() const { return std::this_thread::get_id() == thread_.get_id(); }
   static absl::Status NestedError();
 

@@ -88,8 +88,8 @@ absl::Status Simulation::Run() {
   checkpoint_pages = random_.OneIn(3) ? 1'000 : static_cast<int>(random_.Between(4, 120));
   RETURN_IF_ERROR(OpenStore());
   if (options_.mutant == Mutant::kLegMissing) {
-    Sabotage("CREATE TRIGGER t AFTER INSERT ON leg WHEN NEW.metric=3 BEGIN DELETE FROM leg WHERE"
-             " reservation=NEW.reservation AND metric=3; END");
+    Sabotage("CREATE TRIGGER t AFTER INSERT ON reservation WHEN NEW.legs>0 BEGIN UPDATE reservation"
+             " SET leg_list=json_remove(leg_list,'$[0]') WHERE key=NEW.key; END");
   } else if (options_.mutant == Mutant::kWindowNotPinned) {
     Sabotage("CREATE TRIGGER t AFTER INSERT ON usage BEGIN UPDATE usage SET"
              " charge_time_us=record_time_us WHERE sequence=NEW.sequence; END");

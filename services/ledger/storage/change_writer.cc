@@ -27,18 +27,15 @@ constexpr Sql kAddReservation =
     "INSERT INTO reservation(key,kind,state,project,plan,task,attempt,role,envelope,owner,provider,"
     "model,service_tier,lifetime_us,asked_usd,asked_tokens,asked_requests,least_usd,least_tokens,"
     "least_requests,held_usd,held_tokens,held_requests,settled_usd,settled_tokens,"
-    "settled_requests,charge_time_us,expire_time_us,denial,end_digest,drawing,legs,owner_epoch)"
-    " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0,0,0,?,?,?,'',?,?,?)";
+    "settled_requests,charge_time_us,expire_time_us,denial,end_digest,drawing,legs,owner_epoch,"
+    "leg_list)"
+    " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0,0,0,?,?,?,'',?,?,?,?)";
 constexpr Sql kUpdateReservation =
     "UPDATE reservation SET "
     "state=?,held_usd=?,held_tokens=?,held_requests=?,settled_usd=?,settled_tokens=?,settled_"
     "requests=?,"
-    "expire_time_us=?,end_digest=?,drawing=?,legs=? WHERE key=?";
-constexpr Sql kPutLeg =
-    "INSERT INTO leg(reservation," SLIPWAY_LEDGER_LEG_COLUMNS
-    ") VALUES(?,?,?,?,?,?)"
-    " ON CONFLICT(reservation,budget,window_start_us) DO UPDATE SET amount=excluded.amount,"
-    "posted=excluded.posted";
+    "expire_time_us=?,end_digest=?,drawing=?,legs=?,leg_list=?,"
+    "usage_sequence=COALESCE(?,usage_sequence) WHERE key=?";
 constexpr Sql kAddUsage =
     "INSERT INTO usage(reservation,record_time_us,charge_time_us,project,plan,task,attempt,role,"
     "provider,model,service_tier,input,cache_read,cache_write,cache_write_long,output,reasoning,"
@@ -47,7 +44,7 @@ constexpr Sql kAddUsage =
 constexpr Sql kUpdateUsage =
     "UPDATE usage SET input=?,cache_read=?,cache_write=?,cache_write_long=?,output=?,reasoning=?,"
     "searches=?,charged_usd=?,charged_tokens=?,charged_requests=?,basis=?,provider_request_id=?,"
-    "price=? WHERE reservation=?";
+    "price=? WHERE sequence=(SELECT usage_sequence FROM reservation WHERE key=?)";
 constexpr Sql kAddToRollup =
     "INSERT INTO rollup(day_us,project,plan,task,attempt,role,provider,model,calls,input,"
     "cache_read,cache_write,cache_write_long,output,reasoning,searches,cost,estimated)"
@@ -79,19 +76,6 @@ absl::Status WriteBudgets(Transaction& transaction, const Changes& changes) {
         static_cast<int>(budget.window), budget.time_zone, budget.limit, budget.version,
         budget.frozen ? 1 : 0, WarnPercentsText(budget), budget.since));
   }
-  for (const Bucket& bucket : changes.buckets) {
-    RETURN_IF_ERROR(transaction.Execute(kPutBucket, bucket.budget, bucket.window_start,
-                                        bucket.posted, bucket.reserved, bucket.overage,
-                                        bucket.seeded, bucket.warned, bucket.frozen ? 1 : 0));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status WriteLegs(Transaction& transaction, const Reservation& reservation) {
-  for (const Leg& leg : reservation.legs) {
-    RETURN_IF_ERROR(transaction.Execute(kPutLeg, reservation.key(), leg.budget, leg.window_start,
-                                        static_cast<int>(leg.metric), leg.amount, leg.posted));
-  }
   return absl::OkStatus();
 }
 
@@ -108,21 +92,26 @@ absl::Status AddReservation(Transaction& transaction, const Reservation& reserva
       order.amounts.requests, order.minimum.usd_nanos, order.minimum.tokens, order.minimum.requests,
       reservation.held.usd_nanos, reservation.held.tokens, reservation.held.requests,
       reservation.charge_time, reservation.expire_time, denial, reservation.drawing ? 1 : 0,
-      static_cast<int64_t>(reservation.legs.size()), order.owner_epoch));
-  return WriteLegs(transaction, reservation);
+      static_cast<int64_t>(reservation.legs.size()), order.owner_epoch,
+      EncodeLegs(reservation.legs)));
+  return absl::OkStatus();
 }
 
-absl::Status UpdateReservation(Transaction& transaction, const Reservation& reservation) {
-  RETURN_IF_ERROR(transaction.Execute(
+// `usage` is the row of what it cost, when that is new.
+absl::Status UpdateReservation(Transaction& transaction, const Reservation& reservation,
+                               const std::optional<int64_t>& usage) {
+  return transaction.Execute(
       kUpdateReservation, static_cast<int>(reservation.state), reservation.held.usd_nanos,
       reservation.held.tokens, reservation.held.requests, reservation.settled.usd_nanos,
       reservation.settled.tokens, reservation.settled.requests, reservation.expire_time,
       reservation.end_digest, reservation.drawing ? 1 : 0,
-      static_cast<int64_t>(reservation.legs.size()), reservation.key()));
-  return WriteLegs(transaction, reservation);
+      static_cast<int64_t>(reservation.legs.size()), EncodeLegs(reservation.legs), usage,
+      reservation.key());
 }
 
-absl::Status WriteUsage(Transaction& transaction, const Changes& changes) {
+// Adds the rows of usage; `rows` tells them by key.
+absl::Status AddUsage(Transaction& transaction, const Changes& changes,
+                      std::map<std::string, int64_t>& rows) {
   for (const UsageRecord& record : changes.usage_added) {
     const ScopePath& scopes = record.scopes;
     const TokenCounts& tokens = record.tokens;
@@ -133,7 +122,12 @@ absl::Status WriteUsage(Transaction& transaction, const Changes& changes) {
         tokens.cache_write_long, tokens.output, tokens.reasoning, tokens.searches,
         record.charged.usd_nanos, record.charged.tokens, record.charged.requests, record.first_cost,
         static_cast<int>(record.basis), record.provider_request_id, record.price));
+    rows[record.reservation] = transaction.last_insert_rowid();
   }
+  return absl::OkStatus();
+}
+
+absl::Status CorrectUsage(Transaction& transaction, const Changes& changes) {
   for (const UsageRecord& record : changes.usage_updated) {
     const TokenCounts& tokens = record.tokens;
     RETURN_IF_ERROR(transaction.Execute(
@@ -141,17 +135,6 @@ absl::Status WriteUsage(Transaction& transaction, const Changes& changes) {
         tokens.output, tokens.reasoning, tokens.searches, record.charged.usd_nanos,
         record.charged.tokens, record.charged.requests, static_cast<int>(record.basis),
         record.provider_request_id, record.price, record.reservation));
-  }
-  for (const RollupChange& change : changes.rollups) {
-    const UsageRecord& record = change.record;
-    const ScopePath& scopes = record.scopes;
-    const TokenCounts& tokens = change.tokens;
-    RETURN_IF_ERROR(transaction.Execute(
-        kAddToRollup, WindowStart(Window::kDay, absl::UTCTimeZone(), record.record_time),
-        scopes.project, scopes.plan, scopes.task, scopes.attempt, scopes.role, record.provider,
-        record.model, change.calls, tokens.input, tokens.cache_read, tokens.cache_write,
-        tokens.cache_write_long, tokens.output, tokens.reasoning, tokens.searches,
-        change.cost_usd_nanos, change.estimated_usd_nanos));
   }
   for (const Adjustment& adjustment : changes.adjustments) {
     RETURN_IF_ERROR(transaction.Execute(kAddAdjustment, adjustment.key, adjustment.reservation,
@@ -186,18 +169,36 @@ absl::Status WritePrices(Transaction& transaction, const Changes& changes) {
   return absl::OkStatus();
 }
 
+void Add(RollupChange& sum, const RollupChange& change) {
+  sum.calls += change.calls;
+  sum.tokens.input += change.tokens.input;
+  sum.tokens.cache_read += change.tokens.cache_read;
+  sum.tokens.cache_write += change.tokens.cache_write;
+  sum.tokens.cache_write_long += change.tokens.cache_write_long;
+  sum.tokens.output += change.tokens.output;
+  sum.tokens.reasoning += change.tokens.reasoning;
+  sum.tokens.searches += change.tokens.searches;
+  sum.cost_usd_nanos += change.cost_usd_nanos;
+  sum.estimated_usd_nanos += change.estimated_usd_nanos;
+}
+
 }  // namespace
 
-absl::Status WriteChanges(Transaction& transaction, events::EventLog& log, const Changes& changes) {
+absl::Status ChangeWriter::Write(Transaction& transaction, const Changes& changes) {
+  std::map<std::string, int64_t> usage_rows;
   RETURN_IF_ERROR(WriteBudgets(transaction, changes));
+  RETURN_IF_ERROR(AddUsage(transaction, changes, usage_rows));
   for (const Reservation& reservation : changes.added) {
     RETURN_IF_ERROR(AddReservation(transaction, reservation));
   }
   for (const Reservation& reservation : changes.updated) {
-    RETURN_IF_ERROR(UpdateReservation(transaction, reservation));
+    const auto usage = usage_rows.find(reservation.key());
+    RETURN_IF_ERROR(UpdateReservation(
+        transaction, reservation,
+        usage == usage_rows.end() ? std::nullopt : std::optional<int64_t>(usage->second)));
   }
+  RETURN_IF_ERROR(CorrectUsage(transaction, changes));
   RETURN_IF_ERROR(WriteOwners(transaction, changes));
-  RETURN_IF_ERROR(WriteUsage(transaction, changes));
   RETURN_IF_ERROR(WritePrices(transaction, changes));
   for (const StoredReply& reply : changes.replies) {
     RETURN_IF_ERROR(transaction.Execute(kAddReply, reply.request_id, reply.digest, reply.body));
@@ -207,8 +208,40 @@ absl::Status WriteChanges(Transaction& transaction, events::EventLog& log, const
                                         entry.key, entry.body, entry.digest));
   }
   for (const events::EventDraft& draft : changes.events) {
-    RETURN_IF_ERROR(log.Append(transaction, changes.time, draft).status());
+    RETURN_IF_ERROR(log_.Append(transaction, changes.time, draft).status());
   }
+  for (const Bucket& bucket : changes.buckets) {
+    buckets_.insert_or_assign(BucketKey(bucket.budget, bucket.window_start), bucket);
+  }
+  for (const RollupChange& change : changes.rollups) {
+    const UsageRecord& record = change.record;
+    const ScopePath& scopes = record.scopes;
+    const auto [found, added] = rollups_.try_emplace(
+        RollupKey(WindowStart(Window::kDay, absl::UTCTimeZone(), record.record_time),
+                  scopes.project, scopes.plan, scopes.task, scopes.attempt, scopes.role,
+                  record.provider, record.model),
+        change);
+    if (!added) Add(found->second, change);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ChangeWriter::Flush(Transaction& transaction) {
+  for (const auto& [key, bucket] : buckets_) {
+    RETURN_IF_ERROR(transaction.Execute(kPutBucket, bucket.budget, bucket.window_start,
+                                        bucket.posted, bucket.reserved, bucket.overage,
+                                        bucket.seeded, bucket.warned, bucket.frozen ? 1 : 0));
+  }
+  buckets_.clear();
+  for (const auto& [key, change] : rollups_) {
+    const auto& [day, project, plan, task, attempt, role, provider, model] = key;
+    const TokenCounts& tokens = change.tokens;
+    RETURN_IF_ERROR(transaction.Execute(
+        kAddToRollup, day, project, plan, task, attempt, role, provider, model, change.calls,
+        tokens.input, tokens.cache_read, tokens.cache_write, tokens.cache_write_long, tokens.output,
+        tokens.reasoning, tokens.searches, change.cost_usd_nanos, change.estimated_usd_nanos));
+  }
+  rollups_.clear();
   return absl::OkStatus();
 }
 

@@ -1,15 +1,38 @@
 #pragma once
 
+#include <map>
+#include <string>
+#include <tuple>
+#include <utility>
+
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "lib/events/event_log.h"
 #include "lib/sqlite/transaction.h"
 #include "services/ledger/domain/changes.h"
 
 namespace slipway::ledger {
 
-// Writes everything that a decision changed. On an error some of it may be written: the transaction
-// must not commit.
-absl::Status WriteChanges(sqlite::Transaction& transaction, events::EventLog& log,
-                          const Changes& changes);
+// Writes what decisions changed. Rows that many decisions of a batch change, which are buckets and
+// sums of usage, are kept back and written once by Flush: before the batch commits, and before
+// anything reads them. On an error some of a change may be written: the transaction must not
+// commit. Not thread-safe.
+class ChangeWriter final {
+ public:
+  explicit ChangeWriter(events::EventLog& log) : log_(log) {}
+
+  absl::Status Write(sqlite::Transaction& transaction, const Changes& changes);
+  absl::Status Flush(sqlite::Transaction& transaction);
+
+ private:
+  using BucketKey = std::pair<std::string, absl::Time>;
+  // Day, project, plan, task, attempt, role, provider, model.
+  using RollupKey = std::tuple<absl::Time, std::string, std::string, std::string, std::string,
+                               std::string, std::string, std::string>;
+
+  events::EventLog& log_;
+  std::map<BucketKey, Bucket> buckets_;
+  std::map<RollupKey, RollupChange> rollups_;
+};
 
 }  // namespace slipway::ledger

@@ -1,10 +1,13 @@
 #include "services/ledger/storage/rows.h"
 
+#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "lib/base/error.h"
 #include "lib/base/status_macros.h"
 #include "services/ledger/domain/stored_form.h"
 
@@ -82,6 +85,7 @@ absl::StatusOr<Reservation> ReadReservation(const sqlite::Row& row) {
                              .expire_time = row.Time(28),
                              .end_digest = row.Text(30),
                              .drawing = row.Bool(31)};
+  ASSIGN_OR_RETURN(reservation.legs, DecodeLegs(row.Text(33)));
   const std::string denial = row.Text(29);
   if (!denial.empty()) {
     ASSIGN_OR_RETURN(reservation.denial, DecodeDenial(denial));
@@ -89,12 +93,31 @@ absl::StatusOr<Reservation> ReadReservation(const sqlite::Row& row) {
   return reservation;
 }
 
-Leg ReadLeg(const sqlite::Row& row) {
-  return {.budget = row.Text(0),
-          .window_start = row.Time(1),
-          .metric = static_cast<Metric>(row.Int(2)),
-          .amount = row.Int64(3),
-          .posted = row.Int64(4)};
+std::string EncodeLegs(const std::vector<Leg>& legs) {
+  std::string text = "[";
+  for (const Leg& leg : legs) {
+    absl::StrAppend(&text, text.size() > 1 ? ",[\"" : "[\"", leg.budget, "\",",
+                    absl::ToUnixMicros(leg.window_start), ",", static_cast<int>(leg.metric));
+    absl::StrAppend(&text, ",", leg.amount, ",", leg.posted, "]");
+  }
+  text.push_back(']');
+  return text;
+}
+
+absl::StatusOr<std::vector<Leg>> DecodeLegs(const std::string& text) {
+  std::vector<Leg> legs;
+  try {
+    for (const nlohmann::json& leg : nlohmann::json::parse(text)) {
+      legs.push_back({.budget = leg.at(0).get<std::string>(),
+                      .window_start = absl::FromUnixMicros(leg.at(1).get<int64_t>()),
+                      .metric = static_cast<Metric>(leg.at(2).get<int>()),
+                      .amount = leg.at(3).get<int64_t>(),
+                      .posted = leg.at(4).get<int64_t>()});
+    }
+  } catch (const nlohmann::json::exception& exception) {
+    return base::Error(absl::StatusCode::kInternal, "STORED_FORM_INVALID", exception.what());
+  }
+  return legs;
 }
 
 UsageRecord ReadUsage(const sqlite::Row& row) {

@@ -25,11 +25,19 @@ Bucket ReadBucket(const sqlite::Row& row);
   "sequence,key,kind,state,project,plan,task,attempt,role,envelope,owner,provider,model,"  \
   "service_tier,lifetime_us,asked_usd,asked_tokens,asked_requests,least_usd,least_tokens," \
   "least_requests,held_usd,held_tokens,held_requests,settled_usd,settled_tokens,"          \
-  "settled_requests,charge_time_us,expire_time_us,denial,end_digest,drawing,owner_epoch"
+  "settled_requests,charge_time_us,expire_time_us,denial,end_digest,drawing,owner_epoch,"  \
+  "leg_list"
 absl::StatusOr<Reservation> ReadReservation(const sqlite::Row& row);
 
-#define SLIPWAY_LEDGER_LEG_COLUMNS "budget,window_start_us,metric,amount,posted"
-Leg ReadLeg(const sqlite::Row& row);
+// Legs as they are kept in their reservation: [["b1",0,1,500,0],..], which are budget, start of the
+// window, metric, amount and posted. As a table they are SLIPWAY_LEDGER_LEGS. Decode fails with
+// INTERNAL (STORED_FORM_INVALID).
+#define SLIPWAY_LEDGER_LEGS                                                                 \
+  "(SELECT r.key AS reservation,r.state,r.charge_time_us,json_extract(l.value,'$[0]') AS"   \
+  " budget,json_extract(l.value,'$[1]') AS window_start_us,json_extract(l.value,'$[3]') AS" \
+  " amount,json_extract(l.value,'$[4]') AS posted FROM reservation r,json_each(r.leg_list) l)"
+std::string EncodeLegs(const std::vector<Leg>& legs);
+absl::StatusOr<std::vector<Leg>> DecodeLegs(const std::string& text);
 
 #define SLIPWAY_LEDGER_USAGE_COLUMNS                                                            \
   "sequence,reservation,record_time_us,charge_time_us,project,plan,task,attempt,role,provider," \

@@ -12,10 +12,9 @@ using sqlite::Sql;
 
 constexpr Sql kSelectReservation =
     "SELECT " SLIPWAY_LEDGER_RESERVATION_COLUMNS " FROM reservation WHERE key=?";
-constexpr Sql kSelectLegs = "SELECT " SLIPWAY_LEDGER_LEG_COLUMNS
-                            " FROM leg WHERE reservation=? ORDER BY budget,window_start_us";
 constexpr Sql kSelectUsage =
-    "SELECT " SLIPWAY_LEDGER_USAGE_COLUMNS " FROM usage WHERE reservation=?";
+    "SELECT " SLIPWAY_LEDGER_USAGE_COLUMNS
+    " FROM usage WHERE sequence=(SELECT usage_sequence FROM reservation WHERE key=?)";
 constexpr Sql kSelectAdjustment =
     "SELECT key,reservation,time_us,delta_usd,evidence FROM adjustment WHERE key=?";
 constexpr Sql kSelectReply = "SELECT request_id,digest,body FROM stored_reply WHERE request_id=?";
@@ -55,11 +54,7 @@ int64_t EndMicros(absl::Time end) {
 
 absl::StatusOr<std::optional<Reservation>> SelectReservation(Reader& reader,
                                                              const std::string& key) {
-  ASSIGN_OR_RETURN(std::optional<Reservation> reservation,
-                   reader.FindOne(kSelectReservation, ReadReservation, key));
-  if (!reservation.has_value()) return reservation;
-  ASSIGN_OR_RETURN(reservation->legs, reader.Query(kSelectLegs, ReadLeg, key));
-  return reservation;
+  return reader.FindOne(kSelectReservation, ReadReservation, key);
 }
 
 absl::StatusOr<std::optional<Reservation>> SqliteArchive::FindReservation(const std::string& key) {
@@ -92,13 +87,22 @@ absl::StatusOr<std::optional<StoredReply>> SqliteArchive::FindReply(const std::s
       request_id));
 }
 
+absl::Status SqliteArchive::FlushTables() {
+  if (!flush_) return absl::OkStatus();
+  absl::Status flushed = flush_(*reader_);
+  failure_.Update(flushed);
+  return flushed;
+}
+
 absl::StatusOr<std::optional<Bucket>> SqliteArchive::FindBucket(const std::string& budget,
                                                                 absl::Time window_start) {
+  RETURN_IF_ERROR(FlushTables());
   return Noted(reader_->FindOne(kSelectBucket, ReadBucket, budget, window_start));
 }
 
 absl::StatusOr<Amounts> SqliteArchive::SumCharged(const ScopePath& scope, absl::Time start,
                                                   absl::Time end) {
+  RETURN_IF_ERROR(FlushTables());
   if (scope.project.empty()) {
     return Noted(reader_->QueryOne(kSumAllCharged, ReadSums, start, EndMicros(end)));
   }
@@ -114,7 +118,6 @@ absl::Status LoadLedger(Reader& reader, Ledger& ledger) {
   for (Bucket& bucket : buckets) mirror.PutBucket(std::move(bucket));
   ASSIGN_OR_RETURN(std::vector<Reservation> held, reader.Query(kSelectHeld, ReadReservation));
   for (Reservation& reservation : held) {
-    ASSIGN_OR_RETURN(reservation.legs, reader.Query(kSelectLegs, ReadLeg, reservation.key()));
     mirror.PutHeld(std::move(reservation));
   }
   for (const auto& [key, reservation] : mirror.held()) {

@@ -2,8 +2,12 @@
 
 #include <optional>
 #include <string>
+#include <utility>
+
+#include "absl/functional/any_invocable.h"
 
 #include "lib/sqlite/reader.h"
+#include "lib/sqlite/transaction.h"
 #include "services/ledger/domain/archive.h"
 #include "services/ledger/domain/ledger.h"
 
@@ -12,8 +16,12 @@ namespace slipway::ledger {
 // The archive in the tables, read through the transaction that is under way.
 class SqliteArchive final : public Archive {
  public:
+  // Writes what is kept back of the tables of buckets and sums, before they are read.
+  using Flush = absl::AnyInvocable<absl::Status(sqlite::Transaction&)>;
+  void FlushBy(Flush flush) { flush_ = std::move(flush); }
+
   // For the time of one operation; null between operations.
-  void Use(sqlite::Reader* reader) { reader_ = reader; }
+  void Use(sqlite::Transaction* transaction) { reader_ = transaction; }
 
   // The first read that failed, ever: decisions may then rest on half an answer.
   const absl::Status& failure() const { return failure_; }
@@ -34,7 +42,10 @@ class SqliteArchive final : public Archive {
     return result;
   }
 
-  sqlite::Reader* reader_ = nullptr;
+  absl::Status FlushTables();
+
+  sqlite::Transaction* reader_ = nullptr;
+  Flush flush_;
   absl::Status failure_;
 };
 

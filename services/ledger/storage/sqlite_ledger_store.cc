@@ -16,6 +16,11 @@
 namespace slipway::ledger {
 namespace {
 
+// Making a message of a result and sending it takes as long as the decision did.
+constexpr int kReplyThreads = 2;
+constexpr size_t kRepliesMax =
+    1'024;  // Jobs of several replies; then the writer sends them itself.
+
 // The mirror may no longer tell what is on disk: nothing more may be decided.
 [[noreturn]] void Die(const absl::Status& status) {
   log::Error("the ledger stops: a change could not be stored", {{"error", status.ToString()}});
@@ -42,18 +47,31 @@ absl::Status SqliteLedgerStore::Start(base::IdGenerator& ids) {
   RETURN_IF_ERROR(
       database_->Read([this](sqlite::Reader& reader) { return LoadLedger(reader, ledger_); }));
   held_ = static_cast<int64_t>(ledger_.mirror().held().size());
+  changes_ = std::make_unique<ChangeWriter>(*log_);
+  archive_.FlushBy(
+      [this](sqlite::Transaction& transaction) { return changes_->Flush(transaction); });
+  if (options_.own_thread) {
+    repliers_ = std::make_unique<base::ThreadPool>(
+        base::ThreadPool::Options{.threads = kReplyThreads, .queue_max = kRepliesMax});
+  }
   writer_ = std::make_unique<sqlite::GroupWriter>(
-      *database_, sqlite::GroupWriterOptions{.own_thread = options_.own_thread,
-                                             .on_committed =
-                                                 [this] {
-                                                   CountBatch(uncommitted_.exchange(0));
-                                                   log_->NotifyAppended();
-                                                 },
-                                             .on_commit_failed =
-                                                 [this](const absl::Status& status) {
-                                                   options_.on_lost ? options_.on_lost(status)
-                                                                    : Die(status);
-                                                 }});
+      *database_,
+      sqlite::GroupWriterOptions{
+          // A refused request has changed nothing.
+          .savepoints = false,
+          .before_commit =
+              [this](sqlite::Transaction& transaction) { return changes_->Flush(transaction); },
+          .repliers = repliers_.get(),
+          .own_thread = options_.own_thread,
+          .on_committed =
+              [this] {
+                CountBatch(uncommitted_.exchange(0));
+                log_->NotifyAppended();
+              },
+          .on_commit_failed =
+              [this](const absl::Status& status) {
+                options_.on_lost ? options_.on_lost(status) : Die(status);
+              }});
   ArmExpiry();
   return absl::OkStatus();
 }
@@ -67,10 +85,11 @@ SqliteLedgerStore::~SqliteLedgerStore() {
   }
   timer.reset();  // Outside the lock, which its call may wait for.
   if (writer_ != nullptr) writer_->Stop();
+  if (repliers_ != nullptr) repliers_->Stop();
 }
 
 absl::Status SqliteLedgerStore::Store(sqlite::Transaction& transaction, const Changes& changes) {
-  RETURN_IF_ERROR(WriteChanges(transaction, *log_, changes));
+  RETURN_IF_ERROR(changes_->Write(transaction, changes));
   held_.store(static_cast<int64_t>(ledger_.mirror().held().size()), std::memory_order_relaxed);
   CountChanges(changes);
   uncommitted_.fetch_add(1, std::memory_order_relaxed);

@@ -11,10 +11,12 @@
 #include "lib/base/clock.h"
 #include "lib/base/id_generator.h"
 #include "lib/base/mutex.h"
+#include "lib/base/thread_pool.h"
 #include "lib/events/event_log.h"
 #include "lib/sqlite/database.h"
 #include "lib/sqlite/group_writer.h"
 #include "services/ledger/domain/ledger_store.h"
+#include "services/ledger/storage/change_writer.h"
 #include "services/ledger/storage/sqlite_archive.h"
 
 namespace slipway::ledger {
@@ -113,6 +115,8 @@ class SqliteLedgerStore final : public LedgerStore {
   std::atomic<int64_t> held_ = 0;
   std::atomic<int64_t> uncommitted_ = 0;  // Changes that the next commit makes durable.
   std::atomic<bool> auditing_ = false;
+  std::unique_ptr<ChangeWriter> changes_;  // Of the writer's thread, too.
+  std::unique_ptr<base::ThreadPool> repliers_;
   std::unique_ptr<sqlite::GroupWriter> writer_;
 
   base::Mutex expiry_mutex_;
