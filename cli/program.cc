@@ -99,6 +99,7 @@ void AddCommands(CommandSet& commands, CLI::App& app) {
   AddTaskCommands(commands);
   AddPauseCommands(commands);
   AddMoneyCommands(commands);
+  AddAuditCommands(commands);
   AddModelsCommands(commands);
   AddTokenCommands(commands);
   AddDemoCommand(commands);

@@ -14,6 +14,7 @@ void AddStatusCommands(CommandSet& commands);   // status, hosts, events
 void AddTaskCommands(CommandSet& commands);     // logs, retry, checkpoints, resolve
 void AddPauseCommands(CommandSet& commands);    // pause, resume, kill
 void AddMoneyCommands(CommandSet& commands);    // budget, usage
+void AddAuditCommands(CommandSet& commands);    // audit
 void AddModelsCommands(CommandSet& commands);   // models
 void AddTokenCommands(CommandSet& commands);    // token
 

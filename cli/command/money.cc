@@ -1,37 +1,23 @@
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/civil_time.h"
+#include "absl/time/time.h"
 #include "cli/client/pages.h"
 #include "cli/command/families.h"
+#include "cli/command/money.h"
 #include "cli/command/requests.h"
 #include "cli/output/quantity_text.h"
 #include "lib/base/error.h"
 #include "lib/base/id_generator.h"
 #include "lib/base/status_macros.h"
-#include "lib/rpc/proto_time.h"
 
 namespace slipway::cli {
-namespace {
-
-using ledger::v1::Balance;
-using ledger::v1::LedgerService;
-
-struct BudgetOptions {
-  std::string scope;
-  std::string limit;
-  std::string metric = "usd";
-  std::string window = "total";
-  std::string name;
-};
-
-struct UsageOptions {
-  std::string scope;
-  std::string by = "project";
-};
 
 std::string AmountText(ledger::v1::Metric metric, int64_t amount) {
   return metric == ledger::v1::METRIC_USD_NANOS ? MoneyText(amount) : CountText(amount);
@@ -41,10 +27,53 @@ std::string LowerTail(const std::string& enum_name) {
   return absl::AsciiStrToLower(enum_name.substr(enum_name.find('_') + 1));
 }
 
-// Scopes of money are those of work, and the organisation and roles besides.
 absl::StatusOr<std::string> MoneyScope(const std::string& text, Invocation& invocation) {
   if (text.empty() || text == "organisation") return text;
+  const size_t role = text.find("roles/");
+  if (role == 0) {
+    ASSIGN_OR_RETURN(const std::string project, invocation.names().Project());
+    return absl::StrCat(project, "/", text);
+  }
+  const bool of_project =
+      role != std::string::npos && text[role - 1] == '/' && text.find('/') == role - 1;
+  if (of_project) return absl::StrCat("projects/", text);
   return invocation.names().Scope(text);
+}
+
+absl::StatusOr<absl::Time> ParseWhen(const std::string& text) {
+  absl::CivilDay day;
+  absl::Time time;
+  std::string problem;
+  if (absl::ParseCivilTime(text, &day)) return absl::FromCivil(day, absl::UTCTimeZone());
+  if (absl::ParseTime(absl::RFC3339_full, text, &time, &problem)) return time;
+  return base::Error(absl::StatusCode::kInvalidArgument, "ARGUMENT_INVALID",
+                     absl::StrCat("'", text, "' is no date such as 2026-11-01"), {{"time", text}});
+}
+
+namespace {
+
+using ledger::v1::Balance;
+using ledger::v1::LedgerService;
+
+constexpr int kWarnPercentDefault = 80;
+
+struct BudgetOptions {
+  std::string scope;
+  std::string limit;
+  std::string metric = "usd";
+  std::string window = "total";
+  std::string time_zone;
+  std::string warn;
+  bool freeze = false;
+  std::string name;
+};
+
+// What will have been spent at the end of the window, at the rate so far.
+Cell HeadingText(const Balance& balance) {
+  if (!balance.projection().has_posted_at_end()) return "";
+  const int64_t posted = balance.projection().posted_at_end();
+  return Cell(AmountText(balance.budget().metric(), posted),
+              posted > balance.budget().limit() ? Tone::kWarning : Tone::kPlain);
 }
 
 void PrintBalances(const google::protobuf::RepeatedPtrField<Balance>& balances, Output& output) {
@@ -56,6 +85,7 @@ void PrintBalances(const google::protobuf::RepeatedPtrField<Balance>& balances, 
                    {"SPENT", TextTable::Align::kRight},
                    {"HELD", TextTable::Align::kRight},
                    {"LEFT", TextTable::Align::kRight},
+                   {"HEADING FOR", TextTable::Align::kRight},
                    {"UNIT"}});
   for (const Balance& balance : balances) {
     const ledger::v1::Budget& budget = balance.budget();
@@ -65,6 +95,7 @@ void PrintBalances(const google::protobuf::RepeatedPtrField<Balance>& balances, 
          AmountText(budget.metric(), balance.reserved()),
          Cell(AmountText(budget.metric(), balance.remaining()),
               balance.remaining() <= 0 ? Tone::kBad : Tone::kPlain),
+         HeadingText(balance),
          budget.frozen() ? "frozen"
          : budget.metric() == ledger::v1::METRIC_USD_NANOS
              ? ""
@@ -82,6 +113,38 @@ absl::StatusOr<int64_t> LimitOf(const BudgetOptions& options) {
                      {{"limit", options.limit}});
 }
 
+absl::Status ParseWarnings(const std::string& text, ledger::v1::Budget& budget) {
+  if (text == "none") return absl::OkStatus();
+  for (const std::string& part : SplitList(text)) {
+    int32_t percent = 0;
+    if (!absl::SimpleAtoi(part, &percent) || percent < 1 || percent > 100) {
+      return base::Error(absl::StatusCode::kInvalidArgument, "ARGUMENT_INVALID",
+                         absl::StrCat("'", part, "' is no percentage from 1 to 100, such as 80"),
+                         {{"warn", part}});
+    }
+    budget.add_warn_percents(percent);
+  }
+  return absl::OkStatus();
+}
+
+// The limit on the same scope, metric and window, as it is now.
+absl::StatusOr<std::optional<ledger::v1::Budget>> KnownBudget(const ledger::v1::Budget& wanted,
+                                                              Connection& connection) {
+  ledger::v1::ListBalancesRequest request;
+  request.set_scope(wanted.scope());
+  ASSIGN_OR_RETURN(const auto list, AllPages(connection, connection.ledger(),
+                                             &LedgerService::StubInterface::ListBalances, request,
+                                             [](auto& page) { return page.mutable_balances(); }));
+  for (const Balance& balance : list.balances()) {
+    const ledger::v1::Budget& budget = balance.budget();
+    if (budget.scope() == wanted.scope() && budget.metric() == wanted.metric() &&
+        budget.window() == wanted.window()) {
+      return budget;
+    }
+  }
+  return std::nullopt;
+}
+
 absl::StatusOr<ExitCode> SetBudget(const BudgetOptions& options, Invocation& invocation) {
   ledger::v1::SetBudgetRequest request;
   ledger::v1::Budget& budget = *request.mutable_budget();
@@ -96,6 +159,19 @@ absl::StatusOr<ExitCode> SetBudget(const BudgetOptions& options, Invocation& inv
                                                 : ledger::v1::WINDOW_DAY);
   request.set_request_id(base::RandomIds().NewId("cli"));
   Connection& connection = invocation.connection();
+  // What is not said stays as it is; of a new limit, people want to hear before it is spent.
+  ASSIGN_OR_RETURN(const std::optional<ledger::v1::Budget> known, KnownBudget(budget, connection));
+  budget.set_time_zone(!options.time_zone.empty() || !known ? options.time_zone
+                                                            : known->time_zone());
+  budget.set_frozen(options.freeze);
+  if (known.has_value()) request.set_expected_version(known->version());
+  if (!options.warn.empty()) {
+    RETURN_IF_ERROR(ParseWarnings(options.warn, budget));
+  } else if (known.has_value()) {
+    *budget.mutable_warn_percents() = known->warn_percents();
+  } else {
+    budget.add_warn_percents(kWarnPercentDefault);
+  }
   ASSIGN_OR_RETURN(
       const auto response,
       connection.Call(connection.ledger(), &LedgerService::StubInterface::SetBudget, request));
@@ -136,62 +212,6 @@ absl::StatusOr<ExitCode> DeleteBudget(const BudgetOptions& options, Invocation& 
   return ExitCode::kOk;
 }
 
-std::string GroupText(const ledger::v1::UsageRollup& rollup, const std::string& group) {
-  const ledger::v1::ScopePath& scopes = rollup.scopes();
-  if (group == "day") {
-    return absl::FormatTime("%Y-%m-%d", rpc::FromProto(rollup.day_time()), absl::UTCTimeZone());
-  }
-  if (group == "project") return ShortName(scopes.project());
-  if (group == "plan") return ShortName(scopes.plan());
-  if (group == "task") return ShortName(scopes.task());
-  if (group == "attempt") return ShortName(scopes.attempt());
-  if (group == "role") return scopes.role();
-  if (group == "provider") return rollup.provider();
-  return rollup.model();
-}
-
-absl::StatusOr<ExitCode> Usage(const UsageOptions& options, Invocation& invocation) {
-  ledger::v1::QueryUsageRequest request;
-  ASSIGN_OR_RETURN(*request.mutable_scope(), MoneyScope(options.scope, invocation));
-  const std::vector<std::string> groups = SplitList(options.by);
-  for (const std::string& group : groups) request.add_group_by(group);
-  Connection& connection = invocation.connection();
-  Output& output = invocation.output();
-  ASSIGN_OR_RETURN(const auto usage, AllPages(connection, connection.ledger(),
-                                              &LedgerService::StubInterface::QueryUsage, request,
-                                              [](auto& page) { return page.mutable_rollups(); }));
-  if (output.json()) {
-    output.Json(usage);
-    return ExitCode::kOk;
-  }
-  std::vector<TextTable::Column> columns;
-  for (const std::string& group : groups) columns.push_back({absl::AsciiStrToUpper(group)});
-  for (const char* const heading : {"CALLS", "INPUT", "OUTPUT", "COST", "OF IT ESTIMATED"}) {
-    columns.push_back({heading, TextTable::Align::kRight});
-  }
-  TextTable table(columns);
-  ledger::v1::UsageRollup sum;
-  for (const ledger::v1::UsageRollup& rollup : usage.rollups()) {
-    std::vector<Cell> row;
-    for (const std::string& group : groups) row.emplace_back(GroupText(rollup, group));
-    const ledger::v1::TokenCounts& tokens = rollup.tokens();
-    row.emplace_back(CountText(rollup.calls()));
-    row.emplace_back(CountText(tokens.input() + tokens.cache_read() + tokens.cache_write() +
-                               tokens.cache_write_long()));
-    row.emplace_back(CountText(tokens.output()));
-    row.emplace_back(MoneyText(rollup.cost_usd_nanos()));
-    row.emplace_back(rollup.estimated_usd_nanos() == 0 ? ""
-                                                       : MoneyText(rollup.estimated_usd_nanos()));
-    table.Add(std::move(row));
-    sum.set_cost_usd_nanos(sum.cost_usd_nanos() + rollup.cost_usd_nanos());
-    sum.set_calls(sum.calls() + rollup.calls());
-  }
-  output.Table(table);
-  output.Line(
-      absl::StrCat("total: ", CountText(sum.calls()), " calls, ", MoneyText(sum.cost_usd_nanos())));
-  return ExitCode::kOk;
-}
-
 void AddBudget(CommandSet& commands) {
   CLI::App& group = commands.AddGroup("budget", "Limits on what may be spent");
   const auto set = std::make_shared<BudgetOptions>();
@@ -199,13 +219,18 @@ void AddBudget(CommandSet& commands) {
       "set", "Set or change a limit",
       Connected([set](Invocation& invocation) { return SetBudget(*set, invocation); }), &group);
   set_command
-      .add_option("SCOPE", set->scope, "organisation, a project, a plan, a task, or a role's name")
+      .add_option("SCOPE", set->scope, "organisation, a project, a plan, a task, or roles/ROLE")
       ->required();
   set_command.add_option("LIMIT", set->limit, "Dollars, or a count with --metric")->required();
   set_command.add_option("--metric", set->metric, "What is counted")
       ->check(CLI::IsMember({"usd", "tokens", "requests"}));
   set_command.add_option("--window", set->window, "Over which time")
       ->check(CLI::IsMember({"total", "month", "day"}));
+  set_command.add_option("--time-zone", set->time_zone,
+                         "Where months and days begin, such as Europe/Berlin; UTC when new");
+  set_command.add_option("--warn", set->warn,
+                         "Percentages that are warned of, such as 50,80; none; 80 when new");
+  set_command.add_flag("--freeze", set->freeze, "Admit nothing until it is set again");
 
   const auto list = std::make_shared<BudgetOptions>();
   CLI::App& list_command = commands.Add(
@@ -219,19 +244,15 @@ void AddBudget(CommandSet& commands) {
       Connected([remove](Invocation& invocation) { return DeleteBudget(*remove, invocation); }),
       &group);
   remove_command.add_option("BUDGET", remove->name, "As slipway budget list shows it")->required();
+  AddBudgetDetails(commands, group);
+  AddPriceCommands(commands, group);
 }
 
 }  // namespace
 
 void AddMoneyCommands(CommandSet& commands) {
   AddBudget(commands);
-  const auto usage = std::make_shared<UsageOptions>();
-  CLI::App& usage_command = commands.Add(
-      "usage", "Show what was spent",
-      Connected([usage](Invocation& invocation) { return Usage(*usage, invocation); }));
-  usage_command.add_option("SCOPE", usage->scope, "Only of this and what is below it");
-  usage_command.add_option("--by", usage->by,
-                           "Any of day,project,plan,task,attempt,role,provider,model");
+  AddUsageCommand(commands);
 }
 
 }  // namespace slipway::cli

@@ -23,6 +23,7 @@ const std::map<absl::string_view, absl::string_view>& Hints() {
       {"CONFIG_INVALID", "correct the file at the line that is named"},
       {"COMMAND_FAILED",
        "run the command that is named by hand; git and python3 must be installed"},
+      {"DATABASE_UNREADABLE", "name the file of a ledger of this version, or a copy of it"},
       {"CONFIG_UNREADABLE", "check the path and its permissions"},
       {"DATA_DIRECTORY_NOT_EMPTY", "choose a directory that is new with --data DIR"},
       {"DATA_DIRECTORY_UNUSABLE", "choose another directory with --data DIR"},
@@ -130,7 +131,7 @@ const std::map<absl::string_view, absl::string_view>& Hints() {
       {"RESERVATION_UNKNOWN", "slipway models calls shows the calls"},
       {"SCOPE_INVALID", "name a project, plan, task or role, or 'organisation'"},
       {"FIELD_INVALID", "the message names the field and what it may hold"},
-      {"TIME_ZONE_FIXED", "delete the budget and set it anew to count in another time zone"},
+      {"TIME_ZONE_FIXED", "set it with the time zone that is named: --time-zone"},
       {"TIME_ZONE_UNKNOWN", "use an IANA name such as Europe/Berlin"},
       // Models.
       {"APPROVAL_REQUIRED", "the route wants a person's approval; choose another route"},

@@ -69,6 +69,7 @@ absl::Status LedgerFollower::Follow(grpc::ClientContext& context) {
   events::v1::WatchRequest request;
   request.set_resume_token(cursor_);
   request.mutable_filter()->add_kinds("budget.changed");
+  request.mutable_filter()->add_kinds("budget.frozen");
   const auto stream = stub_->Watch(&context, request);
   events::v1::WatchResponse response;
   while (stream->Read(&response)) Apply(response);
@@ -78,9 +79,12 @@ absl::Status LedgerFollower::Follow(grpc::ClientContext& context) {
 void LedgerFollower::Apply(const events::v1::WatchResponse& response) {
   std::vector<std::string> raised;
   for (const events::v1::Event& event : response.events()) {
-    if (!event.payload().has_budget_changed()) continue;
-    const events::v1::BudgetChanged& change = event.payload().budget_changed();
-    if (IsRaised(change)) raised.push_back(change.scope());
+    const events::v1::EventPayload& payload = event.payload();
+    if (payload.has_budget_changed() && IsRaised(payload.budget_changed())) {
+      raised.push_back(payload.budget_changed().scope());
+    } else if (payload.has_budget_frozen() && !payload.budget_frozen().frozen()) {
+      raised.push_back(payload.budget_frozen().scope());
+    }
   }
   // A bookmark alone is not worth a commit: going on from before it reads nothing twice.
   if (response.events().empty()) return;
