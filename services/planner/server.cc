@@ -92,6 +92,7 @@ class Server::Parts final {
                 .repository = repository_,
                 .models = models_,
                 .drafter = drafter_,
+                .dispatcher = dispatcher_,
                 .clock = environment.clock}),
         handlers_(projects_, plans_, starter_),
         service_(handlers_, handler_pool_),

@@ -259,6 +259,22 @@ void Board::EmitStale(const AttemptKey& attempt, int64_t current_epoch, absl::st
        attempt.task.plan, &attempt.task, &attempt);
 }
 
+void Board::EmitAmended(const Run& run, const Amended& amended) {
+  // What a person reads; the tasks themselves have everything.
+  static constexpr size_t kIdsMax = 100;
+  const auto first = [](std::vector<std::string> ids) {
+    ids.resize(std::min(ids.size(), kIdsMax));
+    return ids;
+  };
+  const json facts = {{"version", run.version},
+                      {"base_version", amended.base_version},
+                      {"added", first(amended.added)},
+                      {"changed", first(amended.changed)},
+                      {"removed", first(amended.removed)},
+                      {"actor", amended.actor}};
+  Emit("run.amended", facts.dump(), run.plan, nullptr, nullptr);
+}
+
 void Board::EmitTask(const Task& task, absl::string_view from) {
   const auto agent_retries = task.progress.retries.find("agent");
   const json facts = {

@@ -76,6 +76,14 @@ class Board final {
   void StoreResult(const AttemptKey& attempt, AttemptResult result, bool salvage);
   void StoreLedgerCursor(std::string cursor) { changes_.ledger_cursor = std::move(cursor); }
   void EmitProgress(const AttemptKey& attempt, absl::string_view phase, absl::string_view detail);
+  struct Amended {
+    int base_version = 0;
+    std::vector<std::string> added;
+    std::vector<std::string> changed;
+    std::vector<std::string> removed;
+    std::string actor;
+  };
+  void EmitAmended(const Run& run, const Amended& amended);
   void EmitStale(const AttemptKey& attempt, int64_t current_epoch, absl::string_view message);
 
   // What changed since the last call.

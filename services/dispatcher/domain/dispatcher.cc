@@ -33,6 +33,7 @@ Dispatcher::Dispatcher(Collaborators with)
       board_(clock_),
       tasks_(board_, settings_, clock_, with.random),
       operator_(board_, tasks_, clock_),
+      amend_(board_, tasks_, clock_),
       review_(board_, tasks_, outbox_, with.reviewer, clock_, with.random,
               [this](auto command) { loop_.Post(std::move(command)); }),
       grants_({.board = board_,
@@ -137,6 +138,15 @@ void Dispatcher::Ask(base::Reply<T> reply, Operation operation) {
 void Dispatcher::SubmitPlan(PlanSpec spec, base::Reply<Run> reply) {
   if (const absl::Status status = CheckPlan(spec); !status.ok()) return std::move(reply)(status);
   Ask<Run>(std::move(reply), [this, spec = std::move(spec)] { return operator_.SubmitPlan(spec); });
+}
+
+void Dispatcher::AmendPlan(PlanAmendment amendment, bool validate_only, base::Reply<Run> reply) {
+  Ask<Run>(std::move(reply),
+           [this, amendment = std::move(amendment), validate_only]() -> absl::StatusOr<Run> {
+             ASSIGN_OR_RETURN(Run run, amend_.Amend(amendment, validate_only));
+             grants_.ForgetPaths(amendment.plan);
+             return run;
+           });
 }
 
 void Dispatcher::CancelRun(std::string plan, std::string reason, base::Reply<Run> reply) {

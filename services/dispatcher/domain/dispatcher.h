@@ -12,6 +12,7 @@
 #include "lib/base/id_generator.h"
 #include "lib/base/mutex.h"
 #include "lib/base/reply.h"
+#include "services/dispatcher/domain/amend_flow.h"
 #include "services/dispatcher/domain/board.h"
 #include "services/dispatcher/domain/dispatch_loop.h"
 #include "services/dispatcher/domain/grant_flow.h"
@@ -52,6 +53,7 @@ class Dispatcher final {
   void Stop();
 
   void SubmitPlan(PlanSpec spec, base::Reply<Run> reply);
+  void AmendPlan(PlanAmendment amendment, bool validate_only, base::Reply<Run> reply);
   void CancelRun(std::string plan, std::string reason, base::Reply<Run> reply);
   void RetryTask(TaskKey key, std::string guidance, std::string actor, base::Reply<Task> reply);
   void CancelTask(TaskKey key, base::Reply<Task> reply);
@@ -101,6 +103,7 @@ class Dispatcher final {
   Board board_;
   TaskFlow tasks_;
   OperatorFlow operator_;
+  AmendFlow amend_;
   DispatchLoop loop_;
   ReviewFlow review_;
   GrantFlow grants_;

@@ -1,6 +1,7 @@
 #include "services/dispatcher/domain/errors.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "lib/base/error.h"
 #include "services/dispatcher/domain/limits.h"
 #include "services/dispatcher/domain/transition_table.h"
@@ -35,6 +36,11 @@ absl::Status TaskDuplicate(absl::string_view task) {
 
 absl::Status PlanEmpty() {
   return Error(StatusCode::kInvalidArgument, "PLAN_EMPTY", "the plan has no tasks");
+}
+
+absl::Status AmendmentEmpty(absl::string_view plan) {
+  return Error(StatusCode::kInvalidArgument, "AMENDMENT_EMPTY",
+               StrCat("the amendment of '", plan, "' changes nothing"), {{"plan", Text(plan)}});
 }
 
 absl::Status TaskInvalid(absl::string_view task, absl::string_view problem) {
@@ -114,6 +120,21 @@ absl::Status RunStateWrong(absl::string_view plan, RunState state, absl::string_
                {{"plan", Text(plan)}, {"state", Text(Name(state))}});
 }
 
+absl::Status TasksBegun(const std::vector<BegunTask>& tasks) {
+  std::vector<std::string> ids;
+  std::vector<std::string> stands;
+  for (const BegunTask& task : tasks) {
+    ids.push_back(task.id);
+    // An agent holds it and has not said yet that it began.
+    const bool offered = task.state == TaskState::kReady;
+    stands.push_back(
+        StrCat("'", task.id, "' is ", Name(task.state), offered ? " and given to an agent" : ""));
+  }
+  return Error(StatusCode::kFailedPrecondition, "TASKS_BEGUN",
+               StrCat("only tasks that have not begun can change: ", absl::StrJoin(stands, ", ")),
+               {{"tasks", absl::StrJoin(ids, ",")}});
+}
+
 absl::Status TaskStateWrong(absl::string_view task, TaskState state, absl::string_view operation) {
   const std::string possible = PossibleOperations(state);
   return Error(StatusCode::kFailedPrecondition, "TASK_STATE",
@@ -149,6 +170,12 @@ absl::Status OffsetInvalid(int64_t offset, int64_t size) {
 absl::Status TokenInvalid() {
   return Error(StatusCode::kUnauthenticated, "TOKEN_INVALID",
                "the metadata slipway-agent-token is missing or not known");
+}
+
+absl::Status VersionMismatch(absl::string_view plan, int given, int current) {
+  return Error(StatusCode::kAborted, "VERSION_MISMATCH",
+               StrCat("the run of '", plan, "' carries out version ", current, ", not ", given),
+               {{"plan", Text(plan)}, {"given", StrCat(given)}, {"current", StrCat(current)}});
 }
 
 absl::Status SessionReplaced(absl::string_view agent) {

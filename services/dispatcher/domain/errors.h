@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -14,6 +15,7 @@ absl::Status PlanCycle(absl::string_view cycle);
 absl::Status DependencyUnknown(absl::string_view task, absl::string_view dependency);
 absl::Status TaskDuplicate(absl::string_view task);
 absl::Status PlanEmpty();
+absl::Status AmendmentEmpty(absl::string_view plan);
 absl::Status TaskInvalid(absl::string_view task, absl::string_view problem);
 absl::Status PageInvalid(absl::string_view problem);
 absl::Status DecisionInvalid(absl::string_view decision, absl::string_view options);
@@ -34,6 +36,11 @@ absl::Status PlanSubmitted(absl::string_view plan);
 
 // FAILED_PRECONDITION
 absl::Status RunStateWrong(absl::string_view plan, RunState state, absl::string_view operation);
+struct BegunTask {
+  std::string id;
+  TaskState state;
+};
+absl::Status TasksBegun(const std::vector<BegunTask>& tasks);
 absl::Status TaskStateWrong(absl::string_view task, TaskState state, absl::string_view operation);
 absl::Status CheckpointResolved(absl::string_view checkpoint, Decision decision);
 absl::Status ProtocolUnsupported(int protocol);
@@ -46,6 +53,7 @@ absl::Status OffsetInvalid(int64_t offset, int64_t size);
 absl::Status TokenInvalid();
 
 // ABORTED
+absl::Status VersionMismatch(absl::string_view plan, int given, int current);
 absl::Status SessionReplaced(absl::string_view agent);
 
 // RESOURCE_EXHAUSTED

@@ -50,6 +50,9 @@ class GrantFlow final {
   // which ended with the dispatcher that started them, are taken back without charge.
   void Restore();
 
+  // How long the chains of a plan are is reckoned anew: its graph has changed.
+  void ForgetPaths(const std::string& plan) { paths_.erase(plan); }
+
   void OnHello(std::shared_ptr<AgentSession> session, const AgentHello& hello, bool process);
   void OnSessionEnded(const AgentSession* session);
   void OnGrantAnswer(const AgentSession* session, const AttemptKey& key, bool accepted,

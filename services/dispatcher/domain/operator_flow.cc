@@ -170,12 +170,8 @@ void OperatorFlow::Apply(Task& task, const Checkpoint& checkpoint, Decision deci
 }
 
 void OperatorFlow::Restart(Task& task, const std::string& guidance) {
-  tasks_.RejectChange(task, task.reason, task.detail);
-  TaskFlow::ClearReview(task);
-  task.open_checkpoint = 0;
-  task.progress.retries.clear();
   if (!guidance.empty()) task.progress.guidance = guidance;
-  board_.Move(task, TaskCommand::kRetry, task.is_integration() ? kInspecting : kReady);
+  tasks_.Restart(task);
 }
 
 absl::StatusOr<int> OperatorFlow::Pause(const std::string& scope, bool stop_agents,

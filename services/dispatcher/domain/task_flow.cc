@@ -151,6 +151,20 @@ void TaskFlow::End(Task& task, TaskCommand command, TaskState to, absl::string_v
   CheckRunEnd(run);
 }
 
+void TaskFlow::Remove(Task& task, absl::string_view detail) {
+  Withdraw(task, AttemptCommand::kRevoke, AttemptState::kRevoked, kRemovedReason);
+  task.open_checkpoint = 0;
+  board_.Move(task, TaskCommand::kRemove, kSkipped, kRemovedReason, detail);
+}
+
+void TaskFlow::Restart(Task& task) {
+  RejectChange(task, task.reason, task.detail);
+  ClearReview(task);
+  task.open_checkpoint = 0;
+  task.progress.retries.clear();
+  board_.Move(task, TaskCommand::kRetry, task.is_integration() ? kInspecting : kReady);
+}
+
 void TaskFlow::Revive(Task& task) {
   ClearReview(task);
   task.progress.retries.clear();

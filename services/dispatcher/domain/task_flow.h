@@ -60,6 +60,12 @@ class TaskFlow final {
   // Ends a task by a person's will; what depends on it follows.
   void End(Task& task, TaskCommand command, TaskState to, absl::string_view detail);
 
+  // Takes a task out of the plan that has not begun. Its run may end by that: see CheckRunEnd.
+  void Remove(Task& task, absl::string_view detail);
+
+  // What NEEDS_HUMAN starts anew; a change under review is rejected.
+  void Restart(Task& task);
+
   // A task that ended goes on, with those that were skipped for it.
   void Revive(Task& task);
 
@@ -78,13 +84,16 @@ class TaskFlow final {
   // Forgets the change under review: the next attempt starts anew.
   static void ClearReview(Task& task);
 
+  bool DependenciesSatisfied(const Task& task);
+
+  // Goes on to the integration, or ends the run, when none of its tasks is left to do.
+  void CheckRunEnd(Run& run);
+
  private:
   void UnblockDependents(const Task& task);
   void SkipDependents(const Task& task);
-  void CheckRunEnd(Run& run);
   void StartIntegration(Run& run, int tasks);
   bool IsSatisfied(const TaskKey& key);
-  bool DependenciesSatisfied(const Task& task);
 
   Board& board_;
   const Settings& settings_;
@@ -95,5 +104,7 @@ class TaskFlow final {
 
 // Why a task is SKIPPED that nobody skipped by name.
 inline constexpr char kDependencyReason[] = "DEPENDENCY";
+// Why a task is SKIPPED that an amendment took out of the plan.
+inline constexpr char kRemovedReason[] = "REMOVED";
 
 }  // namespace slipway::dispatcher

@@ -19,16 +19,21 @@ constexpr char kNoWait[] = "agent or conflict retry left: at once, with feedback
 constexpr char kSpent[] = "retries of the class are spent, or only a person can decide";
 constexpr char kByPerson[] = "a person, or the run is cancelled";
 constexpr char kMoneyOrPerson[] = "budget, rate limit, or a person";
+constexpr char kNewDependency[] = "an amendment of the plan makes it wait for more";
+constexpr char kTakenOut[] = "an amendment of the plan takes it out before it began";
 constexpr char kOutdated[] = "the branch moved or evidence is missing: new candidate";
 
 constexpr TaskTransition kTaskTransitions[] = {
     {kBlocked, C::kUnblock, "every dependency is merged, or skipped by a person", kReady},
     {kBlocked, C::kSkip, "a dependency failed or was cancelled", kSkipped},
+    {kBlocked, C::kRemove, kTakenOut, kSkipped},
     {kBlocked, C::kCancel, kByPerson, kCancelled},
     {kReady, C::kTake, "the agent took the current epoch", kRunning},
     {kReady, C::kWait, "the offer failed without the agent's fault", kRetryWait},
     {kReady, C::kPause, "a person", kPaused},
     {kReady, C::kAsk, kSpent, kNeedsHuman},
+    {kReady, C::kBlock, kNewDependency, kBlocked},
+    {kReady, C::kRemove, kTakenOut, kSkipped},
     {kReady, C::kCancel, kByPerson, kCancelled},
     {kRunning, C::kReport, "a change of the current epoch is on disk", kInspecting},
     {kRunning, C::kRequeue, "taken back without fault, or agent retry left", kReady},
@@ -65,12 +70,16 @@ constexpr TaskTransition kTaskTransitions[] = {
     {kMerging, C::kCancel, "the run is cancelled", kCancelled},
     {kRetryWait, C::kRelease, "its time has come, or a person", kReady},
     {kRetryWait, C::kPause, "a person", kPaused},
+    {kRetryWait, C::kBlock, kNewDependency, kBlocked},
+    {kRetryWait, C::kRemove, kTakenOut, kSkipped},
     {kRetryWait, C::kCancel, kByPerson, kCancelled},
     {kPaused, C::kResume, "the reason is gone; it had no change under review", kReady},
     {kPaused, C::kResume, "the reason is gone; it paused there", kInspecting},
     {kPaused, C::kResume, "the reason is gone; it paused there", kValidating},
     {kPaused, C::kResume, "the reason is gone; it paused there", kJudging},
     {kPaused, C::kResume, "the reason is gone; it paused there", kMerging},
+    {kPaused, C::kBlock, "as from READY; it had no change under review", kBlocked},
+    {kPaused, C::kRemove, "as from READY; it had no change under review", kSkipped},
     {kPaused, C::kCancel, kByPerson, kCancelled},
     {kNeedsHuman, C::kRetry, "a person; counters start anew", kReady},
     {kNeedsHuman, C::kRetry, "a person, integration", kInspecting},
@@ -78,6 +87,7 @@ constexpr TaskTransition kTaskTransitions[] = {
     {kNeedsHuman, C::kAccept, "a person lets a candidate through", kMerging},
     {kNeedsHuman, C::kSkip, "a person", kSkipped},
     {kNeedsHuman, C::kFail, "a person", kFailed},
+    {kNeedsHuman, C::kRemove, kTakenOut, kSkipped},
     {kNeedsHuman, C::kCancel, kByPerson, kCancelled},
     {kFailed, C::kRevive, "a person, the run has not ended", kReady},
     {kFailed, C::kRevive, "a person, the run has not ended, dependencies open", kBlocked},
@@ -129,10 +139,10 @@ bool Allows(TaskState from, TaskCommand command) {
 }
 
 absl::string_view Name(TaskCommand command) {
-  constexpr const char* kNames[] = {"unblock", "take",     "report", "requeue", "wait",
-                                    "release", "validate", "judge",  "merge",   "rebuild",
-                                    "land",    "pause",    "resume", "ask",     "retry",
-                                    "accept",  "skip",     "fail",   "cancel",  "revive"};
+  constexpr const char* kNames[] = {"unblock",  "take",   "report", "requeue", "wait", "release",
+                                    "validate", "judge",  "merge",  "rebuild", "land", "pause",
+                                    "resume",   "ask",    "retry",  "accept",  "skip", "fail",
+                                    "cancel",   "revive", "block",  "remove"};
   return kNames[static_cast<int>(command)];
 }
 

@@ -30,6 +30,8 @@ enum class TaskCommand {
   kFail,
   kCancel,
   kRevive,
+  kBlock,
+  kRemove,
 };
 
 // What can happen to an attempt.

@@ -87,6 +87,27 @@ absl::StatusOr<PlanSpec> PlanSpecFromProto(const v1::PlanSpec& proto) {
   return spec;
 }
 
+absl::StatusOr<PlanAmendment> AmendmentFromProto(const v1::PlanAmendment& proto) {
+  RETURN_IF_ERROR(CheckPlanName(proto.plan()));
+  // Who approved it says nothing about what it changes.
+  v1::PlanAmendment body = proto;
+  body.clear_actor();
+  PlanAmendment amendment{.plan = proto.plan(),
+                          .version = proto.version(),
+                          .base_version = proto.base_version(),
+                          .removed = Strings(proto.removed_tasks()),
+                          .actor = proto.actor(),
+                          .digest = base::Sha256Hex(body.SerializeAsString())};
+  for (const v1::TaskSpec& task : proto.added_tasks()) {
+    amendment.added.push_back(TaskSpecFromProto(task));
+  }
+  for (const v1::TaskChange& change : proto.changed_tasks()) {
+    amendment.changed.push_back(
+        {.spec = TaskSpecFromProto(change.spec()), .fields = Strings(change.fields())});
+  }
+  return amendment;
+}
+
 Validator ValidatorFromProto(const common::v1::Validator& proto) {
   return {.name = proto.name(),
           .command = Strings(proto.command()),
@@ -115,6 +136,7 @@ void ToProto(const Run& run, bool paused, const std::vector<std::pair<TaskState,
     (*proto.mutable_tasks_by_state())[std::string(Name(state))] = count;
   }
   proto.set_branch(run.branch);
+  proto.set_version(run.version);
   proto.set_result(run.result);
   *proto.mutable_start_time() = rpc::ToProto(run.start_time);
   if (run.end_time.has_value()) *proto.mutable_end_time() = rpc::ToProto(*run.end_time);

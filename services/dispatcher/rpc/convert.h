@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "services/dispatcher/domain/agent_fleet.h"
+#include "services/dispatcher/domain/amendment.h"
 #include "services/dispatcher/domain/attempt.h"
 #include "services/dispatcher/domain/checkpoint.h"
 #include "services/dispatcher/domain/run.h"
@@ -17,6 +18,9 @@ namespace slipway::dispatcher {
 
 // NAME_INVALID, TASK_INVALID; what the plan means is checked by CheckPlan.
 absl::StatusOr<PlanSpec> PlanSpecFromProto(const v1::PlanSpec& proto);
+
+// NAME_INVALID; what it means is checked by AmendFlow.
+absl::StatusOr<PlanAmendment> AmendmentFromProto(const v1::PlanAmendment& proto);
 
 Validator ValidatorFromProto(const common::v1::Validator& proto);
 void ToProto(const Validator& validator, common::v1::Validator& proto);

@@ -68,6 +68,16 @@ void DispatcherHandlers::SubmitPlan(const rpc::Call&, const v1::SubmitPlanReques
                          }));
 }
 
+void DispatcherHandlers::AmendPlan(const rpc::Call&, const v1::AmendPlanRequest& request,
+                                   base::Reply<v1::AmendPlanResponse> reply) {
+  absl::StatusOr<PlanAmendment> amendment = AmendmentFromProto(request.amendment());
+  if (!amendment.ok()) return std::move(reply)(amendment.status());
+  dispatcher_.AmendPlan(*std::move(amendment), request.validate_only(),
+                        Converted<Run>(std::move(reply), [](const Run& run, auto& response) {
+                          ToProto(run, false, {}, *response.mutable_run());
+                        }));
+}
+
 void DispatcherHandlers::CancelRun(const rpc::Call&, const v1::CancelRunRequest& request,
                                    base::Reply<v1::CancelRunResponse> reply) {
   if (absl::Status name = CheckPlanName(request.plan()); !name.ok()) {

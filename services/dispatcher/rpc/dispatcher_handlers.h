@@ -19,6 +19,8 @@ class DispatcherHandlers final {
 
   void SubmitPlan(const rpc::Call& call, const v1::SubmitPlanRequest& request,
                   base::Reply<v1::SubmitPlanResponse> reply);
+  void AmendPlan(const rpc::Call& call, const v1::AmendPlanRequest& request,
+                 base::Reply<v1::AmendPlanResponse> reply);
   void CancelRun(const rpc::Call& call, const v1::CancelRunRequest& request,
                  base::Reply<v1::CancelRunResponse> reply);
   void RetryTask(const rpc::Call& call, const v1::RetryTaskRequest& request,

@@ -29,6 +29,7 @@ class DispatcherService final : public v1::DispatcherService::CallbackService {
                            &DispatcherHandlers::method);                      \
   }
   SLIPWAY_ASYNC(SubmitPlan)
+  SLIPWAY_ASYNC(AmendPlan)
   SLIPWAY_ASYNC(CancelRun)
   SLIPWAY_ASYNC(RetryTask)
   SLIPWAY_ASYNC(CancelTask)

@@ -13,8 +13,8 @@ namespace {
 constexpr sqlite::Sql kUpsertRun =
     "INSERT INTO run(plan,project,title,version,digest,branch,tip,policy,state,result,"
     "start_time_us,end_time_us) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)"
-    " ON CONFLICT(plan) DO UPDATE SET tip=excluded.tip,state=excluded.state,"
-    "result=excluded.result,end_time_us=excluded.end_time_us";
+    " ON CONFLICT(plan) DO UPDATE SET version=excluded.version,digest=excluded.digest,"
+    "tip=excluded.tip,state=excluded.state,result=excluded.result,end_time_us=excluded.end_time_us";
 
 constexpr sqlite::Sql kInsertTask =
     "INSERT INTO task(plan,id,position,state,epoch,reason,detail,resume_time_us,ready_time_us,"

@@ -25,6 +25,12 @@ class DispatcherClient {
   virtual absl::StatusOr<Run> Submit(const Project& project, const PlanHead& plan,
                                      const PlanContent& content) = 0;
 
+  // Makes the run of `plan` carry out `plan.version` in place of `plan.approved_version`: all of
+  // `delta` or nothing; idempotent. With `validate_only` only asks whether it could.
+  // FAILED_PRECONDITION (TASKS_BEGUN) when a task that it touches has begun.
+  virtual absl::StatusOr<Run> Amend(const PlanHead& plan, const PlanDelta& delta,
+                                    bool validate_only) = 0;
+
   // NOT_FOUND when the dispatcher has no such plan.
   virtual absl::StatusOr<Run> GetRun(const std::string& plan) = 0;
 };

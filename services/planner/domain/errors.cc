@@ -93,6 +93,23 @@ absl::Status StartPending(absl::string_view name, const absl::Status& trouble) {
       kBackoffFirst, {{"plan", Text(name)}});
 }
 
+absl::Status AmendmentPending(absl::string_view name, const absl::Status& trouble) {
+  return base::RetryableError(
+      absl::StatusCode::kUnavailable, "AMENDMENT_PENDING",
+      absl::StrCat(
+          "the change to ", name,
+          " is approved and is handed over as soon as this has passed: ", Describe(trouble)),
+      kBackoffFirst, {{"plan", Text(name)}});
+}
+
+absl::Status AmendmentUnderWay(absl::string_view name, int version) {
+  return base::Error(
+      absl::StatusCode::kFailedPrecondition, "AMENDMENT_UNDER_WAY",
+      absl::StrCat("version ", version, " of ", name,
+                   " is approved and being handed over: look again when it runs or was refused"),
+      {{"plan", Text(name)}, {"version", absl::StrCat(version)}});
+}
+
 absl::Status TooManyPlans(absl::string_view id) {
   return base::Error(absl::StatusCode::kResourceExhausted, "PLAN_NAMES_SPENT",
                      absl::StrCat("too many plans are called ", id, ": give another title"),
@@ -164,6 +181,14 @@ absl::Status CommitInvalid(absl::string_view commit) {
 
 absl::Status EditEmpty() {
   return Invalid("EDIT_EMPTY", "the edit changes nothing: give edits or added tasks");
+}
+
+absl::Status EditTakesAllBack(int version) {
+  return Invalid("EDIT_EMPTY",
+                 absl::StrCat("the edit takes back all that would change the running plan: reject "
+                              "version ",
+                              version, " instead"),
+                 {{"version", absl::StrCat(version)}});
 }
 
 absl::Status PageInvalid(absl::string_view problem) { return Invalid("PAGE_INVALID", problem); }

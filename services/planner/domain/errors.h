@@ -27,6 +27,9 @@ absl::Status VersionMismatch(absl::string_view name, int64_t given, int64_t curr
 absl::Status PlanInState(absl::string_view name, PlanState state, absl::string_view wanted);
 // With the time after which asking again may help.
 absl::Status StartPending(absl::string_view name, const absl::Status& trouble);
+// The same for a change to a plan that runs.
+absl::Status AmendmentPending(absl::string_view name, const absl::Status& trouble);
+absl::Status AmendmentUnderWay(absl::string_view name, int version);
 absl::Status TooManyPlans(absl::string_view id);
 absl::Status TooManyDrafts();
 
@@ -42,6 +45,8 @@ absl::Status RequirementInvalid(absl::string_view requirement, absl::string_view
 absl::Status PathOutside(absl::string_view task, absl::string_view path, absl::string_view problem);
 absl::Status CommitInvalid(absl::string_view commit);
 absl::Status EditEmpty();
+// The edit takes back all that a version would have changed.
+absl::Status EditTakesAllBack(int version);
 
 // Pages.
 absl::Status PageInvalid(absl::string_view problem);

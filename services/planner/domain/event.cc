@@ -54,6 +54,25 @@ Event PlanRevised(const std::string& project, const std::string& plan, int versi
   return {"plan.revised", project, plan, Dump(facts)};
 }
 
+Event PlanAmendmentChanged(const std::string& project, const std::string& plan,
+                           const AmendmentChange& change) {
+  const auto first = [](const std::vector<std::string>& ids) {
+    return std::vector<std::string>(
+        ids.begin(), ids.begin() + static_cast<ptrdiff_t>(std::min(ids.size(), kEventChangesMax)));
+  };
+  const Json facts = {{"from", change.from},
+                      {"to", change.to},
+                      {"version", change.version},
+                      {"base_version", change.base_version},
+                      {"added", first(change.added)},
+                      {"changed", first(change.changed)},
+                      {"removed", first(change.removed)},
+                      {"estimate_change_usd_nanos", change.estimate_change_usd_nanos},
+                      {"detail", Short(change.detail)},
+                      {"actor", change.actor}};
+  return {"plan.amendment_changed", project, plan, Dump(facts)};
+}
+
 Event PlanReplyRejected(const std::string& project, const std::string& plan, int round,
                         absl::string_view reason, absl::string_view detail) {
   const Json facts = {{"round", round}, {"reason", std::string(reason)}, {"detail", Short(detail)}};

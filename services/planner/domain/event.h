@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,22 @@ Event PlanStateChanged(const std::string& project, const std::string& plan,
 // Of `changes` only the first kEventChangesMax are told.
 Event PlanRevised(const std::string& project, const std::string& plan, int version, int tasks,
                   const std::vector<std::string>& changes, absl::string_view actor);
+
+struct AmendmentChange {
+  std::string from;  // Name of the state; empty for a new amendment.
+  std::string to;    // Or "APPLIED", "REJECTED", "OVERTAKEN".
+  int version = 0;
+  int base_version = 0;
+  std::vector<std::string> added;
+  std::vector<std::string> changed;
+  std::vector<std::string> removed;
+  int64_t estimate_change_usd_nanos = 0;
+  std::string detail;
+  std::string actor;
+};
+// Of each list of tasks only the first kEventChangesMax are told.
+Event PlanAmendmentChanged(const std::string& project, const std::string& plan,
+                           const AmendmentChange& change);
 
 Event PlanReplyRejected(const std::string& project, const std::string& plan, int round,
                         absl::string_view reason, absl::string_view detail);

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "services/planner/domain/amendment_state.h"
 #include "services/planner/domain/plan_state.h"
 #include "services/planner/domain/project.h"
 
@@ -73,11 +75,52 @@ struct PlanHead {
   std::string branch;
   std::string failure;
   std::string approver;
+  // While it runs, `version` may be one that shall replace `approved_version`.
+  AmendmentState amendment = AmendmentState::kNone;
+  std::string amendment_failure;
+  std::string amendment_approver;
   absl::Time create_time;
   absl::Time update_time;
 
   std::string name() const { return "projects/" + project + "/plans/" + id; }
+
+  // The approved version is the newest again that counts.
+  void DropAmendment() {
+    version = approved_version;
+    amendment = AmendmentState::kNone;
+    amendment_failure.clear();
+    amendment_approver.clear();
+  }
   friend bool operator==(const PlanHead&, const PlanHead&) = default;
+};
+
+// A task that differs, as it shall be, and the names of the fields that differ: those of
+// slipway.dispatcher.v1.TaskSpec.
+struct TaskChange {
+  Task task;
+  std::vector<std::string> fields;
+};
+
+// What the dispatcher has to know of the difference between two versions of a plan. The same
+// versions always give the same delta.
+struct PlanDelta {
+  std::vector<Task> added;  // In the order of the later version.
+  std::vector<TaskChange> changed;
+  std::vector<std::string> removed;  // Ids, in the order of the earlier version.
+
+  bool empty() const { return added.empty() && changed.empty() && removed.empty(); }
+};
+
+// A version that shall replace the one that runs, as it is shown to people.
+struct Amendment {
+  AmendmentState state = AmendmentState::kNone;
+  int version = 0;
+  int base_version = 0;
+  PlanDelta delta;
+  std::vector<std::string> changes;  // As DescribeChanges says it.
+  int64_t estimate_change_usd_nanos = 0;
+  absl::Duration estimate_change_duration;
+  std::string failure;
 };
 
 // A plan at one of its versions.
@@ -85,6 +128,7 @@ struct Plan {
   PlanHead head;
   std::string spec;
   PlanContent content;
+  std::optional<Amendment> amendment;
 };
 
 }  // namespace slipway::planner

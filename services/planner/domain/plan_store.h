@@ -34,6 +34,7 @@ struct PlanChange {
   PlanHead head;
   std::optional<Draft> draft;            // As stored; absent when the plan is not being drafted.
   bool start_ordered = false;            // As stored: whether it waits for the dispatcher.
+  int next_version = 1;                  // As stored: that of the next content.
   std::optional<PlanContent> content;    // Becomes version `head.version`.
   std::optional<Project> approved_with;  // The project as it is at the approval.
   std::vector<Event> events;
@@ -83,8 +84,8 @@ class PlanStore {
   // Stores the plan, its spec and first version, and says so in the log. A repeat of the request id
   // returns the first plan. RESOURCE_EXHAUSTED when too many are drafted or have that id.
   virtual absl::StatusOr<PlanHead> CreatePlan(const NewPlan& plan) = 0;
-  // Runs `change` on the stored plan and stores the result; a step that plan_state.h does not know
-  // is INTERNAL. PLAN_UNKNOWN, or what `change` returns.
+  // Runs `change` on the stored plan and stores the result; a step that plan_state.h or
+  // amendment_state.h does not know is INTERNAL. PLAN_UNKNOWN, or what `change` returns.
   virtual absl::StatusOr<PlanHead> ChangePlan(const std::string& project, const std::string& id,
                                               ChangePlanFn change) = 0;
 
@@ -100,8 +101,9 @@ class PlanStore {
                                                      const std::string& id) = 0;
   // Newest first.
   virtual absl::StatusOr<std::vector<PlanRow>> ListPlans(const PlanQuery& query) = 0;
-  // Plans whose start was ordered and that the dispatcher has not taken over.
-  virtual absl::StatusOr<std::vector<PlanHead>> ListStartOrders() = 0;
+  // Plans that the dispatcher has not taken over though their start was ordered, and those whose
+  // approved amendment it has not taken.
+  virtual absl::StatusOr<std::vector<PlanHead>> ListOrders() = 0;
 
   // Where reading another service's log goes on; empty at first.
   virtual absl::StatusOr<std::string> GetCursor(const std::string& log) = 0;

@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "lib/base/clock.h"
+#include "services/planner/domain/dispatcher_client.h"
 #include "services/planner/domain/drafter.h"
 #include "services/planner/domain/model_client.h"
 #include "services/planner/domain/plan_edit.h"
@@ -20,7 +21,8 @@ struct PlanName {
   std::string id;
 };
 
-// The rules of plans up to their approval. Thread-safe; blocks. The collaborators must outlive it.
+// The rules of plans up to their approval, and of changes to those that run up to theirs.
+// Thread-safe; blocks. The collaborators must outlive it.
 class Plans final {
  public:
   struct Collaborators {
@@ -28,6 +30,7 @@ class Plans final {
     RepositoryClient& repository;
     ModelClient& models;
     Drafter& drafter;
+    DispatcherClient& dispatcher;
     base::Clock& clock;
   };
   explicit Plans(const Collaborators& with) : with_(with) {}
@@ -58,19 +61,24 @@ class Plans final {
     absl::Span<const Task> added;
     std::string actor;
   };
+  // Of a plan that runs the edit becomes its amendment, when the dispatcher could take it now.
   absl::StatusOr<Plan> EditPlan(const PlanName& name, const Edit& edit);
 
   // `to` 0 means the newest.
   absl::StatusOr<std::vector<std::string>> Diff(const PlanName& name, int from, int to);
 
+  // Of an amendment it stores the approval; Starter::HandOver carries it out.
   absl::StatusOr<Plan> Approve(const PlanName& name, int version, const std::string& actor);
+  // Of a plan that runs it drops the amendment.
   absl::StatusOr<Plan> Reject(const PlanName& name, const std::string& reason,
                               const std::string& actor);
 
  private:
   absl::StatusOr<Project> ActiveProject(const std::string& id);
   PlanHead NewHead(const Wish& wish, const Project& project) const;
-  absl::StatusOr<Plan> Load(PlanHead head);
+  absl::Status FinishAmendment(const PlanHead& head, PlanContent& content, Amendment& amendment);
+  // `version` 0 means that of `head`.
+  absl::StatusOr<Plan> Load(PlanHead head, int version = 0);
 
   const Collaborators with_;
 };

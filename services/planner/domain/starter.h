@@ -15,10 +15,12 @@
 
 namespace slipway::planner {
 
-// Hands approved plans to the dispatcher and learns what becomes of them.
+// Hands approved plans, and approved changes to those that run, to the dispatcher and learns what
+// becomes of them.
 //
 // The order to start is stored before anything is done and removed with the step to RUNNING, so a
-// crash on either side is repaired by doing it again: opening and submitting are idempotent.
+// crash on either side is repaired by doing it again: opening and submitting are idempotent. An
+// amendment is such an order while it is APPROVED.
 // Thread-safe. The collaborators must outlive it.
 class Starter final {
  public:
@@ -41,6 +43,11 @@ class Starter final {
   absl::StatusOr<PlanHead> Start(const std::string& project, const std::string& id,
                                  const std::string& actor);
 
+  // Makes the dispatcher take an approved amendment; nothing when there is none. While it cannot be
+  // reached, fails with AMENDMENT_PENDING and goes on trying by itself. When it refuses, the
+  // amendment is REFUSED, or gone with the run that has ended. Blocks.
+  absl::StatusOr<PlanHead> HandOver(const std::string& project, const std::string& id);
+
   // Follows a run: to COMPLETED, FAILED or CANCELLED, over RUNNING. Idempotent; unknown plans and
   // plans that have ended are left alone.
   absl::Status ApplyRun(const std::string& project, const std::string& id, const Run& run);
@@ -52,7 +59,8 @@ class Starter final {
 
  private:
   absl::StatusOr<PlanHead> Deliver(const PlanHead& plan, const std::string& actor);
-  absl::Status Submit(const PlanHead& plan, const std::string& actor);
+  absl::Status Submit(PlanHead head, const std::string& actor);
+  absl::Status Amend(const PlanHead& head);
   absl::StatusOr<PlanHead> MarkRunning(const PlanHead& plan, const std::string& actor);
   void Schedule(const PlanHead& plan, const absl::Status& trouble);
   absl::Status KeepFailure(const PlanHead& plan, const absl::Status& trouble, bool end_order);

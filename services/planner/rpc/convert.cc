@@ -98,6 +98,24 @@ v1::Project ToProto(const Project& project) {
   return message;
 }
 
+v1::Amendment ToProto(const Amendment& amendment) {
+  v1::Amendment message;
+  message.set_state(static_cast<v1::Amendment::State>(amendment.state));
+  message.set_version(amendment.version);
+  message.set_base_version(amendment.base_version);
+  for (const Task& task : amendment.delta.added) message.add_added_tasks(task.id);
+  for (const TaskChange& change : amendment.delta.changed) {
+    message.add_changed_tasks(change.task.id);
+  }
+  message.mutable_removed_tasks()->Assign(amendment.delta.removed.begin(),
+                                          amendment.delta.removed.end());
+  message.mutable_changes()->Assign(amendment.changes.begin(), amendment.changes.end());
+  message.set_estimate_change_usd_nanos(amendment.estimate_change_usd_nanos);
+  *message.mutable_estimate_change_duration() = rpc::ToProto(amendment.estimate_change_duration);
+  message.set_failure(amendment.failure);
+  return message;
+}
+
 v1::Plan ToProto(const PlanHead& head) {
   v1::Plan message;
   message.set_name(head.name());
@@ -108,6 +126,13 @@ v1::Plan ToProto(const PlanHead& head) {
   message.set_rigor(static_cast<v1::Rigor>(head.rigor));
   message.set_base_commit(head.base_commit);
   message.set_branch(head.branch);
+  if (head.amendment != AmendmentState::kNone) {
+    v1::Amendment& amendment = *message.mutable_amendment();
+    amendment.set_state(static_cast<v1::Amendment::State>(head.amendment));
+    amendment.set_version(head.version);
+    amendment.set_base_version(head.approved_version);
+    amendment.set_failure(head.amendment_failure);
+  }
   message.set_failure(head.failure);
   message.set_approver(head.approver);
   *message.mutable_create_time() = rpc::ToProto(head.create_time);
@@ -117,6 +142,7 @@ v1::Plan ToProto(const PlanHead& head) {
 
 v1::Plan ToProto(const Plan& plan) {
   v1::Plan message = ToProto(plan.head);
+  if (plan.amendment.has_value()) *message.mutable_amendment() = ToProto(*plan.amendment);
   const PlanContent& content = plan.content;
   message.set_spec(plan.spec);
   message.set_summary(content.summary);

@@ -24,6 +24,7 @@ common::v1::ProjectPolicy ToProto(const ProjectPolicy& policy);
 // Everything but spec and content.
 v1::Plan ToProto(const PlanHead& head);
 v1::Plan ToProto(const Plan& plan);
+v1::Amendment ToProto(const Amendment& amendment);
 
 absl::StatusOr<Task> FromProto(const v1::PlanTask& task);
 absl::StatusOr<std::vector<Task>> FromProto(

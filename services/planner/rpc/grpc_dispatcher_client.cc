@@ -64,6 +64,27 @@ absl::StatusOr<Run> GrpcDispatcherClient::Submit(const Project& project, const P
   return RunOf(response.run());
 }
 
+absl::StatusOr<Run> GrpcDispatcherClient::Amend(const PlanHead& plan, const PlanDelta& delta,
+                                                bool validate_only) {
+  dispatcher::v1::AmendPlanRequest request;
+  request.set_validate_only(validate_only);
+  dispatcher::v1::PlanAmendment& amendment = *request.mutable_amendment();
+  amendment.set_plan(plan.name());
+  amendment.set_version(plan.version);
+  amendment.set_base_version(plan.approved_version);
+  amendment.set_actor(plan.amendment_approver);
+  for (const Task& task : delta.added) *amendment.add_added_tasks() = ToSpec(task);
+  for (const TaskChange& change : delta.changed) {
+    dispatcher::v1::TaskChange& changed = *amendment.add_changed_tasks();
+    *changed.mutable_spec() = ToSpec(change.task);
+    changed.mutable_fields()->Assign(change.fields.begin(), change.fields.end());
+  }
+  amendment.mutable_removed_tasks()->Assign(delta.removed.begin(), delta.removed.end());
+  ASSIGN_OR_RETURN(const dispatcher::v1::AmendPlanResponse response,
+                   rpc::CallUnary(*stub_, &Stub::AmendPlan, request, AsPlanner(kSubmitTimeout)));
+  return RunOf(response.run());
+}
+
 absl::StatusOr<Run> GrpcDispatcherClient::GetRun(const std::string& plan) {
   dispatcher::v1::GetRunRequest request;
   request.set_plan(plan);

@@ -18,6 +18,8 @@ class GrpcDispatcherClient final : public DispatcherClient {
 
   absl::StatusOr<Run> Submit(const Project& project, const PlanHead& plan,
                              const PlanContent& content) override;
+  absl::StatusOr<Run> Amend(const PlanHead& plan, const PlanDelta& delta,
+                            bool validate_only) override;
   absl::StatusOr<Run> GetRun(const std::string& plan) override;
 
  private:

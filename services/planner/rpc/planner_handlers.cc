@@ -164,7 +164,11 @@ absl::StatusOr<v1::DiffPlanResponse> PlannerHandlers::DiffPlan(const rpc::Call&,
 absl::StatusOr<v1::ApprovePlanResponse> PlannerHandlers::ApprovePlan(
     const rpc::Call& call, const v1::ApprovePlanRequest& request) {
   ASSIGN_OR_RETURN(const PlanName name, PlanNameOf(request.name()));
-  ASSIGN_OR_RETURN(const Plan plan, plans_.Approve(name, request.version(), call.principal()));
+  ASSIGN_OR_RETURN(Plan plan, plans_.Approve(name, request.version(), call.principal()));
+  if (plan.head.amendment == AmendmentState::kApproved) {
+    RETURN_IF_ERROR(starter_.HandOver(name.project, name.id).status());
+    ASSIGN_OR_RETURN(plan, plans_.Get(name, 0));
+  }
   return WithPlan<v1::ApprovePlanResponse>(plan);
 }
 

@@ -15,7 +15,8 @@ constexpr sqlite::Sql kSelectProject =
     "create_time_us FROM project WHERE id=?";
 constexpr sqlite::Sql kSelectPlan =
     "SELECT position,project,id,title,state,version,approved_version,rigor,base_commit,branch,"
-    "failure,approver,create_time_us,update_time_us FROM plan WHERE project=? AND id=?";
+    "failure,approver,create_time_us,update_time_us,amendment,amendment_failure,"
+    "amendment_approver FROM plan WHERE project=? AND id=?";
 constexpr sqlite::Sql kSelectDraft =
     "SELECT round,attempt,call_id,call_pending,refused_reply,problem,context_tokens,unexplained,"
     "waits FROM draft WHERE plan=?";
@@ -61,6 +62,9 @@ PlanRow ReadPlan(const sqlite::Row& row) {
                    .branch = row.Text(9),
                    .failure = row.Text(10),
                    .approver = row.Text(11),
+                   .amendment = static_cast<AmendmentState>(row.Int(14)),
+                   .amendment_failure = row.Text(15),
+                   .amendment_approver = row.Text(16),
                    .create_time = row.Time(12),
                    .update_time = row.Time(13)}};
 }

@@ -45,6 +45,12 @@ inline constexpr sqlite::Migration kMigrations[] = {
      " method TEXT NOT NULL, scope TEXT NOT NULL, request_id TEXT NOT NULL, result TEXT NOT NULL,"
      " PRIMARY KEY(method,scope,request_id)) STRICT, WITHOUT ROWID;"
      "CREATE TABLE cursor(log TEXT PRIMARY KEY NOT NULL, token TEXT NOT NULL) STRICT;"},
+    {3,
+     "ALTER TABLE plan ADD COLUMN amendment INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE plan ADD COLUMN amendment_failure TEXT NOT NULL DEFAULT '';"
+     "ALTER TABLE plan ADD COLUMN amendment_approver TEXT NOT NULL DEFAULT '';"
+     // The approved ones are the outbox to the dispatcher.
+     "CREATE INDEX plan_amendment ON plan(position) WHERE amendment=2;"},
 };
 
 }  // namespace slipway::planner

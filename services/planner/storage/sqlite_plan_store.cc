@@ -33,13 +33,16 @@ constexpr sqlite::Sql kInsertPlan =
     "failure,approver,create_time_us,update_time_us) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)";
 constexpr sqlite::Sql kUpdatePlan =
     "UPDATE plan SET title=?,state=?,version=?,approved_version=?,base_commit=?,branch=?,"
-    "failure=?,approver=?,update_time_us=? WHERE position=?";
+    "failure=?,approver=?,update_time_us=?,amendment=?,amendment_failure=?,amendment_approver=?"
+    " WHERE position=?";
 constexpr sqlite::Sql kPlanExists = "SELECT 1 FROM plan WHERE project=? AND id=?";
 constexpr sqlite::Sql kCountDrafts = "SELECT COUNT(*) FROM draft";
 constexpr sqlite::Sql kInsertSpec = "INSERT INTO plan_spec(plan,spec) VALUES(?,?)";
 constexpr sqlite::Sql kSelectSpec = "SELECT spec FROM plan_spec WHERE plan=?";
 constexpr sqlite::Sql kInsertVersion =
     "INSERT INTO plan_version(plan,version,content_json,create_time_us) VALUES(?,?,?,?)";
+constexpr sqlite::Sql kNextVersion =
+    "SELECT COALESCE(MAX(version),0)+1 FROM plan_version WHERE plan=?";
 constexpr sqlite::Sql kSelectVersion =
     "SELECT content_json FROM plan_version WHERE plan=? AND version=?";
 constexpr sqlite::Sql kUpsertDraft =
@@ -51,8 +54,9 @@ constexpr sqlite::Sql kDeleteOrder = "DELETE FROM start_order WHERE plan=?";
 constexpr sqlite::Sql kSelectOrder = "SELECT 1 FROM start_order WHERE plan=?";
 constexpr sqlite::Sql kListOrders =
     "SELECT position,project,id,title,state,version,approved_version,rigor,base_commit,branch,"
-    "failure,approver,create_time_us,update_time_us FROM plan"
-    " WHERE position IN (SELECT plan FROM start_order) ORDER BY position";
+    "failure,approver,create_time_us,update_time_us,amendment,amendment_failure,"
+    "amendment_approver FROM plan"
+    " WHERE amendment=2 OR position IN (SELECT plan FROM start_order) ORDER BY position";
 constexpr sqlite::Sql kInsertApproval =
     "INSERT INTO approval(plan,repository,target_branch,plan_tier,policy_json,project_version)"
     " VALUES(?,?,?,?,?,?)";
@@ -61,7 +65,8 @@ constexpr sqlite::Sql kSelectApproval =
     " WHERE plan=?";
 constexpr sqlite::Sql kListPlans =
     "SELECT position,project,id,title,state,version,approved_version,rigor,base_commit,branch,"
-    "failure,approver,create_time_us,update_time_us FROM plan"
+    "failure,approver,create_time_us,update_time_us,amendment,amendment_failure,"
+    "amendment_approver FROM plan"
     " WHERE position<? AND (?='' OR project=?) AND (?=0 OR state=?)"
     " ORDER BY position DESC LIMIT ?";
 constexpr sqlite::Sql kSelectCursor = "SELECT token FROM cursor WHERE log=?";
@@ -240,6 +245,9 @@ absl::StatusOr<PlanHead> SqlitePlanStore::ChangePlan(const std::string& project,
         ASSIGN_OR_RETURN(const std::optional<int64_t> ordered,
                          transaction.FindOne(kSelectOrder, FirstNumber, stored.position));
         wanted.start_ordered = ordered.has_value();
+        ASSIGN_OR_RETURN(const int64_t next,
+                         transaction.QueryOne(kNextVersion, FirstNumber, stored.position));
+        wanted.next_version = static_cast<int>(next);
         RETURN_IF_ERROR(change(wanted));
         wanted.head.update_time = clock_.Now();
         RETURN_IF_ERROR(StoreChange(transaction, stored, wanted));
@@ -258,10 +266,16 @@ absl::Status SqlitePlanStore::StoreChange(sqlite::Transaction& transaction, cons
                                             PlanStateName(stored.head.state), " to ",
                                             PlanStateName(head.state)));
   }
+  if (head.amendment != stored.head.amendment && !CanStep(stored.head.amendment, head.amendment)) {
+    return absl::InternalError(absl::StrCat("the amendment of ", head.name(), " cannot step from ",
+                                            AmendmentStateName(stored.head.amendment), " to ",
+                                            AmendmentStateName(head.amendment)));
+  }
   RETURN_IF_ERROR(transaction.Execute(kUpdatePlan, head.title, static_cast<int>(head.state),
                                       head.version, head.approved_version, head.base_commit,
                                       head.branch, head.failure, head.approver, head.update_time,
-                                      stored.position));
+                                      static_cast<int>(head.amendment), head.amendment_failure,
+                                      head.amendment_approver, stored.position));
   if (change.content.has_value()) {
     RETURN_IF_ERROR(InsertVersion(transaction, stored.position, head.version, *change.content,
                                   head.update_time));
@@ -344,7 +358,7 @@ absl::StatusOr<std::vector<PlanRow>> SqlitePlanStore::ListPlans(const PlanQuery&
   });
 }
 
-absl::StatusOr<std::vector<PlanHead>> SqlitePlanStore::ListStartOrders() {
+absl::StatusOr<std::vector<PlanHead>> SqlitePlanStore::ListOrders() {
   return database_.Read([&](sqlite::Reader& reader) {
     return reader.Query(kListOrders, [](const sqlite::Row& row) { return ReadPlan(row).head; });
   });

@@ -40,7 +40,7 @@ class SqlitePlanStore final : public PlanStore {
   absl::StatusOr<Project> GetApprovedProject(const std::string& project,
                                              const std::string& id) override;
   absl::StatusOr<std::vector<PlanRow>> ListPlans(const PlanQuery& query) override;
-  absl::StatusOr<std::vector<PlanHead>> ListStartOrders() override;
+  absl::StatusOr<std::vector<PlanHead>> ListOrders() override;
 
   absl::StatusOr<std::string> GetCursor(const std::string& log) override;
   absl::Status SetCursor(const std::string& log, const std::string& token) override;

@@ -81,6 +81,22 @@ grpc::Status FakeDispatcher::SubmitPlan(grpc::ServerContext*,
   return grpc::Status::OK;
 }
 
+grpc::Status FakeDispatcher::AmendPlan(grpc::ServerContext*,
+                                       const dispatcher::v1::AmendPlanRequest* request,
+                                       dispatcher::v1::AmendPlanResponse* response) {
+  base::MutexLock lock(mutex_);
+  if (!amend_error_.ok()) return rpc::ToGrpcStatus(amend_error_);
+  const dispatcher::v1::PlanAmendment& amendment = request->amendment();
+  if (request->validate_only()) {
+    ++validated_;
+  } else if (amended_.empty() || amended_.back().version() != amendment.version()) {
+    amended_.push_back(amendment);
+  }
+  response->mutable_run()->set_plan(amendment.plan());
+  response->mutable_run()->set_state(run_state_);
+  return grpc::Status::OK;
+}
+
 grpc::Status FakeDispatcher::GetRun(grpc::ServerContext*,
                                     const dispatcher::v1::GetRunRequest* request,
                                     dispatcher::v1::GetRunResponse* response) {

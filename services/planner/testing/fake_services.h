@@ -120,6 +120,24 @@ class FakeDispatcher final : public dispatcher::v1::DispatcherService::Service {
     return submitted_;
   }
 
+  // Of amendments, also of those that are only to be checked.
+  void SetAmendError(absl::Status error) {
+    base::MutexLock lock(mutex_);
+    amend_error_ = std::move(error);
+  }
+  // Those that were taken, without repeats.
+  std::vector<dispatcher::v1::PlanAmendment> amended() const {
+    base::MutexLock lock(mutex_);
+    return amended_;
+  }
+  // Those that were only to be checked.
+  int validated() const {
+    base::MutexLock lock(mutex_);
+    return validated_;
+  }
+
+  grpc::Status AmendPlan(grpc::ServerContext*, const dispatcher::v1::AmendPlanRequest* request,
+                         dispatcher::v1::AmendPlanResponse* response) override;
   grpc::Status SubmitPlan(grpc::ServerContext*, const dispatcher::v1::SubmitPlanRequest* request,
                           dispatcher::v1::SubmitPlanResponse* response) override;
   grpc::Status GetRun(grpc::ServerContext*, const dispatcher::v1::GetRunRequest* request,
@@ -137,6 +155,9 @@ class FakeDispatcher final : public dispatcher::v1::DispatcherService::Service {
   dispatcher::v1::Run::State run_state_ ABSL_GUARDED_BY(mutex_) =
       dispatcher::v1::Run::STATE_RUNNING;
   std::vector<dispatcher::v1::PlanSpec> submitted_ ABSL_GUARDED_BY(mutex_);
+  absl::Status amend_error_ ABSL_GUARDED_BY(mutex_);
+  std::vector<dispatcher::v1::PlanAmendment> amended_ ABSL_GUARDED_BY(mutex_);
+  int validated_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 class FakeRunLog final : public events::v1::EventLogService::Service {
