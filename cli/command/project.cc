@@ -35,6 +35,7 @@ struct UpdateOptions {
   std::vector<std::string> validators;
   std::optional<int> parallel, retries;
   bool no_validators = false;
+  std::optional<bool> agent_checks;
 };
 
 absl::Status SetMonthLimit(const std::string& scope, int64_t limit, Connection& connection) {
@@ -149,6 +150,9 @@ absl::StatusOr<bool> ApplyUpdate(const UpdateOptions& options, Project& project)
   }
   if (options.parallel.has_value()) policy.set_parallel_max(*options.parallel);
   if (options.retries.has_value()) policy.mutable_attempts()->set_retries_max(*options.retries);
+  if (options.agent_checks.has_value()) {
+    policy.mutable_attempts()->set_skip_agent_checks(!*options.agent_checks);
+  }
   if (options.no_validators || !options.validators.empty()) policy.clear_validators();
   for (const std::string& text : options.validators) {
     ASSIGN_OR_RETURN(*policy.add_validators(), ParseValidator(text));
@@ -205,6 +209,8 @@ void AddUpdate(CommandSet& commands, CLI::App& group) {
   command.add_option("--critic", options->critic, "Role that judges changes, or none");
   command.add_option("--validator", options->validators, "name=command; replaces all; repeatable");
   command.add_flag("--no-validators", options->no_validators, "Run no validators");
+  command.add_flag("--agent-checks,!--no-agent-checks", options->agent_checks,
+                   "Whether agents run the validators on a change before they hand it in");
   command.add_option("--parallel", options->parallel, "Most attempts at once; 0 means the hosts");
   command.add_option("--retries", options->retries, "Most retries of an agent")
       ->check(CLI::Range(0, 100));

@@ -40,6 +40,8 @@ struct IncidentLook {
 IncidentLook LookOf(Story::Incident::Kind kind) {
   using Kind = Story::Incident::Kind;
   switch (kind) {
+    case Kind::kRepair:
+      return {"repair in attempt ", Tone::kWarning};
     case Kind::kRefused:
       return {"patch refused     ", Tone::kBad};
     case Kind::kFailed:
@@ -174,9 +176,10 @@ void DemoDisplay::ShowEnd(const DemoSummary& summary) {
   Heading("Result");
   Print(absl::StrCat("  ", story.merged(), " of ", summary.view.plan.tasks_size(),
                      " tasks merged and integrated as ", summary.integration_commit.substr(0, 10),
-                     " in ", DurationText(summary.took), "; ", story.retried(), " tries repaired, ",
-                     story.refused(), " patch refused, ", story.conflicts(), " conflict, ",
-                     story.budget_denials(), " call denied"));
+                     " in ", DurationText(summary.took), "; ", story.repairs(),
+                     " repairs by agents, ", story.retried(), " tries repaired, ", story.refused(),
+                     " patch refused, ", story.conflicts(), " conflict, ", story.budget_denials(),
+                     " call denied"));
   Print(absl::StrCat("  ", summary.tests.tests, " tests of the sample ",
                      summary.tests.passed ? "pass" : "FAIL", " on the merged branch"));
   for (const std::string& problem : problems) {

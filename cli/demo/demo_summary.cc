@@ -22,6 +22,7 @@ std::vector<std::string> DemoSummary::Problems() const {
   expect(tasks > 0 && story.merged() == tasks,
          absl::StrCat(story.merged(), " of ", tasks, " tasks were merged"));
   expect(story.parallel_max() > 1, "no two tasks were worked on at once");
+  expect(story.repairs() > 0, "no agent had its own change repaired");
   expect(story.failed() > 0, "no change failed its validators");
   expect(story.gaps() > 0, "the critic found no gap");
   expect(story.refused() > 0, "no patch was refused");
@@ -44,6 +45,7 @@ std::string DemoSummary::Json() const {
       {"plan_branch", view.plan.branch()},
       {"seconds", absl::ToDoubleSeconds(absl::Trunc(took, absl::Milliseconds(1)))},
       {"validators_failed", story.failed()},
+      {"agent_repairs", story.repairs()},
       {"gaps_found", story.gaps()},
       {"parallel_max", story.parallel_max()},
       {"plan", view.plan.name()},

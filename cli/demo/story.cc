@@ -14,6 +14,8 @@ using events::v1::EventPayload;
 
 // The task that a plan's integration is: no task of the plan.
 constexpr char kIntegration[] = "integration";
+// The agent's own run of the validators failed, and the model is asked again.
+constexpr char kRepairPhase[] = "repair";
 
 std::string LastPart(const std::string& name) { return name.substr(name.rfind('/') + 1); }
 
@@ -27,6 +29,7 @@ bool Story::Add(const Event& event) {
   if (payload.has_attempt_state_changed()) {
     AddAttemptState(event.attempt(), payload.attempt_state_changed());
   }
+  if (payload.has_attempt_progressed()) AddProgress(task, payload.attempt_progressed());
   AddReview(task, payload);
   AddMoney(task, payload);
   return true;
@@ -48,6 +51,12 @@ void Story::AddAttemptState(const std::string& attempt,
   } else {
     writing_.erase(attempt);
   }
+}
+
+void Story::AddProgress(const std::string& task, const events::v1::AttemptProgressed& progress) {
+  if (progress.phase() != kRepairPhase) return;
+  ++repairs_;
+  incidents_.push_back({Incident::Kind::kRepair, task, progress.detail()});
 }
 
 void Story::AddReview(const std::string& task, const EventPayload& payload) {

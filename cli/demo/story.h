@@ -17,7 +17,7 @@ class Story final {
  public:
   // Something that a reader of the story wants to know.
   struct Incident {
-    enum class Kind { kRefused, kFailed, kGaps, kConflict, kDenied, kRaised };
+    enum class Kind { kRepair, kRefused, kFailed, kGaps, kConflict, kDenied, kRaised };
     Kind kind;
     std::string task;  // Its id.
     std::string text;
@@ -27,6 +27,7 @@ class Story final {
   bool Add(const events::v1::Event& event);
 
   int merged() const { return static_cast<int>(merged_.size()); }  // Tasks of the plan.
+  int repairs() const { return repairs_; }  // Rounds in which an agent had its change repaired.
   int retried() const { return retried_; }  // Tries that went back to an agent with feedback.
   int refused() const { return refused_; }  // Patches that the policy refused.
   int failed() const { return failed_; }    // Candidates whose validators failed.
@@ -41,6 +42,7 @@ class Story final {
  private:
   void AddTaskState(const std::string& task, const events::v1::TaskStateChanged& change);
   void AddAttemptState(const std::string& attempt, const events::v1::AttemptStateChanged& change);
+  void AddProgress(const std::string& task, const events::v1::AttemptProgressed& progress);
   void AddReview(const std::string& task, const events::v1::EventPayload& payload);
   void AddMoney(const std::string& task, const events::v1::EventPayload& payload);
 
@@ -48,6 +50,7 @@ class Story final {
   std::set<std::string> merged_;
   std::set<std::string> writing_;  // Attempts.
   std::vector<Incident> incidents_;
+  int repairs_ = 0;
   int retried_ = 0;
   int refused_ = 0;
   int failed_ = 0;

@@ -109,6 +109,20 @@ TEST_F(StoryTest, OnlyEvidenceThatFailedAndGapsAreIncidents) {
                                               Field(&Story::Incident::text, "no test")));
 }
 
+TEST_F(StoryTest, CountsTheRepairsOfAgentsAndNoOtherNote) {
+  Event check = Make("money");
+  check.mutable_payload()->mutable_attempt_progressed()->set_phase("check");
+  Event repair = Make("money");
+  repair.mutable_payload()->mutable_attempt_progressed()->set_phase("repair");
+  repair.mutable_payload()->mutable_attempt_progressed()->set_detail("asking for repair 1 of 2");
+  for (const Event& event : {check, repair}) story_.Add(event);
+
+  EXPECT_EQ(story_.repairs(), 1);
+  EXPECT_EQ(story_.retried(), 0);
+  EXPECT_THAT(story_.incidents(),
+              ElementsAre(Field(&Story::Incident::text, "asking for repair 1 of 2")));
+}
+
 TEST_F(StoryTest, ALimitThatIsSetFirstOrLoweredIsNotRaised) {
   Event denied = Make("docs");
   denied.mutable_payload()->mutable_budget_denied()->set_requested(2'000'000);

@@ -9,7 +9,9 @@
 #include "lib/base/file.h"
 #include "lib/base/resource_name.h"
 #include "lib/base/status_macros.h"
+#include "lib/config/config.h"
 #include "lib/rpc/proto_time.h"
+#include "slipway/config/v1/agent.pb.h"
 
 namespace slipway::dispatcher {
 namespace {
@@ -92,8 +94,14 @@ std::map<std::string, ProcessFleet::Program> ProgramsOf(
   std::map<std::string, ProcessFleet::Program> programs;
   for (const config::v1::AgentHost& host : config.hosts()) {
     if (!host.has_process()) continue;
-    programs[absl::StrCat("hosts/", host.name())] = {.path = host.process().agent_program(),
-                                                     .config = host.process().agent_config()};
+    const std::string& path = host.process().agent_config();
+    // An agent that cannot read its configuration says so itself.
+    const absl::StatusOr<config::v1::AgentConfig> agent =
+        config::Load<config::v1::AgentConfig>(path);
+    programs[absl::StrCat("hosts/", host.name())] = {
+        .path = host.process().agent_program(),
+        .config = path,
+        .workspaces = agent.ok() ? agent->workspace_directory() : ""};
   }
   return programs;
 }

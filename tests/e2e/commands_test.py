@@ -61,8 +61,10 @@ class ProjectTest(unittest.TestCase):
         self.assertEqual(policy["parallel_max"], 2)
         self.assertEqual(policy["review"]["critic_role"], "frontier_reviewer")
         self.assertEqual(policy["integration"]["mode"], "MODE_NONE")
-        cleared = suite.ask("project", "update", "changing", "--no-validators", "--critic", "none")
+        cleared = suite.ask("project", "update", "changing", "--no-validators", "--critic", "none",
+                            "--no-agent-checks")
         self.assertEqual(cleared["policy"]["validators"], [])
+        self.assertTrue(cleared["policy"]["attempts"]["skip_agent_checks"])
         self.assertEqual(cleared["policy"]["review"]["critic_role"], "")
         self.assertIn("New title", suite.text("project", "list"))
         self.assertIn("New title", suite.text("project", "show", "changing"))

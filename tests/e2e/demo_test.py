@@ -66,6 +66,8 @@ class DemoTest(unittest.TestCase):
             "budget_denials": 1,
             "conflicts": 1,
             "validators_failed": 1,
+            # Asked for by agents within an attempt: one helps, one gets the same change again.
+            "agent_repairs": 2,
             "gaps_found": 1,
             "tests_passed": True,
             "held_reservations": 0,

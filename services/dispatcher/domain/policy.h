@@ -26,6 +26,7 @@ struct RunPolicy {
   int parallel_max = 0;  // 0: the hosts decide.
   bool human_approval = false;
   std::vector<Validator> validators;
+  bool skip_agent_checks = false;  // Agents do not run them on a change before they hand it in.
 
   friend bool operator==(const RunPolicy&, const RunPolicy&) = default;
 };

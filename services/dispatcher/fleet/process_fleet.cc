@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -10,6 +12,7 @@
 #include "absl/strings/strip.h"
 #include "lib/log/log.h"
 #include "lib/metrics/metrics.h"
+#include "lib/sandbox/workspace_lock.h"
 
 namespace slipway::dispatcher {
 namespace {
@@ -21,9 +24,29 @@ constexpr absl::Duration kKillGrace = absl::Seconds(5);
 // How soon an exit is seen: a slot is free so much later.
 constexpr absl::Duration kWatchInterval = absl::Milliseconds(20);
 
+// After an agent was killed: its sandbox dies with it, but a moment later.
+constexpr absl::Duration kSweepDelay = absl::Milliseconds(500);
+
 metrics::Counter starts({.name = "slipway_dispatcher_agent_starts_total",
                          .description = "Agents started as child processes.",
                          .labels = {"outcome"}});
+
+metrics::Counter swept({.name = "slipway_dispatcher_workspaces_swept_total",
+                        .description = "Workspaces removed that killed agents had left.",
+                        .labels = {}});
+
+void SweepOne(const std::string& directory) {
+  const absl::StatusOr<sandbox::Swept> result = sandbox::SweepWorkspaces(directory);
+  const std::string problem =
+      result.ok() ? result->problem : std::string(result.status().message());
+  if (result.ok() && result->removed > 0) {
+    swept.Increment(static_cast<uint64_t>(result->removed));
+    log::Info("removed what killed agents left",
+              {{"directory", directory}, {"workspaces", result->removed}});
+  }
+  // The next sweep tries again.
+  if (!problem.empty()) log::Warning("a workspace was not removed", {{"error", problem}});
+}
 
 std::string Describe(const base::ProcessExit& exit) {
   if (exit.signal != 0) return absl::StrCat("ended by signal ", exit.signal);
@@ -38,6 +61,7 @@ ProcessFleet::ProcessFleet(std::map<std::string, Program> programs, AgentTokens&
 
 void ProcessFleet::Begin(OnExited on_exited) {
   on_exited_ = std::move(on_exited);
+  sweeper_ = std::make_unique<base::ThreadPool>(base::ThreadPool::Options{.threads = 1});
   thread_ = std::thread([this] { Loop(); });
 }
 
@@ -47,7 +71,10 @@ void ProcessFleet::Stop() {
     stopping_ = true;
     changed_.NotifyAll();
   }
-  if (thread_.joinable()) thread_.join();
+  if (!thread_.joinable()) return;
+  thread_.join();
+  Sweep();
+  sweeper_->Stop();  // Which runs that sweep to its end.
 }
 
 void ProcessFleet::Start(const std::string& host, const std::string& agent) {
@@ -69,7 +96,7 @@ void ProcessFleet::Loop() {
     {
       base::MutexLock lock(mutex_);
       if (!stopping_ && orders_.empty()) {
-        if (children_.empty()) {
+        if (children_.empty() && sweep_at_ == absl::InfiniteDuration()) {
           changed_.Wait(mutex_);
         } else {
           changed_.WaitFor(mutex_, kWatchInterval);
@@ -80,6 +107,9 @@ void ProcessFleet::Loop() {
     }
     for (const Order& order : orders) Obey(order);
     Watch();
+    if (clock_.Elapsed() < sweep_at_) continue;
+    sweep_at_ = absl::InfiniteDuration();
+    Sweep();
   }
   children_.clear();  // Kills and reaps them.
 }
@@ -144,9 +174,21 @@ bool ProcessFleet::Reap(const std::string& agent, Child& child) {
   const std::string problem = exit.ok() ? Describe(*exit) : std::string(exit.status().message());
   if (exit.ok() && !exit->ok()) {
     log::Warning("an agent ended", {{"agent", agent}, {"problem", problem}});
+    sweep_at_ = std::min(sweep_at_, clock_.Elapsed() + kSweepDelay);
   }
   on_exited_(agent, problem);
   return true;
+}
+
+void ProcessFleet::Sweep() {
+  std::set<std::string> directories;
+  for (const auto& [host, program] : programs_) {
+    if (!program.workspaces.empty()) directories.insert(program.workspaces);
+  }
+  // A queue of thousands is full only when sweeps take forever; a later one does the same.
+  for (const std::string& directory : directories) {
+    sweeper_->TryRun([directory] { SweepOne(directory); }).IgnoreError();
+  }
 }
 
 }  // namespace slipway::dispatcher

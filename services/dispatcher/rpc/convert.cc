@@ -68,6 +68,7 @@ RunPolicy PolicyFromProto(const common::v1::ProjectPolicy& proto) {
   for (const auto& validator : proto.validators()) {
     policy.validators.push_back(ValidatorFromProto(validator));
   }
+  policy.skip_agent_checks = proto.attempts().skip_agent_checks();
   return policy;
 }
 

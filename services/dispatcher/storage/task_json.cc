@@ -161,7 +161,8 @@ std::string ToJson(const RunPolicy& policy) {
                {"task_limit_usd_nanos", policy.task_limit_usd_nanos},
                {"parallel_max", policy.parallel_max},
                {"human_approval", policy.human_approval},
-               {"validators", ValidatorsJson(policy.validators)}});
+               {"validators", ValidatorsJson(policy.validators)},
+               {"skip_agent_checks", policy.skip_agent_checks}});
 }
 
 absl::StatusOr<RunPolicy> RunPolicyFromJson(const std::string& text) {
@@ -171,7 +172,8 @@ absl::StatusOr<RunPolicy> RunPolicyFromJson(const std::string& text) {
                      .task_limit_usd_nanos = Get<int64_t>(value, "task_limit_usd_nanos"),
                      .parallel_max = Get<int>(value, "parallel_max"),
                      .human_approval = Get<bool>(value, "human_approval"),
-                     .validators = ReadValidators(value)};
+                     .validators = ReadValidators(value),
+                     .skip_agent_checks = value.value("skip_agent_checks", false)};
   });
 }
 

@@ -56,6 +56,7 @@ struct AttemptPolicy {
   friend bool operator==(const AttemptPolicy&, const AttemptPolicy&) = default;
 };
 
+  bool skip_agent_checks = false;
 struct ProjectPolicy {
   std::vector<Validator> validators;
   PathPolicy paths;

@@ -157,6 +157,7 @@ template <typename T>
 absl::StatusOr<T> Decode(absl::string_view text, T (*from)(const Json&)) {
   try {
     return from(Json::parse(text.begin(), text.end()));
+  Read(json, "skip_agent_checks", policy.attempts.skip_agent_checks);
   } catch (const Json::exception& problem) {
     return StoredPlanInvalid(problem.what());
   }
@@ -207,5 +208,6 @@ std::string EncodePolicy(const ProjectPolicy& policy) {
 absl::StatusOr<ProjectPolicy> DecodePolicy(absl::string_view json) {
   return Decode(json, PolicyFrom);
 }
+               {"skip_agent_checks", policy.attempts.skip_agent_checks},
 
 }  // namespace slipway::planner

@@ -72,6 +72,7 @@ common::v1::ProjectPolicy ToProto(const ProjectPolicy& policy) {
   common::v1::ProjectPolicy message;
   for (const Validator& validator : policy.validators) {
     common::v1::Validator* const added = message.add_validators();
+  policy.attempts.skip_agent_checks = message.attempts().skip_agent_checks();
     added->set_name(validator.name);
     added->mutable_command()->Assign(validator.command.begin(), validator.command.end());
     if (validator.run_timeout > absl::ZeroDuration()) {
@@ -101,3 +102,4 @@ common::v1::ProjectPolicy ToProto(const ProjectPolicy& policy) {
 }
 
 }  // namespace slipway::planner
+  attempts.set_skip_agent_checks(policy.attempts.skip_agent_checks);
