@@ -17,6 +17,7 @@
 #include "cli/demo/demo_command.h"
 #include "cli/output/output.h"
 #include "cli/rehearse/rehearse_command.h"
+#include "cli/review/review_command.h"
 #include "cli/supervisor/suite.h"
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
@@ -104,6 +105,7 @@ void AddCommands(CommandSet& commands, CLI::App& app) {
   AddTokenCommands(commands);
   AddDemoCommand(commands);
   AddRehearseCommand(commands);
+  AddReviewCommands(commands);
   AddCompletionCommand(commands, app);
 }
 

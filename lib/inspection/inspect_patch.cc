@@ -1,7 +1,7 @@
 #include "lib/inspection/inspect_patch.h"
 
+#include <algorithm>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -64,14 +64,24 @@ class Inspection final {
 
  private:
   absl::Status Examine() {
-    absl::StatusOr<patch::Patch> read = patch::ParseUnified(submission_.patch);
-    if (read.ok()) return Judge(*read, submission_.patch.size());
-    if (submission_.mode == Mode::kStrict) return read.status();
-    ASSIGN_OR_RETURN(const Changes typed, patch::ReadModelEdit(submission_.patch, base_));
+    const patch::Limits limits{.renames = submission_.policy.allow_renames};
+    absl::StatusOr<patch::Patch> read = patch::ParseUnified(submission_.patch, limits);
+    if (read.ok() && !Moves(*read)) return Judge(*read, submission_.patch.size());
+    if (!read.ok() && submission_.mode == Mode::kStrict) return read.status();
+    const absl::StatusOr<Changes> changes =
+        read.ok() ? patch::Apply(*read, base_, limits)
+                  : patch::ReadModelEdit(submission_.patch, base_, {.limits = limits});
+    RETURN_IF_ERROR(changes.status());
+    // The rules judge deletions and additions only, so both ends of a rename.
     report_.normalised = true;
-    ASSIGN_OR_RETURN(const std::string canonical, patch::RenderChanges(typed, base_));
+    ASSIGN_OR_RETURN(const std::string canonical, patch::RenderChanges(*changes, base_));
     ASSIGN_OR_RETURN(const patch::Patch patch, patch::ParseUnified(canonical));
     return Judge(patch, canonical.size());
+  }
+
+  static bool Moves(const patch::Patch& patch) {
+    return std::any_of(patch.files.begin(), patch.files.end(),
+                       [](const patch::FileChange& change) { return change.moves(); });
   }
 
   absl::Status Judge(const patch::Patch& patch, size_t bytes) {

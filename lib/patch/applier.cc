@@ -125,7 +125,10 @@ class TreeApplier final {
 
   absl::StatusOr<std::vector<TreeChange>> Apply() && {
     for (const FileChange& change : patch_.files) {
-      (change.op == ChangeOp::kDelete ? deleted_ : written_).insert(change.path());
+      if (change.op == ChangeOp::kDelete || change.op == ChangeOp::kRename) {
+        deleted_.insert(change.old_path);
+      }
+      if (change.op != ChangeOp::kDelete) written_.insert(change.new_path);
     }
     for (const FileChange& change : patch_.files) RETURN_IF_ERROR(ApplyChange(change));
     std::vector<TreeChange> changes;
@@ -144,25 +147,27 @@ class TreeApplier final {
 
   absl::Status ApplyChange(const FileChange& change) {
     RETURN_IF_ERROR(CheckPath(change.path()));
+    uint32_t mode = change.new_mode;
     std::string old_content;
-    if (change.op == ChangeOp::kAdd) {
-      RETURN_IF_ERROR(CheckAddition(change));
-    } else {
+    if (change.op == ChangeOp::kAdd || change.moves()) RETURN_IF_ERROR(CheckAddition(change));
+    if (change.op != ChangeOp::kAdd) {
       ASSIGN_OR_RETURN(const BaseView::Entry entry, FindOld(change));
       ASSIGN_OR_RETURN(old_content, base_.Read(entry.oid));
+      if (mode == 0) mode = entry.mode;
     }
     ASSIGN_OR_RETURN(std::string content, ApplyToContent(change, old_content, limits_));
     if (change.op == ChangeOp::kDelete) {
       results_.try_emplace(change.path(), std::nullopt);
       return absl::OkStatus();
     }
-    if (change.new_mode == kSymlink) RETURN_IF_ERROR(CheckSymlinkTarget(change.path(), content));
+    if (change.op == ChangeOp::kRename) results_.try_emplace(change.old_path, std::nullopt);
+    if (mode == kSymlink) RETURN_IF_ERROR(CheckSymlinkTarget(change.path(), content));
     result_bytes_ += content.size();
     if (result_bytes_ > limits_.result_bytes_max) {
       return Refused("LIMITS", absl::StrCat("the changed files have more than ",
                                             limits_.result_bytes_max, " bytes together"));
     }
-    FileState after{.mode = change.new_mode, .oid = change.new_oid};
+    FileState after{.mode = mode, .oid = change.new_oid};
     if (after.oid.empty()) after.oid = GitBlobId(content);
     after.content = std::move(content);
     results_[change.path()] = std::move(after);
@@ -171,16 +176,18 @@ class TreeApplier final {
 
   // The entry that `change` modifies or deletes, which must be the one it was made for.
   absl::StatusOr<BaseView::Entry> FindOld(const FileChange& change) {
-    ASSIGN_OR_RETURN(const std::optional<BaseView::Entry> entry, base_.Find(change.path()));
+    if (change.moves()) RETURN_IF_ERROR(CheckPath(change.old_path));
+    ASSIGN_OR_RETURN(const std::optional<BaseView::Entry> entry, base_.Find(change.old_path));
     if (!entry.has_value()) return Fail(change, "MISSING", "there is no such file");
     if (entry->mode == kDirectory) return Fail(change, "MISSING", "the path is a directory");
     if (entry->mode == kGitlink) {
       return Refused("SUBMODULE", "changes of submodules are not accepted",
                      {.path = change.path(), .line = change.line});
     }
-    if (entry->mode != change.old_mode) {
+    const bool kept = change.moves() && change.old_mode == 0;
+    if (!kept && entry->mode != change.old_mode) {
       return Fail(change,
-                  change.old_mode == change.new_mode && change.op == ChangeOp::kModify
+                  change.old_mode == change.new_mode && change.op != ChangeOp::kDelete
                       ? "MODE_MISMATCH"
                       : "STALE_MODE",
                   absl::StrFormat("the file's mode is %06o, the patch states %06o", entry->mode,
@@ -199,7 +206,11 @@ class TreeApplier final {
     if (change.type_change) return absl::OkStatus();  // Its deletion was checked just before.
     ASSIGN_OR_RETURN(const std::optional<BaseView::Entry> entry, base_.Find(change.path()));
     if (!entry.has_value()) return absl::OkStatus();
-    if (entry->mode != kDirectory) return Fail(change, "EXISTS", "the file exists already");
+    if (entry->mode != kDirectory) {
+      // A rename may take the place of a file that another rename takes away.
+      if (change.moves() && deleted_.contains(change.path())) return absl::OkStatus();
+      return Fail(change, "EXISTS", "the file exists already");
+    }
     ASSIGN_OR_RETURN(const bool emptied, IsEmptied(change.path()));
     if (emptied) return absl::OkStatus();
     return Fail(change, "DF_CONFLICT", "the path is a directory that stays");

@@ -26,6 +26,20 @@ bool TakeRange(absl::string_view& text, uint64_t& start, uint64_t& count) {
   return !absl::ConsumePrefix(&text, ",") || TakeNumber(text, count);
 }
 
+// Whether "a/<path>" starts with a pair of names of its own: "x b/x" does, so a reader that stops
+// at the first pair sees the file "x".
+bool HoldsAnotherPair(absl::string_view path) {
+  constexpr absl::string_view kBetween = " b/";
+  for (size_t at = path.find(kBetween); at != absl::string_view::npos;
+       at = path.find(kBetween, at + 1)) {
+    absl::string_view rest = path.substr(at + kBetween.size());
+    if (absl::ConsumePrefix(&rest, path.substr(0, at)) && (rest.empty() || rest[0] == ' ')) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 std::optional<HunkHeader> ParseHunkHeader(absl::string_view line) {
@@ -42,45 +56,50 @@ std::optional<HunkHeader> ParseHunkHeader(absl::string_view line) {
   return header;
 }
 
-absl::Status ParseGitHeader(absl::string_view text, size_t line, GitHeader& header) {
+absl::StatusOr<GitHeader> ParseGitHeader(absl::string_view text, size_t line) {
   const Place place{.line = line};
-  std::string old_name;
-  std::string new_name;
-  header.quoted = absl::StartsWith(text, "\"");
-  if (header.quoted) {
-    std::optional<std::string> first = TakeQuoted(text);
+  const absl::Status prefix = Refused("PREFIX", "names must start with a/ and b/", place);
+  const absl::Status differ = Refused(
+      "HEADER_MISMATCH", "the two names of the header are not one path; use --no-renames", place);
+  if (absl::StartsWith(text, "\"")) {
+    const std::optional<std::string> first = TakeQuoted(text);
     const bool space = first.has_value() && absl::ConsumePrefix(&text, " ");
-    std::optional<std::string> second = space ? TakeQuoted(text) : std::nullopt;
-    if (!second.has_value() || !text.empty()) {
-      return Refused("HEADER_MISMATCH", "the two names of the header are not one path", place);
+    if (space && !absl::StartsWith(text, "\"")) return differ;
+    const std::optional<std::string> second = space ? TakeQuoted(text) : std::nullopt;
+    if (!second.has_value() || !text.empty()) return differ;
+    if (!absl::StartsWith(*first, "a/") || !absl::StartsWith(*second, "b/")) return prefix;
+    if (first->substr(2) != second->substr(2)) return differ;
+    return GitHeader{.path = first->substr(2)};
+  }
+  // Both names are one path, so the space between them is in the middle: names may hold spaces.
+  const size_t middle = text.size() / 2;
+  const bool even = text.size() % 2 == 1 && text[middle] == ' ';
+  const absl::string_view old_name = text.substr(0, even ? middle : 0);
+  const absl::string_view new_name = even ? text.substr(middle + 1) : "";
+  if (!absl::StartsWith(old_name, "a/") || !absl::StartsWith(new_name, "b/")) {
+    const bool prefixed = absl::StartsWith(text, "a/") &&
+                          (absl::StrContains(text, " b/") || absl::StrContains(text, " \"b/"));
+    return prefixed ? differ : prefix;
+  }
+  const absl::string_view path = old_name.substr(2);
+  if (path != new_name.substr(2)) return differ;
+  return GitHeader{.path = std::string(path), .ambiguous = HoldsAnotherPair(path)};
+}
+
+bool NamesMove(absl::string_view text, absl::string_view old_path, absl::string_view new_path) {
+  const std::string names[2] = {absl::StrCat("a/", old_path), absl::StrCat("b/", new_path)};
+  for (const std::string& first : {names[0], QuotePath(names[0])}) {
+    for (const std::string& second : {names[1], QuotePath(names[1])}) {
+      if (text == absl::StrCat(first, " ", second)) return true;
     }
-    old_name = *std::move(first);
-    new_name = *std::move(second);
-  } else {
-    // Both names are one path, so the space between them is in the middle: names may hold spaces.
-    const size_t middle = text.size() / 2;
-    const bool even = text.size() % 2 == 1 && text[middle] == ' ';
-    old_name = std::string(text.substr(0, even ? middle : 0));
-    new_name = std::string(even ? text.substr(middle + 1) : "");
-    if (!even || old_name.substr(0, 2) != "a/" || new_name.substr(0, 2) != "b/") {
-      if (!absl::StartsWith(text, "a/") || !absl::StrContains(text, " b/")) {
-        return Refused("PREFIX", "names must start with a/ and b/", place);
-      }
-      old_name = "a/";
-      new_name = "b/?";
-    }
   }
-  absl::string_view old_path = old_name;
-  absl::string_view new_path = new_name;
-  if (!absl::ConsumePrefix(&old_path, "a/") || !absl::ConsumePrefix(&new_path, "b/")) {
-    return Refused("PREFIX", "names must start with a/ and b/", place);
-  }
-  if (old_path != new_path) {
-    return Refused("HEADER_MISMATCH",
-                   "the two names of the header differ; write the diff with --no-renames", place);
-  }
-  header.path = std::string(old_path);
-  return absl::OkStatus();
+  return false;
+}
+
+std::optional<std::string> PlainName(absl::string_view text) {
+  if (!absl::StartsWith(text, "\"")) return std::string(text);
+  std::optional<std::string> name = TakeQuoted(text);
+  return text.empty() ? name : std::nullopt;
 }
 
 absl::Status CheckFileLine(absl::string_view text, absl::string_view expected, size_t line) {

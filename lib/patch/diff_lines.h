@@ -51,12 +51,20 @@ struct HunkHeader {
 // Absent when `line` is not such a header with numbers below 2^31.
 std::optional<HunkHeader> ParseHunkHeader(absl::string_view line);
 
-// The path that the rest of a line "diff --git " names on both sides, and whether it was quoted.
+// The path that the rest of a line "diff --git " names on both sides.
 struct GitHeader {
   std::string path;
-  bool quoted = false;
+  // Another reader could end the names earlier: other lines must name the file, too.
+  bool ambiguous = false;
 };
-absl::Status ParseGitHeader(absl::string_view text, size_t line, GitHeader& header);
+// Fails with PREFIX, or HEADER_MISMATCH when the names differ (perhaps a move, see NamesMove).
+absl::StatusOr<GitHeader> ParseGitHeader(absl::string_view text, size_t line);
+
+// Whether the rest of a line "diff --git " names `old_path` and `new_path`.
+bool NamesMove(absl::string_view text, absl::string_view old_path, absl::string_view new_path);
+
+// The name in a line "rename from " and the like; absent when it is badly quoted.
+std::optional<std::string> PlainName(absl::string_view text);
 
 // Whether the name of a line "--- " or "+++ " is `expected`. Fails with HEADER_MISMATCH, or FORMAT
 // when a timestamp follows the name.

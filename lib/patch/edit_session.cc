@@ -62,9 +62,10 @@ absl::Status EditSession::Delete(absl::string_view path) {
   return absl::OkStatus();
 }
 
-absl::Status EditSession::Edit(absl::string_view path, const std::vector<LooseHunk>& hunks) {
+absl::Status EditSession::Edit(absl::string_view path, const std::vector<LooseHunk>& hunks,
+                               Order order) {
   ASSIGN_OR_RETURN(const FileState state, Get(path));
-  ASSIGN_OR_RETURN(std::string content, ApplyLooseHunks(path, state.content, hunks));
+  ASSIGN_OR_RETURN(std::string content, ApplyLooseHunks(path, state.content, hunks, order));
   return Write(path, std::move(content));
 }
 

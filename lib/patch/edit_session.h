@@ -33,8 +33,14 @@ class EditSession final {
                      std::optional<uint32_t> mode = std::nullopt);
   absl::Status Delete(absl::string_view path);
 
+  // Whether the hunks of a file must come in the order of their places.
+  using Order = HunkOrder;
+
   // Applies the hunks to the file at `path`.
-  absl::Status Edit(absl::string_view path, const std::vector<LooseHunk>& hunks);
+  absl::Status Edit(absl::string_view path, const std::vector<LooseHunk>& hunks,
+                    Order order = Order::kAny);
+
+  bool renames() const { return limits_.renames; }
 
   // All changes, checked as Apply checks a strict patch. Fails with EMPTY_CHANGE when nothing
   // differs from the base.

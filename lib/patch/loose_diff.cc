@@ -28,9 +28,30 @@ struct Section {
   std::optional<uint32_t> mode;  // The new one.
   bool added = false;
   bool deleted = false;
+  std::optional<std::string> moved_from;  // Of a rename or copy, with git_path as the target.
+  bool copied = false;
   std::vector<LooseHunk> hunks;
   size_t line = 0;
 };
+
+// The prefixes that git diff writes with diff.mnemonicPrefix, besides a/ and b/.
+constexpr absl::string_view kPrefixes[][2] = {
+    {"a/", "b/"}, {"i/", "w/"}, {"c/", "i/"}, {"c/", "w/"}, {"o/", "w/"}};
+
+// The rest of a line "diff --git " with a/ and b/ in place of other prefixes that git writes.
+std::string WithUsualPrefixes(absl::string_view header) {
+  const size_t middle = header.size() / 2;
+  if (header.size() % 2 == 1 && header[middle] == ' ') {
+    absl::string_view old_name = header.substr(0, middle);
+    absl::string_view new_name = header.substr(middle + 1);
+    for (const auto& prefixes : kPrefixes) {
+      if (absl::StartsWith(old_name, prefixes[0]) && absl::StartsWith(new_name, prefixes[1])) {
+        return absl::StrCat("a/", old_name.substr(2), " b/", new_name.substr(2));
+      }
+    }
+  }
+  return std::string(header);
+}
 
 absl::string_view WithoutCr(absl::string_view line) {
   absl::ConsumeSuffix(&line, "\r");
@@ -83,11 +104,19 @@ class LooseDiff final {
     if (!AtSection()) return NotASection(lines_.line(), lines_.number());
     absl::string_view line = WithoutCr(lines_.line());
     if (absl::ConsumePrefix(&line, "diff --git ")) {
-      GitHeader header;
-      RETURN_IF_ERROR(ParseGitHeader(line, lines_.number(), header));
-      section.git_path = header.path;
+      git_ = true;
+      const std::string header = WithUsualPrefixes(line);
+      const absl::StatusOr<GitHeader> named = ParseGitHeader(header, lines_.number());
+      if (named.ok()) section.git_path = named->path;
       lines_.Next();
       RETURN_IF_ERROR(ReadGitHeaders(section));
+      if (section.moved_from.has_value()) {
+        RETURN_IF_ERROR(CheckMove(header, section));
+      } else {
+        RETURN_IF_ERROR(named.status());
+      }
+    } else if (git_) {
+      return Refuse("GARBAGE", "a diff without a header of its own follows one that has it");
     }
     line = WithoutCr(lines_.line());
     if (!absl::ConsumePrefix(&line, "--- ")) return absl::OkStatus();
@@ -103,6 +132,9 @@ class LooseDiff final {
   absl::Status ReadGitHeaders(Section& section) {
     for (; !lines_.done() && !AtSection() && !AtHunk(); lines_.Next()) {
       absl::string_view line = WithoutCr(lines_.line());
+      if (absl::StartsWith(line, "index ") && absl::EndsWith(line, " 160000")) {
+        return Refuse("SUBMODULE", "changes of submodules are not accepted");
+      }
       if (line.empty() || absl::StartsWith(line, "index ") || absl::StartsWith(line, "old mode ")) {
         continue;
       }
@@ -119,14 +151,32 @@ class LooseDiff final {
           return Refuse("BAD_MODE", "a mode is neither 100644 nor 100755");
         }
         section.mode = line == "100755" ? kExecutable : kRegular;
-      } else if (absl::StartsWith(line, "rename ") || absl::StartsWith(line, "copy ") ||
-                 absl::StartsWith(line, "similarity ")) {
-        return Refuse("RENAME", "write a rename as a deletion and an addition");
+      } else if (absl::StartsWith(line, "similarity index ")) {
+        continue;
+      } else if (absl::ConsumePrefix(&line, "rename from ")) {
+        section.moved_from = PlainName(line).value_or("");
+      } else if (absl::ConsumePrefix(&line, "copy from ")) {
+        section.moved_from = PlainName(line).value_or("");
+        section.copied = true;
+      } else if (absl::ConsumePrefix(&line, section.copied ? "copy to " : "rename to ")) {
+        section.git_path = PlainName(line).value_or("");
       } else if (line == "GIT binary patch" || absl::StartsWith(line, "Binary files ")) {
         return Refuse("FORMAT", "binary changes are accepted in an exact git diff only");
       } else {
         return NotASection(line, lines_.number());
       }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckMove(absl::string_view header, const Section& section) const {
+    if (!session_.renames()) {
+      return Refuse("RENAME", "write a rename as a deletion and an addition");
+    }
+    if (!section.git_path.has_value() || section.added || section.deleted ||
+        *section.moved_from == *section.git_path ||
+        !NamesMove(header, *section.moved_from, *section.git_path)) {
+      return Refuse("HEADER_MISMATCH", "the lines of the rename or copy name other files");
     }
     return absl::OkStatus();
   }
@@ -177,8 +227,6 @@ class LooseDiff final {
     if (section.added && section.deleted) {
       return Refused("CORRUPT", "a file is both created and deleted", place);
     }
-    const absl::string_view kPrefixes[][2] = {
-        {"a/", "b/"}, {"i/", "w/"}, {"c/", "i/"}, {"c/", "w/"}, {"o/", "w/"}};
     absl::string_view old_name = *section.old_name;
     absl::string_view new_name = *section.new_name;
     for (const auto& prefixes : kPrefixes) {
@@ -190,7 +238,8 @@ class LooseDiff final {
       }
     }
     const std::string path(*section.new_name == kNull ? old_name : new_name);
-    if ((*section.old_name != kNull && *section.new_name != kNull && old_name != new_name) ||
+    const bool differ = old_name != section.moved_from.value_or(std::string(new_name));
+    if ((*section.old_name != kNull && *section.new_name != kNull && differ) ||
         (section.git_path && *section.git_path != path)) {
       return Refused("HEADER_MISMATCH", "the headers name different files", place);
     }
@@ -199,6 +248,7 @@ class LooseDiff final {
 
   absl::Status Perform(Section& section) {
     ASSIGN_OR_RETURN(const std::string path, PathOf(section));
+    if (section.moved_from.has_value()) return Move(path, section);
     ASSIGN_OR_RETURN(const std::optional<FileState> file, session_.Find(path));
     if (section.deleted) return Remove(path, section);
     bool only_added = true;
@@ -223,7 +273,21 @@ class LooseDiff final {
       return Refused("EMPTY_CHANGE", "the section changes nothing",
                      {.path = path, .line = section.line});
     }
-    return session_.Edit(path, section.hunks);
+    return session_.Edit(path, section.hunks, EditSession::Order::kAscending);
+  }
+
+  absl::Status Move(const std::string& path, const Section& section) {
+    ASSIGN_OR_RETURN(FileState file, session_.Get(*section.moved_from));
+    ASSIGN_OR_RETURN(const std::optional<FileState> there, session_.Find(path));
+    if (there.has_value()) {
+      return DoesNotFit("EXISTS", "a file exists already where this one moves",
+                        {.path = path, .line = section.line});
+    }
+    if (!section.copied) RETURN_IF_ERROR(session_.Delete(*section.moved_from));
+    RETURN_IF_ERROR(
+        session_.Write(path, std::move(file.content), section.mode.value_or(file.mode)));
+    if (section.hunks.empty()) return absl::OkStatus();
+    return session_.Edit(path, section.hunks, EditSession::Order::kAscending);
   }
 
   absl::Status Remove(const std::string& path, const Section& section) {
@@ -240,6 +304,7 @@ class LooseDiff final {
 
   DiffLines lines_;
   EditSession& session_;
+  bool git_ = false;  // A section had a line "diff --git".
 };
 
 }  // namespace

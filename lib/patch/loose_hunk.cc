@@ -130,11 +130,16 @@ class LooseApplier final {
     no_cr_ = with_cr == 0;
   }
 
-  absl::StatusOr<std::string> Apply(const std::vector<LooseHunk>& hunks) {
+  absl::StatusOr<std::string> Apply(const std::vector<LooseHunk>& hunks, HunkOrder order) {
     std::vector<Replacement> replacements;
     for (const LooseHunk& hunk : hunks) {
       hunk_ = &hunk;
       ASSIGN_OR_RETURN(Replacement replacement, Resolve());
+      if (order == HunkOrder::kAscending && !replacements.empty() &&
+          replacement.begin < replacements.back().begin) {
+        return Fail("ORDER", absl::StrCat("the hunk belongs to line ", replacement.begin + 1,
+                                          ", before the hunk that precedes it"));
+      }
       replacements.push_back(std::move(replacement));
     }
     std::stable_sort(replacements.begin(), replacements.end(),
@@ -339,8 +344,8 @@ class LooseApplier final {
 }  // namespace
 
 absl::StatusOr<std::string> ApplyLooseHunks(absl::string_view path, absl::string_view content,
-                                            const std::vector<LooseHunk>& hunks) {
-  return LooseApplier(path, content).Apply(hunks);
+                                            const std::vector<LooseHunk>& hunks, HunkOrder order) {
+  return LooseApplier(path, content).Apply(hunks, order);
 }
 
 }  // namespace slipway::patch

@@ -21,13 +21,16 @@ struct LooseHunk {
   bool at_end = false;  // The old lines are the last of the file.
 };
 
+enum class HunkOrder { kAny, kAscending };
+
 // Finds every hunk in `content` and returns the changed content. Context keeps the file's bytes;
 // added lines get the file's line ends, and its indentation where the hunk's differs. A hunk's
 // lines must occur once, or more often but also at the stated line.
 //
-// Fails with FAILED_PRECONDITION: STALE, AMBIGUOUS, ZERO_CONTEXT, OVERLAP, LIMITS; each message
-// shows the expected and the actual lines with their numbers.
+// Fails with FAILED_PRECONDITION: STALE, AMBIGUOUS, ZERO_CONTEXT, OVERLAP, ORDER, LIMITS; each
+// message shows the expected and the actual lines with their numbers.
 absl::StatusOr<std::string> ApplyLooseHunks(absl::string_view path, absl::string_view content,
-                                            const std::vector<LooseHunk>& hunks);
+                                            const std::vector<LooseHunk>& hunks,
+                                            HunkOrder order = HunkOrder::kAny);
 
 }  // namespace slipway::patch

@@ -30,6 +30,8 @@ struct Limits {
   size_t inflated_bytes_max = 256u << 20;
   // All contents an application returns: they are held in memory together.
   size_t result_bytes_max = 512u << 20;
+  // Whether renames and copies are read. Who allows them looks at both of their paths.
+  bool renames = false;
 };
 
 // One line of a hunk. `text` has no line end; `newline` is false for the last line of a file that
@@ -61,29 +63,32 @@ struct BinaryData {
   std::string data;
 };
 
-enum class ChangeOp { kAdd, kModify, kDelete, kModeOnly };
+enum class ChangeOp { kAdd, kModify, kDelete, kModeOnly, kRename, kCopy };
 
 // What happens to one path. A change of type (file to symlink or back) is two changes of one path,
 // a kDelete directly followed by a kAdd, both with `type_change`.
 struct FileChange {
   ChangeOp op = ChangeOp::kModify;
   bool type_change = false;
-  std::string old_path;   // Equal to new_path; empty for kAdd.
+  std::string old_path;   // Equal to new_path but for kRename and kCopy; empty for kAdd.
   std::string new_path;   // Empty for kDelete.
-  uint32_t old_mode = 0;  // 0 for kAdd.
-  uint32_t new_mode = 0;  // 0 for kDelete.
-  std::string old_oid;    // 40 hexadecimal digits; empty for kAdd and kModeOnly.
-  std::string new_oid;    // 40 hexadecimal digits; empty for kDelete and kModeOnly.
-  // No hunks: the content stays (kModeOnly) or is empty (kAdd, kDelete).
+  uint32_t old_mode = 0;  // 0 for kAdd, and for a kRename or kCopy that keeps the mode it finds.
+  uint32_t new_mode = 0;  // 0 for kDelete; else as old_mode.
+  std::string old_oid;    // 40 hexadecimal digits; empty for kAdd and where the content stays.
+  std::string new_oid;    // 40 hexadecimal digits; empty for kDelete and where the content stays.
+  // No hunks: the content stays (kModeOnly, kRename, kCopy) or is empty (kAdd, kDelete).
   std::variant<std::vector<Hunk>, BinaryData> content;
   size_t line = 0;  // Where the change stands in the diff, from 1.
 
   const std::string& path() const { return new_path.empty() ? old_path : new_path; }
+  // Whether there are two different paths.
+  bool moves() const { return op == ChangeOp::kRename || op == ChangeOp::kCopy; }
   bool binary() const { return std::holds_alternative<BinaryData>(content); }
   const std::vector<Hunk>& hunks() const { return std::get<std::vector<Hunk>>(content); }
 };
 
-// A set of changes in which no path occurs twice, apart from changes of type.
+// A set of changes in which no path is written twice, apart from changes of type. The target of a
+// rename may be the source of another.
 struct Patch {
   std::vector<FileChange> files;
 };

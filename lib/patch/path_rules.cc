@@ -11,6 +11,7 @@
 #include "absl/strings/str_split.h"
 
 #include "lib/base/status_macros.h"
+#include "lib/patch/composed_letters.h"
 #include "lib/patch/refusal.h"
 
 namespace slipway::patch {
@@ -87,8 +88,9 @@ bool IsDecomposed(uint32_t code) {
          Within(code, 0xF900, 0xFAFF) || Within(code, 0x2F800, 0x2FA1F);
 }
 
-// Names that some file system takes for ".git".
-bool IsDotGit(absl::string_view component) {
+// What a file system may take `component` for: without what HFS+ ignores, what NTFS cuts off and
+// letter case.
+std::string Seen(absl::string_view component) {
   std::string visible;
   absl::string_view rest = component;
   while (!rest.empty()) {
@@ -104,19 +106,21 @@ bool IsDotGit(absl::string_view component) {
   std::string name = absl::AsciiStrToLower(visible);
   name = name.substr(0, name.find(':'));
   while (!name.empty() && (name.back() == '.' || name.back() == ' ')) name.pop_back();
+  return name;
+}
+
+// Names that some file system takes for ".git".
+bool IsDotGit(absl::string_view component) {
+  const std::string name = Seen(component);
   return name == ".git" || name == "git~1";
 }
 
-// Names that Windows opens as devices, whatever their extension.
-bool IsDevice(absl::string_view component) {
-  std::string stem = absl::AsciiStrToLower(component.substr(0, component.find('.')));
-  while (!stem.empty() && stem.back() == ' ') stem.pop_back();
-  if (stem == "con" || stem == "prn" || stem == "aux" || stem == "nul" || stem == "conin$" ||
-      stem == "conout$") {
-    return true;
-  }
-  return stem.size() == 4 && (absl::StartsWith(stem, "com") || absl::StartsWith(stem, "lpt")) &&
-         absl::ascii_isdigit(stem[3]) && stem[3] != '0';
+// Names that some file system, but not this one, takes for a file that git obeys.
+bool IsDisguise(absl::string_view component) {
+  const std::string name = Seen(component);
+  return name != absl::AsciiStrToLower(component) &&
+         (name == ".gitmodules" || name == ".gitattributes" || name == ".gitignore" ||
+          name == ".mailmap");
 }
 
 absl::Status CheckCharacters(absl::string_view path) {
@@ -158,14 +162,14 @@ absl::Status CheckComponent(absl::string_view component, absl::string_view path)
   if (IsDotGit(component)) {
     return Refused("DOTGIT", "the path names git's own directory", place);
   }
+  if (IsDisguise(component)) {
+    return Refused("PROTECTED", "the path is another spelling of a file that git obeys", place);
+  }
   if (component.find(':') != absl::string_view::npos) {
     return Refused("WIN_COLON", "the path holds a colon", place);
   }
   if (component.back() == '.' || component.back() == ' ') {
     return Refused("WIN_TRAILING", "a component ends in a dot or a space", place);
-  }
-  if (IsDevice(component)) {
-    return Refused("WIN_RESERVED", "a component is a device on Windows", place);
   }
   if (component[0] == '-') {
     return Refused("LEADING_DASH", "a component starts with a dash, as an option does", place);
@@ -173,7 +177,33 @@ absl::Status CheckComponent(absl::string_view component, absl::string_view path)
   return absl::OkStatus();
 }
 
+bool IsDevice(absl::string_view component) {
+  std::string stem = absl::AsciiStrToLower(component.substr(0, component.find('.')));
+  while (!stem.empty() && stem.back() == ' ') stem.pop_back();
+  if (stem == "con" || stem == "prn" || stem == "aux" || stem == "nul" || stem == "conin$" ||
+      stem == "conout$") {
+    return true;
+  }
+  return stem.size() == 4 && (absl::StartsWith(stem, "com") || absl::StartsWith(stem, "lpt")) &&
+         absl::ascii_isdigit(stem[3]) && stem[3] != '0';
+}
+
+// Appends `code` taken apart into a letter and its marks.
+void AppendDecomposed(uint32_t code, std::string& out) {
+  const ComposedLetter* const letter = FindComposedLetter(code);
+  if (letter == nullptr) return AppendCodePoint(code, out);
+  AppendDecomposed(letter->base, out);
+  AppendCodePoint(letter->mark, out);
+}
+
 }  // namespace
+
+bool HoldsDevice(absl::string_view path) {
+  for (const absl::string_view component : absl::StrSplit(path, '/')) {
+    if (IsDevice(component)) return true;
+  }
+  return false;
+}
 
 absl::Status CheckPath(absl::string_view path) {
   const Place place{.path = path};
@@ -252,7 +282,11 @@ std::string CaseFoldKey(absl::string_view path) {
     } else if (code == 0x3C2) {
       code = 0x3C3;
     }
-    AppendCodePoint(code, key);
+    if (code < 0xC0) {
+      AppendCodePoint(code, key);
+    } else {
+      AppendDecomposed(code, key);
+    }
   }
   return key;
 }

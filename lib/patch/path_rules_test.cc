@@ -43,15 +43,12 @@ INSTANTIATE_TEST_SUITE_P(
         RefusedPath{".gi\xE2\x80\x8Ct/x", "DOTGIT"}, RefusedPath{"\xEF\xBB\xBF.git", "DOTGIT"},
         RefusedPath{"a\\b", "BACKSLASH"}, RefusedPath{"..\\x", "BACKSLASH"},
         RefusedPath{".git\\foo", "BACKSLASH"}, RefusedPath{"C:/x", "WIN_COLON"},
-        RefusedPath{"x:ads", "WIN_COLON"}, RefusedPath{".gitmodules:$DATA", "WIN_COLON"},
-        RefusedPath{"con", "WIN_RESERVED"}, RefusedPath{"d/aux.txt", "WIN_RESERVED"},
-        RefusedPath{"com1.c", "WIN_RESERVED"}, RefusedPath{"conout$.c", "WIN_RESERVED"},
-        RefusedPath{"LPT9", "WIN_RESERVED"}, RefusedPath{"f.", "WIN_TRAILING"},
-        RefusedPath{"trail ", "WIN_TRAILING"}, RefusedPath{std::string("x\0y", 3), "CONTROL_CHAR"},
-        RefusedPath{"a\nb", "CONTROL_CHAR"}, RefusedPath{"a\tb", "CONTROL_CHAR"},
-        RefusedPath{"a\x1B[0m", "CONTROL_CHAR"}, RefusedPath{"a\x7F", "CONTROL_CHAR"},
-        RefusedPath{"\xFFx", "UTF8"}, RefusedPath{"\xC0\xAF", "UTF8"},
-        RefusedPath{"\xED\xA0\x80", "UTF8"},
+        RefusedPath{"x:ads", "WIN_COLON"}, RefusedPath{".gitmodules:$DATA", "PROTECTED"},
+        RefusedPath{"f.", "WIN_TRAILING"}, RefusedPath{"trail ", "WIN_TRAILING"},
+        RefusedPath{std::string("x\0y", 3), "CONTROL_CHAR"}, RefusedPath{"a\nb", "CONTROL_CHAR"},
+        RefusedPath{"a\tb", "CONTROL_CHAR"}, RefusedPath{"a\x1B[0m", "CONTROL_CHAR"},
+        RefusedPath{"a\x7F", "CONTROL_CHAR"}, RefusedPath{"\xFFx", "UTF8"},
+        RefusedPath{"\xC0\xAF", "UTF8"}, RefusedPath{"\xED\xA0\x80", "UTF8"},
         RefusedPath{"a\xE2\x80\xAE"
                     "b",
                     "UNICODE_PATH"},
@@ -90,6 +87,28 @@ TEST(PathRulesTest, CaseTwinsShareAKey) {
   EXPECT_EQ(CaseFoldKey("\xC3\x89"), CaseFoldKey("\xC3\xA9"));
   EXPECT_EQ(CaseFoldKey("\xD0\x96"), CaseFoldKey("\xD0\xB6"));
   EXPECT_NE(CaseFoldKey("a"), CaseFoldKey("b"));
+}
+
+TEST(PathRulesTest, DevicesOfWindowsAreKnownByAnyExtension) {
+  for (const char* const path : {"con", "d/aux.txt", "com1.c", "conout$.c", "LPT9", "nul/x"}) {
+    EXPECT_TRUE(HoldsDevice(path)) << path;
+  }
+  for (const char* const path : {"console", "com0", "com10", "auxiliary.c", "d/null"}) {
+    EXPECT_FALSE(HoldsDevice(path)) << path;
+  }
+}
+
+TEST(PathRulesTest, OtherSpellingsOfGitsFilesAreProtected) {
+  for (const char* const path : {".gitmodules .", ".gitmodules.", ".git\xE2\x80\x8Cmodules",
+                                 "d/.GitAttributes ", ".gitattributes::$DATA", ".mailmap."}) {
+    EXPECT_THAT(CheckPath(path), FailsWithReason("PROTECTED")) << path;
+  }
+}
+
+TEST(PathRulesTest, ComposedAndDecomposedNamesHaveOneKey) {
+  EXPECT_EQ(CaseFoldKey("caf\xC3\xA9"), CaseFoldKey("CAFE\xCC\x81"));
+  EXPECT_EQ(CaseFoldKey("\xE1\xBA\xA5"), CaseFoldKey("a\xCC\x82\xCC\x81"));
+  EXPECT_NE(CaseFoldKey("caf\xC3\xA9"), CaseFoldKey("cafe"));
 }
 
 }  // namespace

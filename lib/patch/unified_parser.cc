@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -17,31 +18,13 @@
 #include "lib/patch/diff_lines.h"
 #include "lib/patch/path_rules.h"
 #include "lib/patch/refusal.h"
+#include "lib/patch/section_headers.h"
 
 namespace slipway::patch {
 namespace {
 
 constexpr absl::string_view kSection = "diff --git ";
 constexpr absl::string_view kNoNewline = "\\ No newline at end of file";
-
-bool IsHex(absl::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-}
-
-// The lines between "diff --git" and the content.
-struct Headers {
-  std::optional<uint32_t> old_mode;
-  std::optional<uint32_t> new_mode;
-  std::optional<uint32_t> added_mode;
-  std::optional<uint32_t> deleted_mode;
-  bool index = false;
-  std::string old_oid;
-  std::string new_oid;
-  std::optional<uint32_t> index_mode;
-
-  bool any() const { return index || old_mode || new_mode || added_mode || deleted_mode; }
-};
 
 class Parser final {
  public:
@@ -54,8 +37,9 @@ class Parser final {
 
  private:
   absl::Status Refuse(absl::string_view reason, absl::string_view message) const {
-    return Refused(reason, message, {.path = path_, .line = lines_.number()});
+    return Refused(reason, message, Here());
   }
+  Place Here() const { return {.path = path_, .line = lines_.number()}; }
 
   // Makes the next line the one at hand.
   absl::Status Next() {
@@ -70,12 +54,11 @@ class Parser final {
   bool AtSection() const { return lines_.done() || absl::StartsWith(lines_.line(), kSection); }
 
   absl::Status ParseSection();
-  absl::Status ParseHeaders(Headers& headers);
-  absl::Status ParseHeader(absl::string_view line, Headers& headers, bool& known);
-  absl::Status ParseIndex(absl::string_view text, Headers& headers) const;
-  absl::Status DecideOp(const Headers& headers, FileChange& change) const;
-  absl::Status CheckOids(const FileChange& change) const;
-  absl::Status ParseContent(FileChange& change, bool quoted);
+  absl::Status ParseHeaders(SectionHeaders& headers);
+  absl::Status NameMove(absl::string_view header, const SectionHeaders& headers);
+  absl::Status NoHeaders() const;
+  absl::Status CheckSectionPath(absl::string_view path) const;
+  absl::Status ParseContent(FileChange& change, bool ambiguous);
   absl::Status CheckNoContent(const FileChange& change) const;
   absl::Status ParseHunks(FileChange& change);
   absl::Status ParseHunk(FileChange& change, std::vector<Hunk>& hunks);
@@ -86,12 +69,15 @@ class Parser final {
   absl::Status ParseBinary(FileChange& change);
   absl::StatusOr<BinaryData> ParseBinaryHalf();
   absl::Status Register(FileChange change);
+  absl::Status RegisterMove(const FileChange& change);
 
   DiffLines lines_;
   const Limits& limits_;
   Patch patch_;
-  std::string path_;  // Of the section at hand.
-  absl::flat_hash_map<std::string, size_t> sections_;
+  std::string path_;                                   // Of the section at hand.
+  absl::flat_hash_map<std::string, size_t> sections_;  // Of changes that do not move.
+  absl::flat_hash_set<std::string> renamed_;           // Old paths.
+  absl::flat_hash_set<std::string> targets_;           // New paths of renames and copies.
   size_t hunks_ = 0;
   size_t inflated_ = 0;
   // Of the file at hand: lines added less lines removed so far, whether a side has ended.
@@ -111,158 +97,69 @@ absl::Status Parser::ParseSection() {
   }
   FileChange change;
   change.line = lines_.number();
-  GitHeader header;
-  RETURN_IF_ERROR(ParseGitHeader(line, lines_.number(), header));
-  path_ = header.path;
-  if (absl::Status status = CheckPath(path_); !status.ok()) {
-    base::ErrorDetail detail = base::DetailOf(status).value_or(base::ErrorDetail{});
-    detail.metadata["line"] = absl::StrCat(lines_.number());
-    return base::WithDetail(std::move(status), detail);
+  // Says where the section is until it has a name; a rename's is known only after its headers.
+  const absl::StatusOr<GitHeader> header = ParseGitHeader(line, lines_.number());
+  if (header.ok()) {
+    path_ = header->path;
+    RETURN_IF_ERROR(CheckSectionPath(path_));
+  } else if (base::ReasonOf(header.status()) != "HEADER_MISMATCH") {
+    return header.status();
   }
   RETURN_IF_ERROR(Next());
-  Headers headers;
+  SectionHeaders headers;
   RETURN_IF_ERROR(ParseHeaders(headers));
-  RETURN_IF_ERROR(DecideOp(headers, change));
-  RETURN_IF_ERROR(ParseContent(change, header.quoted));
+  if (headers.moves()) {
+    RETURN_IF_ERROR(NameMove(line, headers));
+  } else {
+    RETURN_IF_ERROR(header.status());
+    if (!headers.any()) return NoHeaders();
+  }
+  const SectionHeaders::Next next = AtSection() ? SectionHeaders::Next::kNothing
+                                    : absl::StartsWith(lines_.line(), "--- ")
+                                        ? SectionHeaders::Next::kText
+                                        : SectionHeaders::Next::kOther;
+  RETURN_IF_ERROR(headers.Decide(path_, next, Here(), change));
+  RETURN_IF_ERROR(ParseContent(change, header.ok() && header->ambiguous));
   return Register(std::move(change));
 }
 
-absl::Status Parser::ParseHeaders(Headers& headers) {
+absl::Status Parser::ParseHeaders(SectionHeaders& headers) {
   while (!AtSection()) {
-    const absl::string_view line = lines_.line();
     bool known = false;
-    RETURN_IF_ERROR(ParseHeader(line, headers, known));
+    RETURN_IF_ERROR(headers.Take(lines_.line(), Here(), known));
     if (!known) break;
     RETURN_IF_ERROR(Next());
   }
   return absl::OkStatus();
 }
 
-absl::Status Parser::ParseHeader(absl::string_view line, Headers& headers, bool& known) {
-  struct ModeLine {
-    absl::string_view prefix;
-    std::optional<uint32_t> Headers::*mode;
-  };
-  constexpr ModeLine kModeLines[] = {{"old mode", &Headers::old_mode},
-                                     {"new mode", &Headers::new_mode},
-                                     {"new file mode", &Headers::added_mode},
-                                     {"deleted file mode", &Headers::deleted_mode}};
-  known = true;
-  for (const ModeLine& mode_line : kModeLines) {
-    if (!absl::ConsumePrefix(&line, mode_line.prefix)) continue;
-    if (absl::EndsWith(line, "\r")) return Refuse("EOL", "the diff's own lines end in CR LF");
-    if (headers.index || (headers.*mode_line.mode).has_value() ||
-        !absl::ConsumePrefix(&line, " ")) {
-      return Refuse("CORRUPT", "a mode line is damaged, repeated or out of place");
-    }
-    ASSIGN_OR_RETURN(headers.*mode_line.mode,
-                     ParseMode(line, {.path = path_, .line = lines_.number()}));
-    return absl::OkStatus();
-  }
-  if (absl::ConsumePrefix(&line, "index ")) return ParseIndex(line, headers);
-  for (const absl::string_view prefix : {"rename from ", "rename to ", "copy from ", "copy to ",
-                                         "similarity index ", "dissimilarity index "}) {
-    if (!absl::StartsWith(line, prefix)) continue;
-    if (headers.added_mode || headers.deleted_mode) {
-      return Refuse("CORRUPT", "a file is both created or deleted and renamed or copied");
-    }
-    return Refuse("RENAME",
-                  "renames and copies must be written as deletion and addition; "
-                  "use --no-renames");
-  }
-  known = false;
-  return absl::OkStatus();
+absl::Status Parser::NameMove(absl::string_view header, const SectionHeaders& headers) {
+  RETURN_IF_ERROR(headers.CheckMove(header, limits_.renames, Here()));
+  RETURN_IF_ERROR(CheckSectionPath(headers.from()));
+  path_ = headers.to();
+  return CheckSectionPath(path_);
 }
 
-absl::Status Parser::ParseIndex(absl::string_view text, Headers& headers) const {
-  if (absl::EndsWith(text, "\r")) return Refuse("EOL", "the diff's own lines end in CR LF");
-  if (headers.index) return Refuse("CORRUPT", "a second index line");
-  const size_t dots = text.find("..");
-  if (dots == absl::string_view::npos) return Refuse("CORRUPT", "the index line has no \"..\"");
-  const absl::string_view old_oid = text.substr(0, dots);
-  text.remove_prefix(dots + 2);
-  const absl::string_view new_oid = text.substr(0, text.find(' '));
-  text.remove_prefix(new_oid.size());
-  if (!IsHex(old_oid) || !IsHex(new_oid) || old_oid.size() > 40 || new_oid.size() > 40) {
-    return Refuse("CORRUPT", "the index line holds no object ids");
-  }
-  if (old_oid.size() != 40 || new_oid.size() != 40) {
-    return Refuse("SHORT_OID", "object ids must have 40 digits; use --full-index");
-  }
-  if (absl::ConsumePrefix(&text, " ")) {
-    ASSIGN_OR_RETURN(headers.index_mode, ParseMode(text, {.path = path_, .line = lines_.number()}));
-  }
-  headers.index = true;
-  headers.old_oid = std::string(old_oid);
-  headers.new_oid = std::string(new_oid);
-  return absl::OkStatus();
+absl::Status Parser::CheckSectionPath(absl::string_view path) const {
+  absl::Status status = CheckPath(path);
+  if (status.ok()) return status;
+  base::ErrorDetail detail = base::DetailOf(status).value_or(base::ErrorDetail{});
+  detail.metadata["line"] = absl::StrCat(lines_.number());
+  return base::WithDetail(std::move(status), detail);
 }
 
-absl::Status Parser::DecideOp(const Headers& headers, FileChange& change) const {
-  if (!headers.any()) {
-    return AtSection() ? Refuse("EMPTY_CHANGE", "the section changes nothing")
-           : absl::StartsWith(lines_.line(), "--- ")
-               ? Refuse("MISSING_INDEX", "no index line; use git diff --full-index")
-               : NotASection(lines_.line(), lines_.number());
-  }
-  const bool mode_change = headers.old_mode.has_value();
-  if (mode_change != headers.new_mode.has_value() ||
-      mode_change + headers.added_mode.has_value() + headers.deleted_mode.has_value() > 1) {
-    return Refuse("CORRUPT", "the mode lines contradict each other");
-  }
-  if (mode_change && *headers.old_mode == *headers.new_mode) {
-    return Refuse("EMPTY_CHANGE", "the old and the new mode are equal");
-  }
-  if (mode_change && IsFile(*headers.old_mode) != IsFile(*headers.new_mode)) {
-    return Refuse("TYPE_CHANGE", "a mode change turns a file into a symlink or back");
-  }
-  if (!headers.index && (!mode_change || !AtSection())) {
+absl::Status Parser::NoHeaders() const {
+  if (AtSection()) return Refuse("EMPTY_CHANGE", "the section changes nothing");
+  if (absl::StartsWith(lines_.line(), "--- ")) {
     return Refuse("MISSING_INDEX", "no index line; use git diff --full-index");
   }
-  if (headers.added_mode) {
-    change.op = ChangeOp::kAdd;
-    change.new_mode = *headers.added_mode;
-  } else if (headers.deleted_mode) {
-    change.op = ChangeOp::kDelete;
-    change.old_mode = *headers.deleted_mode;
-  } else if (mode_change) {
-    change.op = headers.index ? ChangeOp::kModify : ChangeOp::kModeOnly;
-    change.old_mode = *headers.old_mode;
-    change.new_mode = *headers.new_mode;
-  } else if (headers.index_mode) {
-    change.old_mode = change.new_mode = *headers.index_mode;
-  } else {
-    return Refuse("CORRUPT", "the index line states no mode");
-  }
-  if (headers.index_mode && (mode_change || change.op != ChangeOp::kModify)) {
-    return Refuse("CORRUPT", "the index line states a mode beside the mode lines");
-  }
-  change.old_path = change.op == ChangeOp::kAdd ? "" : path_;
-  change.new_path = change.op == ChangeOp::kDelete ? "" : path_;
-  change.old_oid = headers.old_oid;
-  change.new_oid = headers.new_oid;
-  RETURN_IF_ERROR(CheckOids(change));
-  if (change.op == ChangeOp::kAdd) change.old_oid.clear();
-  if (change.op == ChangeOp::kDelete) change.new_oid.clear();
-  return absl::OkStatus();
+  return NotASection(lines_.line(), lines_.number());
 }
 
-absl::Status Parser::CheckOids(const FileChange& change) const {
-  if (change.op == ChangeOp::kModeOnly) return absl::OkStatus();
-  if ((change.old_oid == kNullOid) != (change.op == ChangeOp::kAdd) ||
-      (change.new_oid == kNullOid) != (change.op == ChangeOp::kDelete)) {
-    return Refuse("HEADER_MISMATCH", "the object ids contradict the mode lines");
-  }
-  if (change.old_oid == change.new_oid) {
-    return Refuse("EMPTY_CHANGE", "the old and the new object id are equal");
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Parser::ParseContent(FileChange& change, bool quoted) {
+absl::Status Parser::ParseContent(FileChange& change, bool ambiguous) {
   const absl::string_view line = lines_.line();
   if (!AtSection() && absl::StartsWith(line, "--- ")) return ParseHunks(change);
-  if (!quoted && absl::StrContains(path_, " b/")) {
+  if (ambiguous) {
     return Refuse("AMBIGUOUS_HEADER", "the header can be read as more than one pair of names");
   }
   if (AtSection()) return CheckNoContent(change);
@@ -277,7 +174,10 @@ absl::Status Parser::ParseContent(FileChange& change, bool quoted) {
 }
 
 absl::Status Parser::CheckNoContent(const FileChange& change) const {
-  if (change.op == ChangeOp::kModify) return Refuse("CORRUPT", "the hunks are missing");
+  const bool stays = change.old_oid.empty() && change.new_oid.empty();
+  if (change.op == ChangeOp::kModify || (change.moves() && !stays)) {
+    return Refuse("CORRUPT", "the hunks are missing");
+  }
   if (change.op == ChangeOp::kAdd && change.new_oid != kEmptyBlobOid) {
     return Refuse("OID_MISMATCH", "no hunks, yet the new object id is not that of an empty file");
   }
@@ -288,7 +188,7 @@ absl::Status Parser::CheckNoContent(const FileChange& change) const {
 }
 
 absl::Status Parser::ParseHunks(FileChange& change) {
-  const std::string old_name = change.op == ChangeOp::kAdd ? "/dev/null" : "a/" + path_;
+  const std::string old_name = change.op == ChangeOp::kAdd ? "/dev/null" : "a/" + change.old_path;
   const std::string new_name = change.op == ChangeOp::kDelete ? "/dev/null" : "b/" + path_;
   RETURN_IF_ERROR(CheckFileLine(lines_.line().substr(4), old_name, lines_.number()));
   RETURN_IF_ERROR(Next());
@@ -413,7 +313,7 @@ absl::Status Parser::ParseBinary(FileChange& change) {
   RETURN_IF_ERROR(Next());
   ASSIGN_OR_RETURN(BinaryData forward, ParseBinaryHalf());
   ASSIGN_OR_RETURN(const BinaryData reverse, ParseBinaryHalf());
-  if (change.op != ChangeOp::kModify &&
+  if ((change.op == ChangeOp::kAdd || change.op == ChangeOp::kDelete) &&
       (forward.kind == BinaryData::Kind::kDelta || reverse.kind == BinaryData::Kind::kDelta)) {
     return Refuse("CORRUPT", "a created or deleted file as a delta");
   }
@@ -459,7 +359,29 @@ absl::StatusOr<BinaryData> Parser::ParseBinaryHalf() {
   return binary;
 }
 
+absl::Status Parser::RegisterMove(const FileChange& change) {
+  const Place place{.path = path_, .line = change.line};
+  if (change.op == ChangeOp::kRename &&
+      (sections_.contains(change.old_path) || !renamed_.insert(change.old_path).second)) {
+    return Refused("DUP_SOURCE", "the file is renamed twice, or renamed and changed", place);
+  }
+  if (sections_.contains(path_) || !targets_.insert(path_).second) {
+    return Refused("DUP_TARGET", "two changes write the path", place);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Parser::Register(FileChange change) {
+  if (change.moves()) {
+    RETURN_IF_ERROR(RegisterMove(change));
+    patch_.files.push_back(std::move(change));
+    return absl::OkStatus();
+  }
+  if (renamed_.contains(path_) || targets_.contains(path_)) {
+    return Refused(targets_.contains(path_) ? "DUP_TARGET" : "DUP_SOURCE",
+                   "the path is renamed or copied, and changed",
+                   {.path = path_, .line = change.line});
+  }
   const auto [section, inserted] = sections_.try_emplace(path_, patch_.files.size());
   if (!inserted) {
     // A change of type is the one change that takes two sections, as git writes it.

@@ -11,6 +11,7 @@
 #include "absl/strings/strip.h"
 #include "lib/base/utf8.h"
 #include "lib/patch/path_rules.h"
+#include "lib/policy/limits.h"
 #include "lib/policy/protected_paths.h"
 #include "lib/policy/secret_scanner.h"
 
@@ -165,12 +166,43 @@ void CheckLine(absl::string_view text, size_t line, bool was_utf8, Findings& fin
     findings.Add("HOMOGLYPH", line, "has a word with Latin and other letters that look alike");
   }
   if (IsConflictMarker(text)) findings.Add("CONFLICT_MARKER", line, "is a conflict marker");
-  if (const std::optional<SecretFinding> secret = FindSecret(text)) {
-    findings.Add("SECRET", line,
-                 absl::StrCat("holds a credential (", secret->rule, " ", secret->redacted,
-                              "): read it from the environment instead"));
-  }
 }
+
+void AddSecret(const std::optional<SecretFinding>& secret, size_t line, absl::string_view how,
+               Findings& findings) {
+  if (!secret.has_value()) return;
+  findings.Add("SECRET", line,
+               absl::StrCat("holds ", how, " credential (", secret->rule, " ", secret->redacted,
+                            "): read it from the environment instead"));
+}
+
+// Puts together what a string literal over several lines holds.
+class LiteralJoiner final {
+ public:
+  // The literal that ends in `line`, when it began in an earlier one; else empty.
+  absl::string_view Add(absl::string_view line) {
+    absl::string_view text = absl::StripAsciiWhitespace(line);
+    const bool continued = open_ && absl::ConsumePrefix(&text, absl::string_view(&quote_, 1));
+    if (!continued) joined_.clear();
+    for (const absl::string_view tail : {"\\", "+", ".", "&"}) {
+      if (absl::ConsumeSuffix(&text, tail)) text = absl::StripTrailingAsciiWhitespace(text);
+    }
+    open_ = !text.empty() && (text.back() == '"' || text.back() == '\'') &&
+            joined_.size() < kSecretLineBytesMax;
+    if (open_) {
+      quote_ = text.back();
+      text.remove_suffix(1);
+    }
+    absl::StrAppend(&joined_, text);
+    if (!continued) return "";
+    return joined_;
+  }
+
+ private:
+  bool open_ = false;
+  char quote_ = '"';
+  std::string joined_;
+};
 
 bool OnlyLineEndsDiffer(const std::vector<absl::string_view>& removed,
                         const std::vector<absl::string_view>& added) {
@@ -193,12 +225,17 @@ std::vector<Finding> CheckText(const patch::FileChange& change, const ContentPai
   const bool is_package = absl::EndsWith(change.path(), "package.json");
   std::vector<absl::string_view> removed, added;
   for (const patch::Hunk& hunk : change.hunks()) {
+    LiteralJoiner literal;
     size_t line = hunk.new_start;
     for (const patch::HunkLine& hunk_line : hunk.Lines()) {
       if (hunk_line.kind == '-') removed.push_back(hunk_line.text);
       if (hunk_line.kind == '+') {
         added.push_back(hunk_line.text);
         CheckLine(hunk_line.text, line, was_utf8, findings);
+        AddSecret(FindSecret(hunk_line.text), line, "a", findings);
+        AddSecret(FindEncodedSecret(hunk_line.text), line, "an encoded", findings);
+        const absl::string_view joined = literal.Add(hunk_line.text);
+        if (!joined.empty()) AddSecret(FindSecret(joined), line, "a part of a", findings);
         if (is_test && SkipsTest(hunk_line.text)) {
           findings.Add("TEST_WEAKENING", line, "skips a test");
         }
@@ -211,6 +248,20 @@ std::vector<Finding> CheckText(const patch::FileChange& change, const ContentPai
   }
   if (OnlyLineEndsDiffer(removed, added)) {
     findings.Add("CHURN", 0, "only the line ends change");
+  }
+  return findings.Take();
+}
+
+std::vector<Finding> CheckBinary(const std::string& path, absl::string_view after) {
+  constexpr size_t kTextBytesMin = 16;  // Shorter than any credential.
+  Findings findings(path);
+  for (size_t at = 0; at < after.size();) {
+    size_t end = at;
+    while (end < after.size() && absl::ascii_isprint(after[end])) ++end;
+    if (end - at >= kTextBytesMin) {
+      AddSecret(FindSecret(after.substr(at, end - at)), 0, "a", findings);
+    }
+    at = end + 1;
   }
   return findings.Take();
 }

@@ -20,6 +20,9 @@ struct ContentPair {
 // At most one finding of each code; the detail names the line.
 std::vector<Finding> CheckText(const patch::FileChange& change, const ContentPair& content);
 
+// Judges the text inside binary content: SECRET.
+std::vector<Finding> CheckBinary(const std::string& path, absl::string_view after);
+
 // Judges content as a whole: BINARY_EXEC and LFS.
 std::vector<Finding> CheckBytes(const std::string& path, absl::string_view after);
 

@@ -10,6 +10,9 @@ inline constexpr int kFilesMaxDefault = 500;
 inline constexpr int kAddedLinesMaxDefault = 20'000;
 inline constexpr int64_t kPatchBytesMaxDefault = 5 << 20;
 
+// Of one binary file where the project allows them: an icon or a small font, no data set.
+inline constexpr int64_t kBinaryBytesMaxDefault = 1 << 20;
+
 // New files in one directory, where the project sets no limit of files: beyond, they are output of
 // a program.
 inline constexpr int kNewFilesPerDirectoryMax = 200;

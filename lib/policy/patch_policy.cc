@@ -6,11 +6,15 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "lib/base/status_macros.h"
 #include "lib/patch/path_rules.h"
 #include "lib/policy/content_check.h"
 #include "lib/policy/glob.h"
+#include "lib/policy/intent_check.h"
 #include "lib/policy/limits.h"
 #include "lib/policy/protected_paths.h"
 #include "lib/policy/rule_table.h"
@@ -40,9 +44,11 @@ class PatchCheck final {
   }
 
   void CheckLimits();
+  void CheckNewFiles();
   void CheckPathRules(const FileChange& change);
   void CheckKind(const FileChange& change);
   absl::Status CheckContent(const FileChange& change);
+  absl::Status CheckTarget(const std::string& path, absl::string_view target);
   absl::Status CheckDeletions();
   absl::Status CheckCollisions();
   void CheckLockFiles();
@@ -69,10 +75,27 @@ void PatchCheck::CheckLimits() {
         absl::StrCat("the patch touches ", applied_.changes.size(), " files, more than ",
                      files_max));
   }
+  if (policy_.files_max == 0) CheckNewFiles();
   const int lines_max = LimitOf(policy_.added_lines_max, kAddedLinesMaxDefault);
   const int added = CountLines(applied_.patch).added;
   if (added > lines_max) {
     Add("LIMITS", "", absl::StrCat("the patch adds ", added, " lines, more than ", lines_max));
+  }
+}
+
+void PatchCheck::CheckNewFiles() {
+  std::map<absl::string_view, int> by_directory;
+  for (const FileChange& change : applied_.patch.files) {
+    if (change.op != ChangeOp::kAdd || change.type_change) continue;
+    const absl::string_view path = change.path();
+    const size_t slash = path.rfind('/');
+    ++by_directory[slash == absl::string_view::npos ? "" : path.substr(0, slash)];
+  }
+  for (const auto& [directory, files] : by_directory) {
+    if (files <= kNewFilesPerDirectoryMax) continue;
+    Add("LIMITS", std::string(directory),
+        absl::StrCat("the patch adds ", files, " files to one directory, more than ",
+                     kNewFilesPerDirectoryMax));
   }
 }
 
@@ -82,8 +105,12 @@ void PatchCheck::CheckPathRules(const FileChange& change) {
   if (protection.empty() && change.new_mode == patch::kExecutable && IsHookName(path)) {
     protection = "HOOKS";
   }
-  const bool waived = !protection.empty() && FloorOf(protection) == Floor::kQuarantine &&
-                      AnyGlobMatches(policy_.unprotected, path);
+  bool waived = !protection.empty() && FloorOf(protection) == Floor::kQuarantine &&
+                AnyGlobMatches(policy_.unprotected, path);
+  if (protection == "GIT_SETTINGS" && change.new_mode == patch::kSymlink) {
+    protection = "PROTECTED";  // Git would read what the link points to.
+    waived = false;
+  }
   if (!protection.empty() && !waived) {
     Add(protection, path, "the path is protected: a patch leaves it alone");
   }
@@ -94,6 +121,9 @@ void PatchCheck::CheckPathRules(const FileChange& change) {
     Add("NOT_ALLOWED", path, "the path is outside of what the task may touch");
   } else if (!policy_.allowed.empty() && !AnyGlobMatches(policy_.allowed, path)) {
     Add("NOT_ALLOWED", path, "the path is outside of what the project lets patches touch");
+  }
+  if (change.op == ChangeOp::kAdd && !policy_.allow_windows_names && patch::HoldsDevice(path)) {
+    Add("WIN_RESERVED", path, "a component of the path is a device on Windows");
   }
   if (policy_.trusted_content) return;
   if (change.op != ChangeOp::kDelete && IsSecretFile(path)) {
@@ -118,8 +148,10 @@ void PatchCheck::CheckKind(const FileChange& change) {
   if (flipped && !policy_.allow_mode_changes) {
     Add("MODE_CHANGE", path, "the executable bit changes");
   }
-  if (change.binary() && change.op != ChangeOp::kDelete && !policy_.allow_binary) {
-    Add("BINARY", path, "the project does not let patches add binary content");
+  if (!change.binary() || change.op == ChangeOp::kDelete) return;
+  const bool here = policy_.binary_paths.empty() || AnyGlobMatches(policy_.binary_paths, path);
+  if (!policy_.allow_binary || !here) {
+    Add("BINARY", path, "the project does not let patches add binary content here");
   }
 }
 
@@ -131,15 +163,56 @@ absl::Status PatchCheck::CheckContent(const FileChange& change) {
                    [&](const patch::TreeChange& tree) { return tree.path == path; });
   if (result == applied_.changes.end() || !result->after.has_value()) return absl::OkStatus();
   const std::string& after = result->after->content;
+  if (change.new_mode == patch::kSymlink && !policy_.trusted_content) {
+    RETURN_IF_ERROR(CheckTarget(path, after));
+  }
   if (change.new_mode != patch::kSymlink) AddAll(CheckBytes(path, after));
-  if (policy_.trusted_content || change.binary()) return absl::OkStatus();
+  if (change.binary()) {
+    const int64_t bytes_max =
+        policy_.binary_bytes_max > 0 ? policy_.binary_bytes_max : kBinaryBytesMaxDefault;
+    if (static_cast<int64_t>(after.size()) > bytes_max && !policy_.trusted_content) {
+      Add("BINARY", path, absl::StrCat("the file has more than ", bytes_max, " bytes"));
+    }
+    if (!policy_.trusted_content) AddAll(CheckBinary(path, after));
+    return absl::OkStatus();
+  }
+  if (policy_.trusted_content) return absl::OkStatus();
   std::string before;
   if (!change.old_oid.empty()) {
     ASSIGN_OR_RETURN(before, applied_.base.Read(change.old_oid));
   }
   AddAll(CheckText(change, {.before = before, .after = after}));
+  AddAll(CheckIntent(change, {.before = before, .after = after}));
   if (after.empty() && !before.empty()) {
     Add("MASS_DELETE", path, "the file is emptied; delete it if it is not needed");
+  }
+  return absl::OkStatus();
+}
+
+// A link must lead to something that is there afterwards, so that nobody plants its target later.
+absl::Status PatchCheck::CheckTarget(const std::string& path, absl::string_view target) {
+  std::vector<std::string> parts = absl::StrSplit(path, '/');
+  parts.pop_back();
+  for (const absl::string_view part : absl::StrSplit(target, '/')) {
+    if (part == ".." && !parts.empty()) {
+      parts.pop_back();
+    } else if (!part.empty() && part != "." && part != "..") {
+      parts.emplace_back(part);
+    }
+  }
+  const std::string full = absl::StrJoin(parts, "/");
+  if (full.empty()) return absl::OkStatus();  // The root.
+  bool there = false;
+  bool gone = false;
+  for (const patch::TreeChange& change : applied_.changes) {
+    const bool below = absl::StartsWith(change.path, full + "/");
+    there = there || ((change.path == full || below) && change.after.has_value());
+    gone = gone || (change.path == full && !change.after.has_value());
+  }
+  if (there) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const auto entry, applied_.base.Find(full));
+  if (!entry.has_value() || gone) {
+    Add("SYMLINK_TARGET", path, "the symlink leads to nothing in the tree");
   }
   return absl::OkStatus();
 }

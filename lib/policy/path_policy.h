@@ -18,6 +18,10 @@ struct PathPolicy {
   int files_max = 0;
   int added_lines_max = 0;
   int64_t bytes_max = 0;
+  bool allow_windows_names = false;
+  bool allow_renames = false;
+  std::vector<std::string> binary_paths;  // Where allow_binary holds; empty: everywhere.
+  int64_t binary_bytes_max = 0;
   friend bool operator==(const PathPolicy&, const PathPolicy&) = default;
 };
 

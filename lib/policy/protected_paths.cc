@@ -87,6 +87,9 @@ constexpr Protection kProtections[] = {
     {"**/sitecustomize.py", "EXEC_SURFACE"},
     {"**/usercustomize.py", "EXEC_SURFACE"},
     {"**/*.pth", "EXEC_SURFACE"},
+    {"**/setup.py", "EXEC_SURFACE"},
+    {"**/conftest.py", "EXEC_SURFACE"},
+    {"**/build.rs", "EXEC_SURFACE"},
 };
 
 constexpr const char* kSecretFiles[] = {

@@ -43,6 +43,10 @@ absl::string_view TolerantOutcome(const Rule& rule) {
   return rule.tolerant ? "normalise" : StrictOutcome(rule);
 }
 
+absl::string_view SettingOf(const Rule& rule) {
+  return rule.setting.empty() && rule.content ? "paths.trusted_content" : rule.setting;
+}
+
 absl::string_view NameOf(Stage stage) {
   switch (stage) {
     case Stage::kRead:
@@ -71,12 +75,9 @@ std::string RulesAsMarkdown() {
       "| Code | Found when | Strict | Tolerant | Setting | Meaning | Why |\n"
       "|---|---|---|---|---|---|---|\n";
   for (const Rule& rule : Rules()) {
-    const std::string setting = rule.setting.empty()
-                                    ? (rule.content ? "`paths.trusted_content`" : "")
-                                    : absl::StrCat("`", rule.setting, "`");
     absl::StrAppend(&table, "| ", rule.code, " | ", NameOf(rule.stage), " | ", StrictOutcome(rule),
-                    " | ", TolerantOutcome(rule), " | ", setting, " | ", rule.meaning, " | ",
-                    rule.why, " |\n");
+                    " | ", TolerantOutcome(rule), " | ", SettingOf(rule), " | ", rule.meaning,
+                    " | ", rule.why, " |\n");
   }
   return table;
 }

@@ -56,6 +56,9 @@ absl::string_view NameOf(Verdict verdict);
 absl::string_view StrictOutcome(const Rule& rule);
 absl::string_view TolerantOutcome(const Rule& rule);
 
+// The setting that turns the rule off or moves its limit; empty: none does.
+absl::string_view SettingOf(const Rule& rule);
+
 // "read", "path", "apply", "policy" or "content".
 absl::string_view NameOf(Stage stage);
 

@@ -84,6 +84,8 @@ constexpr Rule kRules[] = {
     {"DUP_SOURCE", kRefuse, kRead, kAsStrict, "", kAlways,
      "a file is renamed twice, or renamed and changed", "it can have one new name only",
      "rename it once and copy it for the other name"},
+    {"DUP_TARGET", kRefuse, kRead, kAsStrict, "", kAlways, "two changes write one path",
+     "one of the two would be lost", "give each its own path"},
     {"EMPTY_CHANGE", kRefuse, kRead, kAsStrict, "", kAlways,
      "the patch, or a part of it, changes nothing",
      "an empty change passes every check and says nothing",

@@ -5,7 +5,7 @@
 namespace slipway::policy {
 namespace {
 
-constexpr SecretRule kRules[] = {
+constexpr SecretRule kSecretRules[] = {
     {"private-key", {"private key-----"}, R"(-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----)"},
     {"pgp-private-key", {"pgp private"}, R"(-----BEGIN PGP PRIVATE KEY BLOCK-----)"},
     {"putty-key", {"putty-user-key-file"}, R"(PuTTY-User-Key-File-\d)"},
@@ -93,7 +93,7 @@ constexpr SecretRule kRules[] = {
 
 const std::vector<SecretRule>& SecretRules() {
   static const std::vector<SecretRule>& rules =
-      *new std::vector<SecretRule>(std::begin(kRules), std::end(kRules));
+      *new std::vector<SecretRule>(std::begin(kSecretRules), std::end(kSecretRules));
   return rules;
 }
 

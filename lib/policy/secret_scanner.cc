@@ -5,10 +5,14 @@
 #include <array>
 #include <cmath>
 #include <memory>
+#include <utility>
 
+#include "absl/numeric/bits.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "lib/policy/keyword_index.h"
 #include "lib/policy/limits.h"
 
 namespace slipway::policy {
@@ -38,12 +42,18 @@ const std::vector<Compiled>& CompiledRules() {
   return compiled;
 }
 
-bool HasKeyword(const SecretRule& rule, const std::string& lower) {
-  for (const char* const keyword : rule.keywords) {
-    if (keyword == nullptr) return false;
-    if (absl::StrContains(lower, keyword)) return true;
-  }
-  return false;
+const KeywordIndex& Keywords() {
+  static const KeywordIndex& index = *[] {
+    std::vector<KeywordIndex::Keyword> keywords;
+    for (size_t i = 0; i < SecretRules().size(); ++i) {
+      for (const char* const word : SecretRules()[i].keywords) {
+        if (word == nullptr) break;
+        keywords.push_back({word, static_cast<int>(i)});
+      }
+    }
+    return new KeywordIndex(keywords);
+  }();
+  return index;
 }
 
 bool IsPlaceholder(absl::string_view secret) {
@@ -52,6 +62,55 @@ bool IsPlaceholder(absl::string_view secret) {
     if (absl::StrContains(lower, placeholder)) return true;
   }
   return false;
+}
+
+// Shorter runs hold no credential once they are decoded.
+constexpr size_t kEncodedBytesMin = 24;
+
+constexpr std::array<bool, 256> kEncodingCharacters = [] {
+  std::array<bool, 256> table = {};
+  for (int c = 0; c < 256; ++c) {
+    table[c] = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               c == '+' || c == '/' || c == '-' || c == '_' || c == '=';
+  }
+  return table;
+}();
+
+// `text` when it is printable, else empty: random bytes decode to something, too.
+std::string IfPrintable(std::string text) {
+  for (const char c : text) {
+    if (!absl::ascii_isprint(c) && !absl::ascii_isspace(c)) return "";
+  }
+  return text;
+}
+
+std::string FromBase64(absl::string_view run) {
+  std::string text;
+  if (absl::Base64Unescape(run, &text)) return IfPrintable(std::move(text));
+  if (absl::WebSafeBase64Unescape(run, &text)) return IfPrintable(std::move(text));
+  return "";
+}
+
+std::string FromHex(absl::string_view run) {
+  if (run.size() % 2 != 0) return "";
+  for (const char c : run) {
+    if (!absl::ascii_isxdigit(c)) return "";
+  }
+  return IfPrintable(absl::HexStringToBytes(run));
+}
+
+std::string FromPercent(absl::string_view line) {
+  std::string text;
+  for (size_t i = 0; i < line.size(); ++i) {
+    if (line[i] == '%' && i + 2 < line.size() && absl::ascii_isxdigit(line[i + 1]) &&
+        absl::ascii_isxdigit(line[i + 2])) {
+      text += absl::HexStringToBytes(line.substr(i + 1, 2));
+      i += 2;
+    } else {
+      text.push_back(line[i]);
+    }
+  }
+  return text;
 }
 
 }  // namespace
@@ -77,10 +136,10 @@ double EntropyOf(absl::string_view text) {
 
 std::optional<SecretFinding> FindSecret(absl::string_view line) {
   line = line.substr(0, kSecretLineBytesMax);
-  const std::string lower = absl::AsciiStrToLower(line);
-  for (const Compiled& compiled : CompiledRules()) {
+  uint64_t candidates = Keywords().Find(line);
+  for (; candidates != 0; candidates &= candidates - 1) {
+    const Compiled& compiled = CompiledRules()[absl::countr_zero(candidates)];
     const SecretRule& rule = *compiled.rule;
-    if (!HasKeyword(rule, lower)) continue;
     const re2::StringPiece text(line.data(), line.size());
     re2::StringPiece groups[2];
     const int wanted = compiled.expression->NumberOfCapturingGroups() > 0 ? 2 : 1;
@@ -98,6 +157,25 @@ std::optional<SecretFinding> FindSecret(absl::string_view line) {
         .redacted = absl::StrCat(secret.substr(0, kShown), "... (", secret.size(), " characters)")};
   }
   return std::nullopt;
+}
+
+std::optional<SecretFinding> FindEncodedSecret(absl::string_view line) {
+  line = line.substr(0, kSecretLineBytesMax);
+  for (size_t at = 0; at < line.size();) {
+    size_t end = at;
+    while (end < line.size() && kEncodingCharacters[static_cast<unsigned char>(line[end])]) ++end;
+    if (end - at >= kEncodedBytesMin) {
+      const absl::string_view run = line.substr(at, end - at);
+      for (const std::string& text : {FromBase64(run), FromHex(run)}) {
+        if (text.empty()) continue;
+        if (std::optional<SecretFinding> secret = FindSecret(text)) return secret;
+      }
+    }
+    at = end + 1;
+  }
+  if (line.find('%') == absl::string_view::npos) return std::nullopt;
+  const std::string text = FromPercent(line);
+  return text == line ? std::nullopt : FindSecret(text);
 }
 
 }  // namespace slipway::policy

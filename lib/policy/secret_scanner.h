@@ -17,6 +17,7 @@ struct SecretRule {
   double entropy_min = 0;  // Bits a character of the secret, by Shannon; 0: any.
 };
 
+// At most 64.
 const std::vector<SecretRule>& SecretRules();
 
 // A finding never holds the secret itself.
@@ -28,6 +29,9 @@ struct SecretFinding {
 // The first credential in a line of text. Placeholders ("changeme", "example", "${TOKEN}") are not
 // credentials. Thread-safe.
 std::optional<SecretFinding> FindSecret(absl::string_view line);
+
+// The first credential in what runs of base64, hexadecimal digits or %XX in the line decode to.
+std::optional<SecretFinding> FindEncodedSecret(absl::string_view line);
 
 // Whether RE2 accepts every rule; one that it does not would match nothing.
 bool SecretExpressionsCompile();

@@ -106,6 +106,8 @@ absl::Status CheckPaths(const PathPolicy& paths) {
   RETURN_IF_ERROR(CheckPatterns("policy.paths.allowed", paths.allowed));
   RETURN_IF_ERROR(CheckPatterns("policy.paths.forbidden", paths.forbidden));
   RETURN_IF_ERROR(CheckPatterns("policy.paths.unprotected", paths.unprotected));
+  RETURN_IF_ERROR(CheckPatterns("policy.paths.binary_paths", paths.binary_paths));
+  RETURN_IF_ERROR(CheckCount("policy.paths.binary_bytes_max", paths.binary_bytes_max, 32 << 20));
   RETURN_IF_ERROR(CheckCount("policy.paths.files_max", paths.files_max, 100'000));
   RETURN_IF_ERROR(CheckCount("policy.paths.added_lines_max", paths.added_lines_max, 10'000'000));
   return CheckCount("policy.paths.bytes_max", paths.bytes_max, int64_t{1} << 30);

@@ -34,6 +34,10 @@ struct PathPolicy {
   int added_lines_max = 0;
   int64_t bytes_max = 0;
   bool trusted_content = false;
+  bool allow_windows_names = false;
+  bool allow_renames = false;
+  std::vector<std::string> binary_paths;
+  int64_t binary_bytes_max = 0;
 
   friend bool operator==(const PathPolicy&, const PathPolicy&) = default;
 };

@@ -113,7 +113,11 @@ Json ToJson(const PathPolicy& paths) {
           {"files_max", paths.files_max},
           {"added_lines_max", paths.added_lines_max},
           {"bytes_max", paths.bytes_max},
-          {"trusted_content", paths.trusted_content}};
+          {"trusted_content", paths.trusted_content},
+          {"allow_windows_names", paths.allow_windows_names},
+          {"allow_renames", paths.allow_renames},
+          {"binary_paths", paths.binary_paths},
+          {"binary_bytes_max", paths.binary_bytes_max}};
 }
 
 PathPolicy PathsFrom(const Json& json) {
@@ -128,6 +132,10 @@ PathPolicy PathsFrom(const Json& json) {
   Read(json, "added_lines_max", paths.added_lines_max);
   Read(json, "bytes_max", paths.bytes_max);
   Read(json, "trusted_content", paths.trusted_content);
+  Read(json, "allow_windows_names", paths.allow_windows_names);
+  Read(json, "allow_renames", paths.allow_renames);
+  Read(json, "binary_paths", paths.binary_paths);
+  Read(json, "binary_bytes_max", paths.binary_bytes_max);
   return paths;
 }
 

@@ -20,6 +20,10 @@ PathPolicy PathsFromProto(const common::v1::PathPolicy& message) {
   paths.added_lines_max = message.added_lines_max();
   paths.bytes_max = message.bytes_max();
   paths.trusted_content = message.trusted_content();
+  paths.allow_windows_names = message.allow_windows_names();
+  paths.allow_renames = message.allow_renames();
+  paths.binary_paths.assign(message.binary_paths().begin(), message.binary_paths().end());
+  paths.binary_bytes_max = message.binary_bytes_max();
   return paths;
 }
 
@@ -34,6 +38,10 @@ void PathsToProto(const PathPolicy& paths, common::v1::PathPolicy& message) {
   message.set_added_lines_max(paths.added_lines_max);
   message.set_bytes_max(paths.bytes_max);
   message.set_trusted_content(paths.trusted_content);
+  message.set_allow_windows_names(paths.allow_windows_names);
+  message.set_allow_renames(paths.allow_renames);
+  message.mutable_binary_paths()->Assign(paths.binary_paths.begin(), paths.binary_paths.end());
+  message.set_binary_bytes_max(paths.binary_bytes_max);
 }
 
 }  // namespace

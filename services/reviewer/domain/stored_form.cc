@@ -54,7 +54,11 @@ PathPolicy PathsFrom(const Json& json) {
           .trusted_content = json.value("trusted_content", false),
           .files_max = json.value("files_max", 0),
           .added_lines_max = json.value("added_lines_max", 0),
-          .bytes_max = json.value("bytes_max", int64_t{0})};
+          .bytes_max = json.value("bytes_max", int64_t{0}),
+          .allow_windows_names = json.value("allow_windows_names", false),
+          .allow_renames = json.value("allow_renames", false),
+          .binary_paths = json.value("binary_paths", Texts()),
+          .binary_bytes_max = json.value("binary_bytes_max", int64_t{0})};
 }
 
 ProjectPolicy PolicyFrom(const Json& json) {
@@ -103,7 +107,11 @@ std::string StoredPolicy(const ProjectPolicy& policy) {
                  {"trusted_content", paths.trusted_content},
                  {"files_max", paths.files_max},
                  {"added_lines_max", paths.added_lines_max},
-                 {"bytes_max", paths.bytes_max}}},
+                 {"bytes_max", paths.bytes_max},
+                 {"allow_windows_names", paths.allow_windows_names},
+                 {"allow_renames", paths.allow_renames},
+                 {"binary_paths", paths.binary_paths},
+                 {"binary_bytes_max", paths.binary_bytes_max}}},
                {"review",
                 {{"critic_role", policy.review.critic_role},
                  {"council_roles", policy.review.council_roles},

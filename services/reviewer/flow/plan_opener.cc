@@ -34,6 +34,7 @@ absl::Status PlanOpener::CheckPolicy(const ProjectPolicy& policy) const {
   RETURN_IF_ERROR(CheckPatterns("paths.allowed", policy.paths.allowed));
   RETURN_IF_ERROR(CheckPatterns("paths.forbidden", policy.paths.forbidden));
   RETURN_IF_ERROR(CheckPatterns("paths.unprotected", policy.paths.unprotected));
+  RETURN_IF_ERROR(CheckPatterns("paths.binary_paths", policy.paths.binary_paths));
   if (policy.validators.size() > kValidatorsMax) {
     return PolicyInvalid("validators", "are too many");
   }

@@ -56,7 +56,11 @@ absl::StatusOr<ProjectPolicy> PolicyFromProto(const common::v1::ProjectPolicy& m
                   .trusted_content = paths.trusted_content(),
                   .files_max = paths.files_max(),
                   .added_lines_max = paths.added_lines_max(),
-                  .bytes_max = paths.bytes_max()};
+                  .bytes_max = paths.bytes_max(),
+                  .allow_windows_names = paths.allow_windows_names(),
+                  .allow_renames = paths.allow_renames(),
+                  .binary_paths = ListFrom(paths.binary_paths()),
+                  .binary_bytes_max = paths.binary_bytes_max()};
   policy.review = {.critic_role = message.review().critic_role(),
                    .council_roles = ListFrom(message.review().council_roles()),
                    .human_approval = message.review().human_approval()};
