@@ -11,16 +11,12 @@
 #include "lib/base/error.h"
 #include "lib/base/status_macros.h"
 #include "lib/git/errors.h"
+#include "lib/git/fetch_flaws.h"
 #include "lib/git/git_command.h"
 #include "lib/git/ref_name.h"
 
 namespace slipway::git {
 namespace {
-
-// Flaws that old commits of respectable projects have; everything else fsck finds is refused.
-constexpr const char* kForgivenFlaws[] = {
-    "zeroPaddedFilemode", "badTimezone",    "badFilemode",           "missingSpaceBeforeDate",
-    "missingEmail",       "zeroPaddedDate", "missingNameBeforeEmail"};
 
 // A path that git takes for a path: not for an option, nor for a URL.
 absl::Status CheckRepositoryPath(const std::string& path) {

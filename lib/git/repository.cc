@@ -1,8 +1,11 @@
 #include "lib/git/repository.h"
 
+#include <unordered_set>
 #include <utility>
 
+#include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "lib/base/status_macros.h"
 #include "lib/git/errors.h"
 #include "lib/git/libgit.h"
@@ -162,11 +165,37 @@ absl::StatusOr<bool> Repository::IsAncestor(const Oid& ancestor, const Oid& comm
   if (!Contains(ancestor)) return ObjectMissing(ancestor);
   if (!Contains(commit)) return ObjectMissing(commit);
   if (ancestor == commit) return true;
+  if (git_repository_is_shallow(repository_.get()) == 1) return WalkToAncestor(ancestor, commit);
   const git_oid above = ToLibgit(commit);
   const git_oid below = ToLibgit(ancestor);
   const int code = git_graph_descendant_of(repository_.get(), &above, &below);
   RETURN_IF_ERROR(LibgitStatus(code, "walk history"));
   return code == 1;
+}
+
+// libgit2's walks know no cut in history: they miss the parents of where it is.
+absl::StatusOr<bool> Repository::WalkToAncestor(const Oid& ancestor, const Oid& commit) const {
+  ASSIGN_OR_RETURN(
+      const std::string cuts,
+      base::ReadFile(absl::StrCat(git_repository_commondir(repository_.get()), "shallow")));
+  std::unordered_set<Oid, absl::Hash<Oid>> ends;
+  for (const absl::string_view line : absl::StrSplit(cuts, '\n', absl::SkipEmpty())) {
+    ASSIGN_OR_RETURN(const Oid end, Oid::Parse(line));
+    ends.insert(end);
+  }
+  std::unordered_set<Oid, absl::Hash<Oid>> seen = {commit};
+  std::vector<Oid> waiting = {commit};
+  while (!waiting.empty()) {
+    const Oid next = waiting.back();
+    waiting.pop_back();
+    if (next == ancestor) return true;
+    if (ends.contains(next)) continue;
+    ASSIGN_OR_RETURN(const Commit read, ReadCommit(*this, next));
+    for (const Oid& parent : read.parents) {
+      if (seen.insert(parent).second) waiting.push_back(parent);
+    }
+  }
+  return false;
 }
 
 }  // namespace slipway::git

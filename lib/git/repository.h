@@ -92,7 +92,8 @@ class Repository final : public ObjectSource {
   // Commits from `tip` along first parents, newest first. Ends where history was cut off.
   absl::StatusOr<std::vector<Commit>> History(const Oid& tip, const HistoryOptions& options) const;
 
-  // Whether `ancestor` is `commit` or reachable from it.
+  // Whether `ancestor` is `commit` or reachable from it. Where history was cut off (a shallow
+  // repository), what is before the cut is not reachable.
   absl::StatusOr<bool> IsAncestor(const Oid& ancestor, const Oid& commit) const;
 
   // The underlying handles, for the sources of this module.
@@ -108,6 +109,7 @@ class Repository final : public ObjectSource {
   };
 
   static absl::StatusOr<Repository> Adopt(git_repository* repository);
+  absl::StatusOr<bool> WalkToAncestor(const Oid& ancestor, const Oid& commit) const;
   Repository();
 
   std::unique_ptr<git_repository, RepositoryDeleter> repository_;

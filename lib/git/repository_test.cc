@@ -324,5 +324,26 @@ TEST_F(RefTest, KilledWriterLeavesAConnectedChainThatGoesOnAfterTheSweep) {
   EXPECT_EQ(Git(path_, {"rev-list", "--max-parents=0", ref}), commits_[0].ToHex());
 }
 
+TEST_F(RepositoryTest, AncestorsEndWhereHistoryWasCutOff) {
+  const std::string whole = MakeWorkRepository("whole");
+  std::vector<Oid> line;
+  for (int i = 0; i < 5; ++i) line.push_back(CommitAll(whole, absl::StrCat("commit ", i)));
+  Git(whole, {"checkout", "-q", "-b", "side", line[3].ToHex()});
+  const Oid side = CommitAll(whole, "side");
+  Git(whole, {"checkout", "-q", "main"});
+  Git(whole, {"merge", "-q", "--no-ff", "-m", "merge", "side"});
+  const Oid merge = GitOid(whole, {"rev-parse", "HEAD"});
+  const std::string cut = directory_.File("cut");
+  Git(directory_.path(), {"clone", "-q", "--depth=3", "file://" + whole, cut});
+  ASSERT_OK_AND_ASSIGN(const Repository repository, Repository::Open(cut));
+
+  EXPECT_THAT(repository.IsAncestor(side, merge), IsOkAndHolds(true));
+  EXPECT_THAT(repository.IsAncestor(line[3], merge), IsOkAndHolds(true));
+  EXPECT_THAT(repository.IsAncestor(line[3], side), IsOkAndHolds(true));
+  EXPECT_THAT(repository.IsAncestor(line[4], side), IsOkAndHolds(false));
+  EXPECT_THAT(repository.IsAncestor(merge, side), IsOkAndHolds(false));
+  EXPECT_THAT(repository.IsAncestor(line[0], merge), FailsWithReason("OBJECT_MISSING"));
+}
+
 }  // namespace
 }  // namespace slipway::git

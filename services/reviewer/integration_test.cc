@@ -97,6 +97,58 @@ TEST_F(IntegrationTest, MirrorKeepsEverythingWhenNothingIsToBePushed) {
   EXPECT_EQ(Git(mirror(), {"rev-parse", "integration/2026-11-21-csv"}), candidate.commit());
 }
 
+TEST_F(IntegrationTest, WhatStaysInTheMirrorIsNotMergedWithTheTarget) {
+  LandPlan(WithMode(Policy::MODE_NONE));
+  const std::string begin = source_head();
+  // The target goes on, in the way of the plan, and then goes away.
+  WriteFile(source_ + "/src/csv.py", "something else\n");
+  CommitAll(source_, "clash");
+
+  const v1::Candidate candidate = Candidate();
+
+  EXPECT_EQ(candidate.base(), begin);
+  EXPECT_EQ(candidate.tree(), TreeOf(mirror(), landed_.commit()));
+  EXPECT_EQ(Git(mirror(), {"log", "-1", "--format=%P %s", candidate.commit()}),
+            absl::StrCat(begin, " ", landed_.commit(), " Conclude plan/2026-11-21-csv"));
+  ASSERT_OK(base::RemoveTree(source_));
+  ASSERT_OK_AND_ASSIGN(const auto merged, Merge(candidate.name()));
+  EXPECT_EQ(merged.merged().branch(), "refs/heads/integration/2026-11-21-csv");
+  EXPECT_EQ(LastState(), "MERGED");
+  ASSERT_OK_AND_ASSIGN(const auto again, BuildIntegration());
+  EXPECT_EQ(again.merged().commit(), candidate.commit());
+}
+
+TEST_F(IntegrationTest, APlanThatChangedNothingStaysInTheMirrorAsItIs) {
+  ASSERT_OK_AND_ASSIGN(const auto plan, OpenPlan(WithMode(Policy::MODE_NONE)));
+  WriteFile(source_ + "/NEWS.md", "news\n");
+  CommitAll(source_, "news");
+  ASSERT_OK_AND_ASSIGN(const auto built, BuildIntegration());
+  EXPECT_EQ(built.merged().commit(), plan.base_commit());
+}
+
+// A clone without the history before its last commits, which its `shallow` file says.
+TEST_F(IntegrationTest, AShallowRepositoryIsServedLikeAnyOther) {
+  for (int i = 0; i < 4; ++i) {
+    WriteFile(source_ + "/NEWS.md", absl::StrCat("news ", i, "\n"));
+    CommitAll(source_, "news");
+  }
+  const std::string whole = source_;
+  source_ = directory_.File("shallow");
+  Git(directory_.path(), {"clone", "-q", "--depth=2", "file://" + whole, source_});
+  LandPlan(WithMode(Policy::MODE_MERGE));
+  WriteFile(source_ + "/NEWS.md", "newer\n");
+  const git::Oid moved = CommitAll(source_, "newer");
+  CheckOutAnotherBranch();
+
+  const v1::Candidate candidate = Candidate();
+  EXPECT_EQ(candidate.base(), moved.ToHex());
+  ASSERT_OK(Merge(candidate.name()));
+
+  EXPECT_EQ(source_head(), candidate.commit());
+  Git(source_, {"fsck", "--strict"});
+  EXPECT_EQ(Git(source_, {"show", "main:src/csv.py"}), "import csv");
+}
+
 TEST_F(IntegrationTest, MovedTargetIsMergedAsGitWould) {
   LandPlan(WithMode(Policy::MODE_MERGE));
   const v1::Candidate early = Candidate();

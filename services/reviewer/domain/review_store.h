@@ -18,6 +18,10 @@ class ReviewStore {
   // The plan as stored: `plan` itself unless one of the name was there before.
   virtual absl::StatusOr<Plan> AddPlan(const Plan& plan) = 0;
   virtual absl::StatusOr<std::optional<Plan>> FindPlan(const std::string& name) = 0;
+  // Gives a stored plan another policy, unless an inspection or a candidate of it is stored; the
+  // plan as it is then.
+  virtual absl::StatusOr<Plan> ReplacePolicy(const std::string& plan,
+                                             const ProjectPolicy& policy) = 0;
 
   // Stores or replaces the inspection of an attempt, with its patch.
   virtual absl::Status PutInspection(const Inspection& inspection, const std::string& patch) = 0;

@@ -46,12 +46,7 @@ absl::StatusOr<BuildOutcome> IntegrationBuilder::Build(const std::string& plan_n
   ASSIGN_OR_RETURN(std::optional<Merged> merged, workshop_.store.FindIntegration(plan_name));
   if (merged.has_value()) return BuildOutcome(*std::move(merged));
   ASSIGN_OR_RETURN(git::Repository mirror, workshop_.mirrors.Find(names.project_id));
-  git::Oid target_oid;
-  {
-    base::MutexLock lock(workshop_.mirrors.FetchMutex(names.project_id));
-    ASSIGN_OR_RETURN(target_oid,
-                     workshop_.sources.Fetch(mirror, plan.location, plan.target_branch));
-  }
+  ASSIGN_OR_RETURN(const git::Oid target_oid, Target(plan, names, mirror));
   ASSIGN_OR_RETURN(const git::Oid tip_oid, mirror.ReadRef(BranchRef(plan.branch)));
   const std::string digest = ValidatorDigest(plan.policy.validators);
   const std::string name = absl::StrCat(
@@ -82,9 +77,21 @@ absl::StatusOr<BuildOutcome> IntegrationBuilder::Build(const std::string& plan_n
         .from = target_oid.ToHex(),
         .commit = target_oid.ToHex(),
         .tree = job.target.tree.ToHex(),
-        .detail = absl::StrCat(plan.target_branch, " holds everything of the plan already.")});
+        .detail =
+            plan.policy.integration == IntegrationMode::kNone
+                ? "The plan changed nothing."
+                : absl::StrCat(plan.target_branch, " holds everything of the plan already.")});
   }
   return Merge(job);
+}
+
+// What stays in the mirror is measured against where the plan began: the target goes on without it,
+// and may conflict with it or be gone.
+absl::StatusOr<git::Oid> IntegrationBuilder::Target(const Plan& plan, const Names& names,
+                                                    git::Repository& mirror) {
+  if (plan.policy.integration == IntegrationMode::kNone) return git::Oid::Parse(plan.base_commit);
+  base::MutexLock lock(workshop_.mirrors.FetchMutex(names.project_id));
+  return workshop_.sources.Fetch(mirror, plan.location, plan.target_branch);
 }
 
 absl::StatusOr<BuildOutcome> IntegrationBuilder::Merge(Job& job) {
@@ -114,7 +121,9 @@ absl::StatusOr<Candidate> IntegrationBuilder::Finish(Job& job, const git::Oid& t
   Candidate& result = job.result;
   result.tree = tree.ToHex();
   CommitText text{
-      .subject = absl::StrCat("Merge ", job.plan.branch, " into ", job.plan.target_branch),
+      .subject = job.plan.policy.integration == IntegrationMode::kNone
+                     ? absl::StrCat("Conclude ", job.plan.branch)
+                     : absl::StrCat("Merge ", job.plan.branch, " into ", job.plan.target_branch),
       .body = "",
       .trailers = {{kPlanTrailer, result.plan}}};
   if (!result.validator_digest.empty()) {

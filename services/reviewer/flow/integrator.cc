@@ -75,6 +75,8 @@ absl::StatusOr<Merged> Integrator::Land(const Plan& plan, const Candidate& candi
 // The target must be where the candidate was built; or it holds the candidate, because a landing
 // before this one was cut off after its push, or because a person merged the pushed branch.
 absl::Status Integrator::CheckUnmoved(Job& job, bool& landed) {
+  // Nothing goes to the target, wherever it is.
+  if (job.plan.policy.integration == IntegrationMode::kNone) return absl::OkStatus();
   base::MutexLock lock(workshop_.mirrors.FetchMutex(job.names.project_id));
   ASSIGN_OR_RETURN(const git::Oid now,
                    workshop_.sources.Fetch(job.mirror, job.plan.location, job.plan.target_branch));

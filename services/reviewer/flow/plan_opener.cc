@@ -23,10 +23,11 @@ absl::Status CheckPatterns(absl::string_view field, const std::vector<std::strin
   return absl::OkStatus();
 }
 
-bool SameSettings(const Plan& a, const Plan& b) {
-  return a.location == b.location && a.target_branch == b.target_branch && a.branch == b.branch &&
-         a.policy == b.policy;
+bool SamePlace(const Plan& a, const Plan& b) {
+  return a.location == b.location && a.target_branch == b.target_branch && a.branch == b.branch;
 }
+
+bool SameSettings(const Plan& a, const Plan& b) { return SamePlace(a, b) && a.policy == b.policy; }
 
 }  // namespace
 
@@ -58,6 +59,21 @@ absl::Status PlanOpener::CheckPolicy(const ProjectPolicy& policy) const {
   return absl::OkStatus();
 }
 
+// A plan is opened when it is drafted, and again when it starts: what the project decided meanwhile
+// counts as long as nothing was judged by what it decided before.
+absl::StatusOr<Plan> PlanOpener::Reopen(const Plan& earlier, const Plan& wanted) {
+  const bool same_base = wanted.base_commit.empty() || wanted.base_commit == earlier.base_commit;
+  if (!same_base || !SamePlace(earlier, wanted)) return PlanOpen(wanted.name);
+  if (earlier.policy == wanted.policy) return earlier;
+  ASSIGN_OR_RETURN(const Names names, ParsePlan(wanted.name));
+  ASSIGN_OR_RETURN(const git::Repository mirror, workshop_.mirrors.Find(names.project_id));
+  ASSIGN_OR_RETURN(const git::Oid tip, mirror.ReadRef(BranchRef(earlier.branch)));
+  if (tip.ToHex() != earlier.base_commit) return PlanOpen(wanted.name);
+  ASSIGN_OR_RETURN(Plan stored, workshop_.store.ReplacePolicy(wanted.name, wanted.policy));
+  if (!SameSettings(stored, wanted)) return PlanOpen(wanted.name);
+  return stored;
+}
+
 absl::StatusOr<Plan> PlanOpener::Open(Plan wanted) {
   ASSIGN_OR_RETURN(const Names names, ParsePlan(wanted.name));
   RETURN_IF_ERROR(CheckPlanBranch(wanted.branch));
@@ -65,9 +81,7 @@ absl::StatusOr<Plan> PlanOpener::Open(Plan wanted) {
   wanted.project = names.project();
   ASSIGN_OR_RETURN(const std::optional<Plan> earlier, workshop_.store.FindPlan(wanted.name));
   if (earlier.has_value()) {
-    const bool same_base = wanted.base_commit.empty() || wanted.base_commit == earlier->base_commit;
-    if (!same_base || !SameSettings(*earlier, wanted)) return PlanOpen(wanted.name);
-    return *earlier;
+    return Reopen(*earlier, wanted);
   }
   // Also what makes the mirror of a project: no mirror without a repository to mirror.
   RETURN_IF_ERROR(workshop_.sources.Look(wanted.location, wanted.target_branch).status());

@@ -13,13 +13,15 @@ class PlanOpener final {
  public:
   explicit PlanOpener(const Workshop& workshop) : workshop_(workshop) {}
 
-  // The open plan. An empty base commit means the tip of the target branch. Idempotent by plan;
-  // fails with PlanOpen when it is open with other settings, with the errors of Sources, and with
+  // The open plan. An empty base commit means the tip of the target branch. Idempotent by plan, and
+  // another policy replaces the first one until a change of the plan is inspected. Fails with
+  // PlanOpen when it is open with other settings, with the errors of Sources, and with
   // CommitUnknown, OidInvalid, BranchInvalid, PolicyInvalid or NAME_INVALID.
   absl::StatusOr<Plan> Open(Plan wanted);
 
  private:
   absl::Status CheckPolicy(const ProjectPolicy& policy) const;
+  absl::StatusOr<Plan> Reopen(const Plan& earlier, const Plan& wanted);
 
   const Workshop& workshop_;
 };

@@ -7,8 +7,10 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/error.h"
 #include "lib/base/status_macros.h"
+#include "lib/git/local_seed.h"
 #include "lib/git/local_transport.h"
 #include "lib/git/ref_name.h"
+#include "lib/log/log.h"
 #include "services/reviewer/domain/errors.h"
 #include "services/reviewer/domain/names.h"
 
@@ -99,10 +101,23 @@ absl::StatusOr<git::Oid> Sources::Fetch(const git::Repository& mirror, const std
                                         const std::string& branch) const {
   RETURN_IF_ERROR(CheckLocation(location));
   RETURN_IF_ERROR(CheckBranch(branch));
+  RETURN_IF_ERROR(SeedIfNew(mirror, location, branch));
   const absl::Status fetched = git::FetchFromLocal(
       mirror, location, {{.source = BranchRef(branch), .target = SourceRef(branch)}});
   if (!fetched.ok()) return Named(fetched, location, branch);
   return mirror.ReadRefCommit(SourceRef(branch));
+}
+
+absl::Status Sources::SeedIfNew(const git::Repository& mirror, const std::string& location,
+                                const std::string& branch) const {
+  const absl::StatusOr<std::vector<git::Ref>> refs = mirror.ListRefs("refs/", 1);
+  if (!refs.ok() || !refs->empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::optional<git::Oid> tip, FindBranch(location, branch));
+  if (!tip.has_value()) return absl::OkStatus();  // The fetch says so.
+  const absl::Status seeded = git::SeedFromLocal(mirror, location, *tip);
+  // Whatever is wrong, the fetch finds it, or gets over it.
+  if (!seeded.ok()) log::Info("a new mirror is fetched whole", {{"cause", seeded.message()}});
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::optional<git::Oid>> Sources::FindBranch(const std::string& location,

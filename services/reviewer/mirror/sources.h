@@ -52,6 +52,9 @@ class Sources final {
 
  private:
   absl::Status CheckLocation(const std::string& location) const;
+  // Spares the fetch into an empty mirror what can be copied.
+  absl::Status SeedIfNew(const git::Repository& mirror, const std::string& location,
+                         const std::string& branch) const;
 
   const std::vector<std::string> roots_;
 };

@@ -15,6 +15,11 @@ namespace {
 constexpr sqlite::Sql kInsertPlan =
     "INSERT INTO plan(name,project,location,target_branch,base_commit,branch,policy,open_time_us)"
     " VALUES(?,?,?,?,?,?,?,?) ON CONFLICT(name) DO NOTHING";
+// "0" follows "/": all names below the plan's tasks.
+constexpr sqlite::Sql kReplacePolicy =
+    "UPDATE plan SET policy=? WHERE name=?"
+    " AND NOT EXISTS(SELECT 1 FROM inspection WHERE task>?||'/tasks/' AND task<?||'/tasks0')"
+    " AND NOT EXISTS(SELECT 1 FROM candidate WHERE plan=?)";
 constexpr sqlite::Sql kPutInspection =
     "INSERT OR REPLACE INTO inspection(attempt,task,plan,epoch,base_commit,patch_digest,"
     "expected_tree,title,approver,accepted,findings,human_may_accept,commit_id,tree,paths,added,"
@@ -76,6 +81,15 @@ absl::StatusOr<Plan> SqliteReviewStore::AddPlan(const Plan& plan) {
                                         plan.target_branch, plan.base_commit, plan.branch, policy,
                                         plan.open_time));
     return transaction.QueryOne(kSelectPlan, ReadPlan, plan.name);
+  });
+}
+
+absl::StatusOr<Plan> SqliteReviewStore::ReplacePolicy(const std::string& plan,
+                                                      const ProjectPolicy& policy) {
+  return writer_->WriteAndWait([&](sqlite::Transaction& transaction) -> absl::StatusOr<Plan> {
+    const std::string stored = StoredPolicy(policy);
+    RETURN_IF_ERROR(transaction.Execute(kReplacePolicy, stored, plan, plan, plan, plan));
+    return transaction.QueryOne(kSelectPlan, ReadPlan, plan);
   });
 }
 

@@ -24,6 +24,7 @@ class SqliteReviewStore final : public ReviewStore {
 
   absl::StatusOr<Plan> AddPlan(const Plan& plan) override;
   absl::StatusOr<std::optional<Plan>> FindPlan(const std::string& name) override;
+  absl::StatusOr<Plan> ReplacePolicy(const std::string& plan, const ProjectPolicy& policy) override;
   absl::Status PutInspection(const Inspection& inspection, const std::string& patch) override;
   absl::StatusOr<std::optional<Inspection>> FindInspection(const std::string& attempt) override;
   absl::StatusOr<std::optional<std::string>> FindPatch(const std::string& attempt) override;
