@@ -153,6 +153,25 @@ TEST(File, IsReplacedWholeAndReadWithALimit) {
   EXPECT_THAT(ReadFile(directory.File("none")), StatusIs(absl::StatusCode::kNotFound));
 }
 
+TEST(File, CopySharesNothingAndReplacesNothing) {
+  const testkit::TemporaryDirectory directory;
+  const std::string from = directory.File("from");
+  const std::string to = directory.File("to");
+  const std::string content(600'000, 'x');
+  ASSERT_OK(WriteFileAtomic(from, content));
+
+  ASSERT_OK(CopyFile(from, to));
+  ASSERT_OK(Sync(to));
+  ASSERT_OK(WriteFileAtomic(from, "other"));
+
+  EXPECT_THAT(ReadFile(to), IsOkAndHolds(content));
+  EXPECT_EQ(CopyFile(from, to).code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(ReadFile(to), IsOkAndHolds(content));
+  EXPECT_EQ(CopyFile(directory.File("none"), directory.File("new")).code(),
+            absl::StatusCode::kNotFound);
+  EXPECT_EQ(Sync(directory.File("none")).code(), absl::StatusCode::kNotFound);
+}
+
 TEST(File, LockHasOneHolder) {
   const testkit::TemporaryDirectory directory;
   ASSERT_OK_AND_ASSIGN(UniqueFd lock, LockFile(directory.File("lock")));
