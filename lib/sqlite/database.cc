@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/error.h"
+#include "lib/sqlite/result_code.h"
 
 namespace slipway::sqlite {
 namespace {
@@ -103,6 +104,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
   }
   RETURN_IF_ERROR(database->OpenWriter());
   RETURN_IF_ERROR(database->Migrate(options.migrations));
+  RETURN_IF_ERROR(database->SyncRecovered());
   return database;
 }
 
@@ -132,6 +134,23 @@ absl::Status Database::OpenWriter() {
     RETURN_IF_ERROR(writer_->RunScript(absl::StrCat("PRAGMA max_page_count=", options_.pages_max)));
   }
   return absl::OkStatus();
+}
+
+// A process that was killed between the write and the sync of a commit leaves it in the system's
+// cache. This one sees it and may tell of it, so it must not be lost in a power failure: a
+// checkpoint syncs the log first. It also knows whether there is a log: a read error while the mode
+// is set can go unnoticed, and without a log a power failure may undo the last commit.
+absl::Status Database::SyncRecovered() {
+  if (in_memory_ || options_.read_only) return absl::OkStatus();
+  int log_frames = 0;
+  int checkpointed = 0;
+  const int code = sqlite3_wal_checkpoint_v2(writer_->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE,
+                                             &log_frames, &checkpointed);
+  if (code == SQLITE_BUSY) return absl::OkStatus();  // Another one checkpoints, and has synced it.
+  if (code != SQLITE_OK) return StatusFromConnection(writer_->handle(), path_);
+  if (log_frames >= 0) return absl::OkStatus();
+  return base::Error(absl::StatusCode::kUnavailable, "DATABASE_NOT_OPENED",
+                     absl::StrCat(path_, " was not opened with a write-ahead log; try again"));
 }
 
 absl::StatusOr<int> Database::ReadSchemaVersion() {

@@ -107,6 +107,7 @@ class Database final {
 
   absl::Status OpenWriter();
   absl::Status Migrate(absl::Span<const Migration> migrations);
+  absl::Status SyncRecovered();
   absl::StatusOr<int> ReadSchemaVersion();
   absl::StatusOr<std::unique_ptr<Connection>> OpenReader();
   absl::StatusOr<std::unique_ptr<Connection>> TakeReader();

@@ -19,6 +19,7 @@ LIB_DEPENDENCIES = {
     "metrics": set(),
     "config": set(),
     "sqlite": set(),
+    "faultdisk": set(),
     "git": set(),
     "patch": set(),
     "policy": {"patch"},

@@ -38,7 +38,8 @@ std::optional<Denial> DenialBy(const Constraint& constraint, int64_t amount, int
   const Budget& budget = *constraint.budget;
   const Bucket& bucket = *constraint.bucket;
   Denial denial = {.balance = Balance{budget, bucket}, .requested = amount};
-  if (budget.frozen || bucket.frozen) {
+  // A removed budget only counts, also where it had been overrun.
+  if (budget.limit.has_value() && (budget.frozen || bucket.frozen)) {
     denial.cause = DenialCause::kFrozen;
     return denial;
   }

@@ -27,6 +27,8 @@ std::string DigestOf(const SettleOrder& order) {
   return base::Sha256Hex(text);
 }
 
+// Sets the corrections of late settlements apart from those of callers, whose keys are printable.
+constexpr char kLateKey[] = "\nlate\n";
 constexpr char kReleaseDigest[] = "released";  // And the proof.
 
 }  // namespace
@@ -173,7 +175,7 @@ absl::StatusOr<Settlement> Ledger::SettleLate(const SettleOrder& order, Reservat
   after.provider_request_id = order.provider_request_id;
   after.price = charge.price;
   step.CorrectUsage(*before, after);
-  changes.adjustments.push_back({.key = absl::StrCat("late:", order.key),
+  changes.adjustments.push_back({.key = absl::StrCat(kLateKey, order.key),
                                  .reservation = order.key,
                                  .time = step.time(),
                                  .delta_usd_nanos = delta.usd_nanos,

@@ -19,13 +19,13 @@ std::string TextOf(const Amounts& amounts) {
 
 std::string TextOf(const ReserveOrder& order) {
   const ScopePath& scopes = order.scopes;
-  return absl::StrCat(
-      order.key, " ", NameOf(order.kind), " ", scopes.project, "|", scopes.plan, "|", scopes.task,
-      "|", scopes.attempt, "|", scopes.role, " asks ", TextOf(order.amounts), " least ",
-      TextOf(order.minimum), " of '", order.envelope, "' for ",
-      absl::StrCat(absl::ToInt64Microseconds(order.lifetime), "us by ", order.owner, "#",
-                   order.owner_epoch, " at ", order.provider, "/", order.model, "/",
-                   order.service_tier));
+  return absl::StrCat(order.key, " ", NameOf(order.kind), " ", scopes.project, "|", scopes.plan,
+                      "|", scopes.task, "|", scopes.attempt, "|", scopes.role, " asks ",
+                      TextOf(order.amounts), " least ", TextOf(order.minimum), " of '",
+                      order.envelope, "' for ",
+                      absl::StrCat(absl::ToInt64Microseconds(order.lifetime), "us by ", order.owner,
+                                   "#", order.owner_epoch, " at ", order.provider, "/", order.model,
+                                   "/", order.service_tier));
 }
 
 std::string StateText(ReservationState state, const Amounts& held, const Amounts& settled,
@@ -41,14 +41,14 @@ std::string DenialText(DenialCause cause, std::optional<absl::Time> retry,
 }
 
 std::string BalanceText(const Budget& budget, int64_t label, const Bucket& bucket) {
-  return absl::StrCat(
-      budget.scope, " ", NameOf(budget.metric), " ", NameOf(budget.window), " '", budget.time_zone,
-      "' ", label, " limit ", budget.limit.has_value() ? absl::StrCat(*budget.limit) : "none",
-      " version ", budget.version,
-      absl::StrCat(budget.frozen ? " frozen" : "", " warns ",
-                   absl::StrJoin(budget.warn_percents, ","), ": posted ", bucket.posted,
-                   " reserved ", bucket.reserved, " overage ", bucket.overage,
-                   bucket.frozen ? " frozen" : ""));
+  return absl::StrCat(budget.scope, " ", NameOf(budget.metric), " ", NameOf(budget.window), " '",
+                      budget.time_zone, "' ", label, " limit ",
+                      budget.limit.has_value() ? absl::StrCat(*budget.limit) : "none", " version ",
+                      budget.version,
+                      absl::StrCat(budget.frozen ? " frozen" : "", " warns ",
+                                   absl::StrJoin(budget.warn_percents, ","), ": posted ",
+                                   bucket.posted, " reserved ", bucket.reserved, " overage ",
+                                   bucket.overage, bucket.frozen ? " frozen" : ""));
 }
 
 std::string ChoiceText(int64_t requested, const std::string& balance) {
@@ -91,8 +91,8 @@ std::string TextOf(const Settlement& settlement) {
 }
 
 std::string TextOf(const Balance& balance) {
-  const int64_t label = Model::LabelAt(balance.budget.window, balance.budget.time_zone,
-                                       balance.bucket.window_start);
+  const int64_t label =
+      Model::LabelAt(balance.budget.window, balance.budget.time_zone, balance.bucket.window_start);
   return BalanceText(balance.budget, label, balance.bucket);
 }
 

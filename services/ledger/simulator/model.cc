@@ -146,13 +146,12 @@ void Model::Touch(const std::string& id, int64_t label) {
 }
 
 Expectation Model::Tell(const ModelHold& hold) const {
-  Expectation told = {.text = absl::StrCat(
-                          TextOf(hold.order), " ",
-                          StateText(hold.state, hold.held, hold.settled, hold.charge_time,
-                                    hold.expire_time))};
+  Expectation told = {.text = absl::StrCat(TextOf(hold.order), " ",
+                                           StateText(hold.state, hold.held, hold.settled,
+                                                     hold.charge_time, hold.expire_time))};
   if (hold.denial.has_value()) {
-    absl::StrAppend(&told.text, DenialText(hold.denial->cause, hold.denial->retry,
-                                           hold.denial->frozen_scope));
+    absl::StrAppend(&told.text,
+                    DenialText(hold.denial->cause, hold.denial->retry, hold.denial->frozen_scope));
     told.denied_key = hold.order.key;
     told.choices = hold.denial->choices;
   }

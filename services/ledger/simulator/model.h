@@ -56,8 +56,8 @@ struct ModelHold {
   std::optional<ModelDenial> denial;
   std::string end;  // The request that ended it.
   bool drawing = false;
-  int64_t ended = 0;                     // The entry of the journal.
-  std::map<std::string, int64_t> days;   // The calendar day of its charge by zone: 20261031.
+  int64_t ended = 0;                    // The entry of the journal.
+  std::map<std::string, int64_t> days;  // The calendar day of its charge by zone: 20261031.
 };
 
 struct ModelTopUp {
@@ -171,7 +171,7 @@ class Model final {
   Expectation Tell(const ModelHold& hold) const;
   std::string BalanceText(const std::string& id, int64_t label) const;
 
-  const bool require_budget_;
+  bool require_budget_;
   std::map<std::string, ModelBudget> budgets_;
   std::map<std::string, ModelHold> holds_;
   std::map<std::string, UsageRecord> usage_;

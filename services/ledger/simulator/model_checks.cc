@@ -35,8 +35,9 @@ std::vector<std::string> Chain(const std::string& name) {
 }
 
 std::array<int64_t, 6> Rates(const Price& row) {
-  return {row.input_pico_usd,        row.cache_read_pico_usd, row.cache_write_pico_usd,
-          row.cache_write_long_pico_usd, row.output_pico_usd, row.search_usd_nanos};
+  return {row.input_pico_usd,       row.cache_read_pico_usd,
+          row.cache_write_pico_usd, row.cache_write_long_pico_usd,
+          row.output_pico_usd,      row.search_usd_nanos};
 }
 
 bool SameRow(const Price& a, const Price& b) {
@@ -108,7 +109,8 @@ std::set<std::string> ScopesOfBudget(const std::string& scope) {
 }
 
 std::string ProblemOfKey(const std::string& key) {
-  const bool printable = std::none_of(key.begin(), key.end(), [](char c) { return c < 32 || c > 126; });
+  const bool printable =
+      std::none_of(key.begin(), key.end(), [](char c) { return c < 32 || c > 126; });
   return key.empty() || key.size() > 200 || !printable ? "KEY_INVALID" : "";
 }
 

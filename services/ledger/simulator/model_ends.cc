@@ -12,7 +12,6 @@ namespace {
 
 Expectation Refused(const std::string& reason) { return {.reason = reason}; }
 
-
 }  // namespace
 
 Model::Bill Model::BillFor(const SettleOrder& order, const ModelHold& hold) const {
@@ -278,9 +277,8 @@ Expectation Model::Adjust(const AdjustOrder& order, absl::Time now) {
               .basis = Basis::kReconciled});
   }
   hold.settled.usd_nanos += delta;
-  adjustments_[order.key] = {.reservation = order.reservation,
-                             .delta_usd_nanos = delta,
-                             .evidence = order.evidence};
+  adjustments_[order.key] = {
+      .reservation = order.reservation, .delta_usd_nanos = delta, .evidence = order.evidence};
   TouchCorrected(hold);
   Record();
   return Tell(hold);
@@ -385,11 +383,10 @@ Expectation Model::SetBudget(BudgetOrder order, absl::Time now) {
       hold.days[budget.zone] = LabelAt(Window::kDay, budget.zone, hold.charge_time);
     }
     for (const auto& [key, hold] : holds_) {
-      const bool keeps = hold.state == ReservationState::kHeld &&
-                         hold.scopes.contains(budget.scope) &&
-                         (hold.order.kind == ReservationKind::kCall ||
-                          hold.held.Of(budget.metric) > 0) &&
-                         !CoveredByEnvelope(budget, hold, Envelope(hold));
+      const bool keeps =
+          hold.state == ReservationState::kHeld && hold.scopes.contains(budget.scope) &&
+          (hold.order.kind == ReservationKind::kCall || hold.held.Of(budget.metric) > 0) &&
+          !CoveredByEnvelope(budget, hold, Envelope(hold));
       if (keeps) Touch(id, LabelOf(budget, hold));
     }
   }

@@ -31,9 +31,9 @@ struct OwnerOrder {
 struct ExpireOrder {};  // Of the ledger's own timer.
 
 // What can be asked of the ledger.
-using Operation = std::variant<ReserveOrder, SettleOrder, ReleaseOrder, ExtendOrder, TopUpOrder,
-                               AdjustOrder, BudgetOrder, DeleteOrder, FreezeOrder, ImportOrder,
-                               OwnerOrder, ExpireOrder>;
+using Operation =
+    std::variant<ReserveOrder, SettleOrder, ReleaseOrder, ExtendOrder, TopUpOrder, AdjustOrder,
+                 BudgetOrder, DeleteOrder, FreezeOrder, ImportOrder, OwnerOrder, ExpireOrder>;
 
 // One word for it, and all of it.
 const char* NameOf(const Operation& operation);

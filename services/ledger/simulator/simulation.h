@@ -21,17 +21,16 @@ namespace slipway::ledger::simulator {
 // What is broken on purpose, to prove that it would be found.
 enum class Mutant {
   kNone,
-  kSyncsLie,             // The disk acknowledges a sync that it has not done.
-  kReplyBeforeCommit,    // Clients are answered although the commit failed.
-  kExpiryRefunds,        // A call that expires gives its money back.
-  kLegMissing,           // Reservations lose the legs of a metric.
-  kWindowNotPinned,      // A call is charged to the window of its end.
-  kSettledTwice,         // The repeat of a settlement counts again.
-  kMirrorNotRebuilt,     // A restart forgets what is held.
-  kDenialNotStored,      // A denied key is free again.
-  kWrongReason,          // A frozen budget is told to be a spent one.
+  kSyncsLie,           // The disk acknowledges a sync that it has not done.
+  kReplyBeforeCommit,  // Clients are answered although the commit failed.
+  kExpiryRefunds,      // A call that expires gives its money back.
+  kLegMissing,         // Reservations lose the legs of a metric.
+  kWindowNotPinned,    // A call is charged to the window of its end.
+  kSettledTwice,       // The repeat of a settlement counts again.
+  kMirrorNotRebuilt,   // A restart forgets what is held.
+  kDenialNotStored,    // A denied key is free again.
 };
-inline constexpr int kMutantCount = 10;
+inline constexpr int kMutantCount = 9;
 const char* NameOf(Mutant mutant);
 
 // How often what happened, by name: "op reserve", "denied LIMIT", "crash power loss at sync".
@@ -65,13 +64,13 @@ class Simulation final {
   struct Request {
     Operation operation;
     int attempts = 1;
-    int64_t due = 0;      // The step in which it arrives.
+    int64_t due = 0;  // The step in which it arrives.
     bool answered = false;
-    std::string reason;   // Of the error; empty when it is OK.
+    std::string reason;  // Of the error; empty when it is OK.
     std::string text;
     std::string choice;
     Expectation expected;
-    size_t state = 0;     // The state of `states_` that its answer is of.
+    size_t state = 0;  // The state of `states_` that its answer is of.
   };
   using Requests = std::vector<std::shared_ptr<Request>>;
 

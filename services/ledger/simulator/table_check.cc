@@ -80,12 +80,11 @@ int64_t Micros(absl::Time time) { return absl::ToUnixMicros(time); }
 absl::Status Compare(const char* what, Lines expected, Lines found) {
   std::sort(expected.begin(), expected.end());
   std::sort(found.begin(), found.end());
-  const auto [a, b] =
-      std::mismatch(expected.begin(), expected.end(), found.begin(), found.end());
+  const auto [a, b] = std::mismatch(expected.begin(), expected.end(), found.begin(), found.end());
   if (a == expected.end() && b == found.end()) return absl::OkStatus();
-  return absl::DataLossError(
-      absl::StrCat("table ", what, "\n  expected ", a == expected.end() ? "nothing more" : *a,
-                   "\n  observed ", b == found.end() ? "nothing more" : *b));
+  return absl::DataLossError(absl::StrCat("table ", what, "\n  expected ",
+                                          a == expected.end() ? "nothing more" : *a,
+                                          "\n  observed ", b == found.end() ? "nothing more" : *b));
 }
 
 absl::Status CheckReservations(Tables& tables, const Model& model) {
@@ -119,19 +118,18 @@ absl::Status CheckUsage(Tables& tables, const Model& model) {
     const TokenCounts& tokens = record.tokens;
     const ScopePath& scopes = record.scopes;
     expected.push_back(absl::StrCat(
-        key, "|", Micros(record.record_time), "|", Micros(record.charge_time), "|",
-        record.provider, "|", record.model, "|", record.service_tier, "|",
-        absl::StrJoin({tokens.input, tokens.cache_read, tokens.cache_write,
-                       tokens.cache_write_long, tokens.output, tokens.reasoning, tokens.searches},
+        key, "|", Micros(record.record_time), "|", Micros(record.charge_time), "|", record.provider,
+        "|", record.model, "|", record.service_tier, "|",
+        absl::StrJoin({tokens.input, tokens.cache_read, tokens.cache_write, tokens.cache_write_long,
+                       tokens.output, tokens.reasoning, tokens.searches},
                       "|"),
         "|", JoinAmounts(record.charged), "|",
         absl::StrCat(record.first_cost, "|", static_cast<int>(record.basis), "|",
                      record.provider_request_id, "|", record.price)));
     const int64_t day = Model::LabelAt(Window::kDay, "", record.record_time);
-    auto& [calls, cost] =
-        sums[absl::StrCat(day, "|", scopes.project, "|", scopes.plan, "|", scopes.task, "|",
-                          scopes.attempt, "|", scopes.role, "|", record.provider, "|",
-                          record.model)];
+    auto& [calls, cost] = sums[absl::StrCat(day, "|", scopes.project, "|", scopes.plan, "|",
+                                            scopes.task, "|", scopes.attempt, "|", scopes.role, "|",
+                                            record.provider, "|", record.model)];
     ++calls;
     cost += record.charged.usd_nanos;
   }
@@ -161,11 +159,11 @@ std::string NameOf(const ModelBudget& budget) {
 absl::Status CheckBudgets(Tables& tables, const Model& model) {
   Lines expected;
   for (const auto& [id, budget] : model.budgets()) {
-    expected.push_back(absl::StrCat(
-        id, "|", NameOf(budget), "|", budget.zone, "|",
-        budget.limit.has_value() ? absl::StrCat(*budget.limit) : "none", "|", budget.version, "|",
-        budget.frozen ? 1 : 0, "|", absl::StrJoin(budget.percents, ","), "|",
-        Micros(budget.since)));
+    expected.push_back(absl::StrCat(id, "|", NameOf(budget), "|", budget.zone, "|",
+                                    budget.limit.has_value() ? absl::StrCat(*budget.limit) : "none",
+                                    "|", budget.version, "|", budget.frozen ? 1 : 0, "|",
+                                    absl::StrJoin(budget.percents, ","), "|",
+                                    Micros(budget.since)));
   }
   ASSIGN_OR_RETURN(Lines found,
                    tables.Select("SELECT id,scope,metric,budget_window,time_zone,spend_limit,"
@@ -227,13 +225,12 @@ absl::Status CheckBuckets(Tables& tables, const Model& model, absl::Time now) {
       const auto warned = model.warned().find(key);
       const int64_t reserved = model.Reserved(budget, label);
       const int64_t posted = model.Posted(budget, label);
-      expected.push_back(absl::StrCat(
-          id, "|", label, "|", posted, "|", reserved, "|",
-          overage == model.overage().end() ? 0 : overage->second, "|",
-          warned == model.warned().end() ? 0 : warned->second, "|",
-          model.frozen_buckets().contains(key) ? 1 : 0, "|",
-          // Windows that were over before the budget came need no row.
-          label < first && reserved == 0 ? "may be missing" : ""));
+      expected.push_back(absl::StrCat(id, "|", label, "|", posted, "|", reserved, "|",
+                                      overage == model.overage().end() ? 0 : overage->second, "|",
+                                      warned == model.warned().end() ? 0 : warned->second, "|",
+                                      model.frozen_buckets().contains(key) ? 1 : 0, "|",
+                                      // Windows that were over before the budget came need no row.
+                                      label < first && reserved == 0 ? "may be missing" : ""));
     }
   }
   BucketSums sums;
@@ -278,8 +275,7 @@ absl::Status CheckBuckets(Tables& tables, const Model& model, absl::Time now) {
 absl::Status CheckRest(Tables& tables, const Model& model) {
   Lines adjustments;
   for (const auto& [key, adjustment] : model.adjustments()) {
-    adjustments.push_back(
-        absl::StrCat(adjustment.reservation, "|", adjustment.delta_usd_nanos));
+    adjustments.push_back(absl::StrCat(adjustment.reservation, "|", adjustment.delta_usd_nanos));
   }
   ASSIGN_OR_RETURN(Lines found, tables.Select("SELECT reservation,delta_usd FROM adjustment"));
   RETURN_IF_ERROR(Compare("adjustment", std::move(adjustments), std::move(found)));

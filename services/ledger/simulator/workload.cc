@@ -24,10 +24,11 @@ absl::TimeZone ZoneOf(const std::string& name) {
 
 absl::Time Workload::Start(faultdisk::Random& random) {
   // Just before a month ends and before clocks change, in zones where that is at odd times.
-  static const absl::CivilSecond kMoments[] = {{2026, 10, 31, 22, 59, 50}, {2026, 10, 31, 23, 59, 40},
-                                               {2026, 10, 25, 0, 59, 30},  {2027, 3, 28, 0, 59, 30},
-                                               {2026, 11, 1, 4, 59, 30},   {2026, 12, 31, 23, 59, 0},
-                                               {2028, 2, 28, 23, 58, 0}};
+  using Moment = absl::CivilSecond;
+  static const Moment kMoments[] = {Moment(2026, 10, 31, 22, 59, 50), Moment(2026, 10, 31, 23, 59),
+                                    Moment(2026, 10, 25, 0, 59, 30),  Moment(2027, 3, 28, 0, 59),
+                                    Moment(2026, 11, 1, 4, 59, 30),   Moment(2026, 12, 31, 23, 59),
+                                    Moment(2028, 2, 28, 23, 58, 0)};
   const absl::CivilSecond moment = kMoments[random.Below(7)];
   return absl::FromCivil(moment, absl::UTCTimeZone()) - absl::Seconds(random.Between(0, 40'000));
 }
@@ -177,8 +178,8 @@ Operation Workload::NewReserve(const Model& model) {
   }
   if (random_.OneIn(3)) {
     for (const auto& [key, hold] : model.holds()) {
-      const bool is_open = hold.order.kind == ReservationKind::kEnvelope &&
-                           hold.state == ReservationState::kHeld;
+      const bool is_open =
+          hold.order.kind == ReservationKind::kEnvelope && hold.state == ReservationState::kHeld;
       if (!is_open || !random_.OneIn(2)) continue;
       order.envelope = key;
       order.scopes = hold.order.scopes;
@@ -306,10 +307,8 @@ Operation Workload::Next(const Model& model, absl::Time now) {
     return DeleteOrder{random_.OneIn(10) ? "b-unknown" : found->first};
   }
   if (draw < 96) {
-    return FreezeOrder{.scope = AnyBudgetScope(),
-                       .frozen = random_.OneIn(4),
-                       .reason = "to look",
-                       .actor = "ada"};
+    return FreezeOrder{
+        .scope = AnyBudgetScope(), .frozen = random_.OneIn(4), .reason = "to look", .actor = "ada"};
   }
   if (draw < 98) return NewImport(now);
   return OwnerOrder{AnyOwner(), random_.OneIn(2) ? 0 : random_.Between(1, 3)};
