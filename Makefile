@@ -3,7 +3,7 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 BUILD ?= build
 
-.PHONY: all install build build-tests demo test chaos unit check lint-proto format-check tidy sanitize fmt bench clean
+.PHONY: all install build build-tests demo test chaos unit check lint-proto format-check tidy sanitize fuzz fmt bench clean
 
 all: build
 
@@ -57,6 +57,10 @@ sanitize: install
 	@nice ninja -C build-asan -j $(JOBS) --quiet
 	@tools/run_tests.sh build-asan $(JOBS) --label-exclude 'e2e|chaos'
 
+# Every fuzz target, or those of FUZZ_TARGETS="ledger_prices patch", for FUZZ_SECONDS each.
+fuzz: install
+	@tools/run_fuzz.sh build-fuzz $(JOBS) $${FUZZ_SECONDS:-60} $(FUZZ_TARGETS)
+
 # lib/patch against git, and the start and idle memory of the suite; see docs/performance.md.
 bench: build
 	@cmake --preset bench >/dev/null
@@ -65,4 +69,4 @@ bench: build
 	@python3 tools/bench/bench_start.py $(BUILD)/bin
 
 clean:
-	@rm -rf build build-asan build-tsan build-dev build-bench build-tidy
+	@rm -rf build build-asan build-tsan build-dev build-bench build-tidy build-fuzz

@@ -82,3 +82,39 @@ function(slipway_test name)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_PREFIX ${name}/
     PROPERTIES ${properties})
 endfunction()
+
+# slipway_fuzz(<name> SOURCES .. DEPS .. SEEDS <script>): a libFuzzer target. With SLIPWAY_FUZZ it
+# becomes build/fuzz/<name>_fuzz, which `make fuzz` runs; otherwise a test runs it over its seeds and
+# copies of them. The script writes the seeds of all targets beside it to fuzz_corpus/<name>:
+# make_corpus.py SOURCE_DIRECTORY OUTPUT_DIRECTORY.
+add_custom_target(fuzzers)
+function(slipway_fuzz name)
+  if(NOT SLIPWAY_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "SEEDS" "SOURCES;DEPS" ${ARGN})
+  set(seeds ${CMAKE_BINARY_DIR}/fuzz_corpus/${name}.stamp)
+  add_custom_command(OUTPUT ${seeds}
+    COMMAND python3 ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_SEEDS} ${CMAKE_SOURCE_DIR}
+            ${CMAKE_BINARY_DIR}/fuzz_corpus
+    COMMAND ${CMAKE_COMMAND} -E touch ${seeds}
+    DEPENDS ${ARG_SEEDS} VERBATIM)
+  add_custom_target(${name}_seeds DEPENDS ${seeds})
+  if(SLIPWAY_FUZZ)
+    set(target ${name}_fuzz)
+    add_executable(${target} ${ARG_SOURCES})
+    set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+    target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzzers ${target})
+  else()
+    set(target ${name}_fuzz_test)
+    add_executable(${target} ${ARG_SOURCES} ${CMAKE_SOURCE_DIR}/lib/testkit/fuzz_smoke_main.cc)
+    set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    add_test(NAME ${target} COMMAND ${target} ${CMAKE_BINARY_DIR}/fuzz_corpus/${name})
+    set_tests_properties(${target} PROPERTIES TIMEOUT 120)
+  endif()
+  add_dependencies(${target} ${name}_seeds)
+  target_compile_options(${target} PRIVATE ${SLIPWAY_WARNINGS})
+  target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${target} PRIVATE ${ARG_DEPS} slipway::testkit)
+endfunction()

@@ -28,6 +28,11 @@ if(SLIPWAY_SANITIZE)
   endif()
 endif()
 
+# Coverage of every library, so that libFuzzer sees the way of an input through it.
+if(SLIPWAY_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 # Warnings of our own code are errors; generated code and headers of dependencies are exempt.
 set(SLIPWAY_WARNINGS -Wall -Wextra -Werror -Wno-missing-field-initializers)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")

@@ -99,6 +99,12 @@ Sentence PlanSentence(const EventPayload& payload) {
       return {absl::StrCat("‖ a budget refused a call: ", payload.budget_denied().scope(),
                            Reasons(payload.budget_denied().cause(), "")),
               Tone::kWarning};
+    case EventPayload::kBudgetFrozen:
+      return {absl::StrCat(payload.budget_frozen().frozen() ? "‖ spending is stopped in "
+                                                            : "spending goes on in ",
+                           payload.budget_frozen().scope(),
+                           Reasons(payload.budget_frozen().reason(), "")),
+              payload.budget_frozen().frozen() ? Tone::kWarning : Tone::kPlain};
     case EventPayload::kBudgetWarned:
       return {absl::StrCat(payload.budget_warned().percent(), "% of a budget is used"),
               Tone::kWarning};
