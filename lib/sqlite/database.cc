@@ -130,6 +130,12 @@ absl::Status Database::OpenWriter() {
         "PRAGMA journal_size_limit=", kWalBytesKept,
         "; PRAGMA synchronous=", options_.synchronous == Synchronous::kFull ? "FULL" : "NORMAL")));
   }
+  RETURN_IF_ERROR(writer_->RunScript(absl::StrCat("PRAGMA cache_size=-", options_.cache_kib)));
+  // A simulated file system decides for itself when the log is carried over.
+  if (options_.vfs == nullptr) {
+    RETURN_IF_ERROR(
+        writer_->RunScript(absl::StrCat("PRAGMA wal_autocheckpoint=", options_.checkpoint_pages)));
+  }
   if (options_.pages_max > 0) {
     RETURN_IF_ERROR(writer_->RunScript(absl::StrCat("PRAGMA max_page_count=", options_.pages_max)));
   }

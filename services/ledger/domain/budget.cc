@@ -8,7 +8,7 @@ namespace slipway::ledger {
 std::string BudgetId(const std::string& scope, Metric metric, Window window) {
   const std::string digest =
       base::Sha256Hex(absl::StrCat(scope, "\n", NameOf(metric), "\n", NameOf(window)));
-  return absl::StrCat("b", digest.substr(0, 20));
+  return absl::StrCat("b", digest.substr(0, kBudgetIdBytes - 1));
 }
 
 const char* NameOf(Metric metric) {

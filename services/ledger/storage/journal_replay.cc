@@ -93,7 +93,8 @@ void JournalReplay::ReplayPosting(const JournalEntry& entry, const json& line) {
       !window.has_value() || !line[0].is_string()) {
     return Breach(chain_, entry, "unreadable");
   }
-  const std::string budget = line[0].get<std::string>();
+  // Older entries name budgets by longer ids, of which today's are the beginning.
+  const std::string budget = line[0].get<std::string>().substr(0, kBudgetIdBytes);
   BucketSums* const bucket = sums_.Find(sums_.BudgetOf(budget), *window);
   if (bucket == nullptr) {
     return Breach(chain_, entry, absl::StrCat("the bucket of budget ", budget, " is missing"));
@@ -147,7 +148,8 @@ void JournalReplay::ReplayState(const JournalEntry& entry, const json& body) {
 }
 
 void JournalReplay::ReplayFacts(const JournalEntry& entry, const json& body) {
-  if (body.contains("budget")) budgets_[entry.key] = body["budget"].dump();
+  if (body.contains("budget"))
+    budgets_[entry.key.substr(0, kBudgetIdBytes)] = body["budget"].dump();
   if (body.contains("prices") && body["prices"].is_array()) {
     for (const json& price : body["prices"]) {
       const std::optional<int64_t> id = IntegerAt(price, 0);

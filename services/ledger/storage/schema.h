@@ -137,9 +137,24 @@ inline constexpr sqlite::Sql kLegsInReservations =
     "CREATE INDEX usage_recorded ON usage(record_time_us);"
     "CREATE INDEX adjusted ON adjustment(reservation);";
 
+// Ids of budgets become shorter; the journal, which cannot change, keeps the longer ones.
+inline constexpr sqlite::Sql kShortBudgetIds =
+    "UPDATE budget SET id=substr(id,1,15);"
+    "UPDATE bucket SET budget=substr(budget,1,15);"
+    "UPDATE reservation SET leg_list=(SELECT json_group_array(json_array("
+    "substr(json_extract(l.value,'$[0]'),1,15),json_extract(l.value,'$[1]'),"
+    "json_extract(l.value,'$[2]'),json_extract(l.value,'$[3]'),json_extract(l.value,'$[4]')))"
+    " FROM json_each(leg_list) l) WHERE leg_list<>'[]';"
+    "UPDATE reservation SET denial=json_set(denial,'$.balance.id',"
+    "substr(json_extract(denial,'$.balance.id'),1,15))"
+    " WHERE denial<>'' AND json_extract(denial,'$.balance.id') IS NOT NULL;"
+    "UPDATE stored_reply SET body=json_set(body,'$.id',substr(json_extract(body,'$.id'),1,15))"
+    " WHERE json_extract(body,'$.id') GLOB 'b*';";
+
 inline constexpr sqlite::Migration kMigrations[] = {{1, events::kEventLogSchema},
                                                     {2, kLedgerSchema},
                                                     {3, kOwnersAndFrozenScopes},
-                                                    {4, kLegsInReservations}};
+                                                    {4, kLegsInReservations},
+                                                    {5, kShortBudgetIds}};
 
 }  // namespace slipway::ledger

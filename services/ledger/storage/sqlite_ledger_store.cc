@@ -21,6 +21,11 @@ constexpr int kReplyThreads = 2;
 constexpr size_t kRepliesMax =
     1'024;  // Jobs of several replies; then the writer sends them itself.
 
+// Keys are random, so that the index of a few million of them is what has to stay in memory.
+constexpr int kCacheKib = 64 << 10;
+// A batch waits while the log is carried over: rarely, and of pages that changed often once.
+constexpr int kCheckpointPages = 16 << 10;
+
 // The mirror may no longer tell what is on disk: nothing more may be decided.
 [[noreturn]] void Die(const absl::Status& status) {
   log::Error("the ledger stops: a change could not be stored", {{"error", status.ToString()}});
@@ -42,7 +47,9 @@ absl::Status SqliteLedgerStore::Start(base::IdGenerator& ids) {
                    sqlite::Database::Open(options_.path, {.synchronous = sqlite::Synchronous::kFull,
                                                           .migrations = kMigrations,
                                                           .exclusive = options_.path != ":memory:",
-                                                          .vfs = options_.vfs}));
+                                                          .vfs = options_.vfs,
+                                                          .cache_kib = kCacheKib,
+                                                          .checkpoint_pages = kCheckpointPages}));
   ASSIGN_OR_RETURN(log_, events::EventLog::Open(*database_, ids, "ledger"));
   RETURN_IF_ERROR(
       database_->Read([this](sqlite::Reader& reader) { return LoadLedger(reader, ledger_); }));
