@@ -45,6 +45,12 @@ bool IsHex(absl::string_view text, size_t size) {
   return true;
 }
 
+// Neither a link to somewhere else nor a pipe that never ends.
+bool IsFile(const fs::directory_entry& entry) {
+  std::error_code error;
+  return fs::is_regular_file(entry.symlink_status(error));
+}
+
 struct ObjectFiles {
   std::vector<std::string> packs;  // Without ".pack".
   std::vector<std::string> loose;  // "ab/cdef...".
@@ -55,7 +61,8 @@ absl::StatusOr<ObjectFiles> ListObjectFiles(const fs::path& objects) {
   std::error_code error;
   for (fs::directory_iterator entry(objects / "pack", error), end; !error && entry != end;
        entry.increment(error)) {
-    if (entry->path().extension() == ".pack") found.packs.push_back(entry->path().stem().string());
+    if (entry->path().extension() == ".pack" && IsFile(*entry))
+      found.packs.push_back(entry->path().stem().string());
   }
   if (error && error != std::errc::no_such_file_or_directory) {
     return base::ErrnoStatus(error.value(), (objects / "pack").string());
@@ -65,7 +72,7 @@ absl::StatusOr<ObjectFiles> ListObjectFiles(const fs::path& objects) {
        entry.increment(error)) {
     const fs::path path = entry->path().lexically_relative(objects);
     if (entry.depth() == 0 && !IsHex(path.string(), 2)) entry.disable_recursion_pending();
-    if (entry.depth() == 1 && IsHex(path.filename().string(), 38)) {
+    if (entry.depth() == 1 && IsHex(path.filename().string(), 38) && IsFile(*entry)) {
       found.loose.push_back(path.string());
     }
     if (found.loose.size() > kLooseObjectsMax) break;

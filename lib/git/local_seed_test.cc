@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -176,6 +177,17 @@ TEST_F(LocalSeedTest, WhatAKilledSeedingLeftIsCheckedAgain) {
   EXPECT_THAT(SeedFromLocal(*mirror_, source_, Oid::Parse(std::string(40, 'a')).value()),
               FailsWithReason("OBJECT_MISSING"));
   EXPECT_THAT(ObjectFiles(), IsEmpty());
+}
+
+TEST_F(LocalSeedTest, WhatIsNoFileIsNotRead) {
+  const std::string odd = absl::StrCat(source_, "/.git/objects/aa/", std::string(38, 'b'));
+  ASSERT_OK(base::MakeDirectories(odd.substr(0, odd.rfind('/')), 0755));
+  ASSERT_EQ(mkfifo(odd.c_str(), 0644), 0);
+  std::filesystem::create_symlink("/dev/zero", source_ + "/.git/objects/pack/pack-odd.pack");
+
+  ASSERT_OK(SeedFromLocal(*mirror_, source_, tip_));
+
+  EXPECT_OK(Fetch());
 }
 
 TEST_F(LocalSeedTest, AMirrorInUseIsLeftAlone) {
