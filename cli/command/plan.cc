@@ -5,6 +5,7 @@
 #include "cli/client/plan_follower.h"
 #include "cli/command/families.h"
 #include "cli/command/requests.h"
+#include "cli/output/amendment_text.h"
 #include "cli/output/display_width.h"
 #include "cli/output/event_line.h"
 #include "cli/output/hint.h"
@@ -33,8 +34,10 @@ struct EditOptions {
   std::string plan;
   std::string task;
   std::string title, description, role, paths, depends, acceptance, budget;
+  std::string intent = "code";
   int priority = -1;
   bool remove = false;
+  bool add = false;
   CLI::App* command = nullptr;  // Says which options were given: an empty list is a change, too.
 };
 
@@ -45,9 +48,24 @@ struct NamedOptions {
 
 void PrintPlan(const Plan& plan, Output& output) {
   if (output.json()) return output.Json(plan);
-  output.Line(absl::StrCat(plan.name(), "  ",
-                           output.Painted(ToneOfState(Plan::State_Name(plan.state())),
-                                          StateText(Plan::State_Name(plan.state())))));
+  const bool runs = plan.state() == Plan::STATE_RUNNING;
+  output.Line(
+      absl::StrCat(plan.name(), "  ",
+                   output.Painted(ToneOfState(Plan::State_Name(plan.state())),
+                                  StateText(Plan::State_Name(plan.state()))),
+                   runs ? absl::StrCat(" version ", plan.approved_version()) : "",
+                   plan.has_amendment() ? absl::StrCat(", ", AmendmentStanding(plan)) : ""));
+}
+
+// What is to be approved besides what runs already.
+void PrintAmendment(const Plan& plan, Output& output) {
+  output.Line(output.Painted(Tone::kWarning, absl::StrCat(AmendmentStanding(plan), "; version ",
+                                                          plan.approved_version(), " runs on:")));
+  for (const std::string& line : AmendmentLines(plan.amendment())) {
+    output.Line(absl::StrCat("  ", line));
+  }
+  const std::string id = LastId(plan.name());
+  output.Progress(absl::StrCat("Next: slipway approve ", id, ", or slipway reject ", id));
 }
 
 absl::StatusOr<PlanView> WaitForDraft(const std::string& plan, Invocation& invocation) {
@@ -147,9 +165,35 @@ absl::StatusOr<planner::v1::TaskEdit> EditOf(const EditOptions& options) {
   return edit;
 }
 
+absl::StatusOr<planner::v1::PlanTask> AddedOf(const EditOptions& options) {
+  if (options.remove) {
+    return base::Error(absl::StatusCode::kInvalidArgument, "USAGE",
+                       "a task cannot be added and removed at once");
+  }
+  planner::v1::PlanTask task;
+  task.set_id(options.task);
+  task.set_title(options.title);
+  task.set_description(options.description);
+  task.set_intent(options.intent);
+  task.set_role(options.role);
+  if (options.priority > 0) task.set_priority(options.priority);
+  for (std::string& path : SplitList(options.paths)) task.add_allowed_paths(std::move(path));
+  for (std::string& before : SplitList(options.depends)) task.add_depends_on(std::move(before));
+  for (std::string& line : SplitList(options.acceptance)) task.add_acceptance(std::move(line));
+  if (!options.budget.empty()) {
+    ASSIGN_OR_RETURN(const int64_t limit, ParseMoney(options.budget));
+    task.set_limit_usd_nanos(limit);
+  }
+  return task;
+}
+
 absl::StatusOr<ExitCode> EditPlan(const EditOptions& options, Invocation& invocation) {
   planner::v1::EditPlanRequest request;
-  ASSIGN_OR_RETURN(*request.add_edits(), EditOf(options));
+  if (options.add) {
+    ASSIGN_OR_RETURN(*request.add_added_tasks(), AddedOf(options));
+  } else {
+    ASSIGN_OR_RETURN(*request.add_edits(), EditOf(options));
+  }
   ASSIGN_OR_RETURN(*request.mutable_name(), invocation.names().Plan(options.plan));
   Connection& connection = invocation.connection();
   ASSIGN_OR_RETURN(const Plan before, GetPlan(connection, request.name()));
@@ -159,6 +203,10 @@ absl::StatusOr<ExitCode> EditPlan(const EditOptions& options, Invocation& invoca
       connection.Call(connection.planner(), &PlannerService::StubInterface::EditPlan, request));
   if (invocation.output().json()) {
     invocation.output().Json(response.plan());
+    return ExitCode::kOk;
+  }
+  if (response.plan().has_amendment()) {
+    PrintAmendment(response.plan(), invocation.output());
     return ExitCode::kOk;
   }
   planner::v1::DiffPlanRequest diff;
@@ -233,7 +281,7 @@ void AddPlan(CommandSet& commands) {
 void AddEdit(CommandSet& commands) {
   const auto options = std::make_shared<EditOptions>();
   CLI::App& command = commands.Add(
-      "edit", "Change a task of a plan before it is approved",
+      "edit", "Change, add or remove a task of a plan, also while it runs",
       Connected([options](Invocation& invocation) { return EditPlan(*options, invocation); }));
   options->command = &command;
   command.add_option("PLAN", options->plan, "The plan")->required();
@@ -248,6 +296,9 @@ void AddEdit(CommandSet& commands) {
   command.add_option("--acceptance", options->acceptance, "How to see that it is done: a,b");
   command.add_option("--budget", options->budget, "Most dollars for all its attempts");
   command.add_flag("--remove", options->remove, "Remove the task");
+  command.add_flag("--add", options->add, "Add a task of this id");
+  command.add_option("--intent", options->intent, "What kind of work an added task is")
+      ->check(CLI::IsMember({"code", "test", "docs", "refactor", "config"}));
 }
 
 using NamedAction = absl::StatusOr<ExitCode> (*)(const NamedOptions&, Invocation&);
@@ -268,8 +319,10 @@ void AddNamed(CommandSet& commands, const std::string& name, const std::string& 
 void AddPlanCommands(CommandSet& commands) {
   AddPlan(commands);
   AddEdit(commands);
-  AddNamed(commands, "approve", "Approve a plan as it is now", ApprovePlan, false);
-  AddNamed(commands, "reject", "Refuse a plan", RejectPlan, true);
+  AddNamed(commands, "approve", "Approve a plan, or what changes one that runs", ApprovePlan,
+           false);
+  AddNamed(commands, "reject", "Refuse a plan, or what would change one that runs", RejectPlan,
+           true);
   AddNamed(commands, "cancel", "Stop a plan that runs, for good", CancelRun, true);
 }
 

@@ -8,6 +8,7 @@
 #include "cli/client/plan_view.h"
 #include "cli/command/families.h"
 #include "cli/command/requests.h"
+#include "cli/output/amendment_text.h"
 #include "cli/output/display_width.h"
 #include "cli/output/plan_tree.h"
 #include "cli/output/quantity_text.h"
@@ -22,6 +23,7 @@ namespace {
 using dispatcher::v1::Attempt;
 using dispatcher::v1::Task;
 using planner::v1::Plan;
+using planner::v1::PlannerService;
 using repository::v1::RepositoryService;
 using reviewer::v1::ReviewerService;
 
@@ -31,6 +33,12 @@ constexpr int kWhyWidthMax = 160;
 struct ShowOptions {
   std::string name;
   bool spec = false;
+};
+
+struct DiffOptions {
+  std::string name;
+  int from = 0;  // 0: of what was done, not of what was planned.
+  int to = 0;
 };
 
 void Paragraph(const std::string& heading, const std::string& text, Output& output) {
@@ -74,6 +82,19 @@ void ShowPlanTasks(const PlanView& view, Output& output) {
   output.Table(table);
 }
 
+void ShowAmendment(const Plan& plan, Output& output) {
+  if (!plan.has_amendment()) return;
+  output.Line("");
+  output.Line(output.Painted(Tone::kWarning, absl::StrCat(AmendmentStanding(plan), "; version ",
+                                                          plan.approved_version(), " runs on")));
+  if (!plan.amendment().failure().empty()) {
+    output.Line(output.Painted(Tone::kBad, OneLine(plan.amendment().failure())));
+  }
+  for (const std::string& line : AmendmentLines(plan.amendment())) {
+    output.Line(absl::StrCat("  - ", line));
+  }
+}
+
 void ShowPlan(const PlanView& view, bool spec, base::Clock& clock, Output& output) {
   const Plan& plan = view.plan;
   output.Line(output.Painted(Tone::kQuiet, plan.name()));
@@ -93,6 +114,7 @@ void ShowPlan(const PlanView& view, bool spec, base::Clock& clock, Output& outpu
   if (!plan.failure().empty()) {
     output.Line(output.Painted(Tone::kBad, OneLine(plan.failure())));
   }
+  ShowAmendment(plan, output);
   if (view.run.has_value() && !view.run->result().empty()) {
     output.Line(output.Painted(Tone::kGood, OneLine(view.run->result())));
   }
@@ -242,14 +264,47 @@ Tone ToneOfDiffLine(const std::string& line) {
   return Tone::kPlain;
 }
 
-absl::StatusOr<ExitCode> Diff(const ShowOptions& options, Invocation& invocation) {
+// How two versions of a plan differ.
+absl::StatusOr<ExitCode> DiffVersions(const DiffOptions& options, Invocation& invocation) {
+  planner::v1::DiffPlanRequest request;
+  ASSIGN_OR_RETURN(*request.mutable_name(), invocation.names().Plan(options.name));
+  request.set_from_version(options.from);
+  request.set_to_version(options.to);
+  Connection& connection = invocation.connection();
+  ASSIGN_OR_RETURN(
+      const auto response,
+      connection.Call(connection.planner(), &PlannerService::StubInterface::DiffPlan, request));
+  if (invocation.output().json()) {
+    invocation.output().Json(response);
+    return ExitCode::kOk;
+  }
+  for (const std::string& change : response.changes()) invocation.output().Line(OneLine(change));
+  if (response.changes().empty()) invocation.output().Progress("nothing differs");
+  return ExitCode::kOk;
+}
+
+// Nothing was handed in for it; or there is no such thing at all, which only its owner knows.
+absl::Status ExplainNoChange(const std::string& name, const absl::Status& no_change,
+                             Connection& connection) {
+  const absl::StatusOr<Plan> plan = GetPlan(connection, name.substr(0, name.find("/tasks/")));
+  if (!plan.ok()) return plan.status();
+  if (name.find("/tasks/") == std::string::npos) return no_change;
+  const absl::StatusOr<Task> task = FindTask(name.substr(0, name.find("/attempts/")), connection);
+  return task.ok() ? no_change : task.status();
+}
+
+absl::StatusOr<ExitCode> Diff(const DiffOptions& options, Invocation& invocation) {
+  if (options.from > 0) return DiffVersions(options, invocation);
   repository::v1::GetDiffRequest request;
   ASSIGN_OR_RETURN(*request.mutable_name(), invocation.names().PlanOrTask(options.name));
   Connection& connection = invocation.connection();
   Output& output = invocation.output();
-  ASSIGN_OR_RETURN(const auto response,
-                   connection.Call(connection.repository(),
-                                   &RepositoryService::StubInterface::GetDiff, request));
+  const absl::StatusOr<repository::v1::GetDiffResponse> found =
+      connection.Call(connection.repository(), &RepositoryService::StubInterface::GetDiff, request);
+  if (base::ReasonOf(found.status()) == "CHANGE_UNKNOWN") {
+    return ExplainNoChange(request.name(), found.status(), connection);
+  }
+  ASSIGN_OR_RETURN(const repository::v1::GetDiffResponse response, found);
   if (output.json()) {
     output.Json(response);
     return ExitCode::kOk;
@@ -276,11 +331,17 @@ void AddShowCommands(CommandSet& commands) {
   show_command.add_option("NAME", show->name, "A plan or a task")->required();
   show_command.add_flag("--spec", show->spec, "Also the spec of the plan");
 
-  const auto diff = std::make_shared<ShowOptions>();
+  const auto diff = std::make_shared<DiffOptions>();
   CLI::App& diff_command =
       commands.Add("diff", "Show what a plan, a task or an attempt changed",
                    Connected([diff](Invocation& invocation) { return Diff(*diff, invocation); }));
   diff_command.add_option("NAME", diff->name, "A plan, a task or an attempt")->required();
+  CLI::Option* const from =
+      diff_command.add_option("--from", diff->from, "Compare versions of a plan: the older one")
+          ->check(CLI::PositiveNumber);
+  diff_command.add_option("--to", diff->to, "The later version; the newest unless it is given")
+      ->check(CLI::PositiveNumber)
+      ->needs(from);
 }
 
 }  // namespace slipway::cli

@@ -7,6 +7,7 @@
 #include "cli/client/plan_view.h"
 #include "cli/command/families.h"
 #include "cli/command/requests.h"
+#include "cli/output/amendment_text.h"
 #include "cli/output/display_width.h"
 #include "cli/output/event_line.h"
 #include "cli/output/plan_tree.h"
@@ -63,7 +64,9 @@ void PrintPlans(const planner::v1::ListPlansResponse& plans, base::Clock& clock,
   for (const Plan& plan : plans.plans()) {
     const std::string state = Plan::State_Name(plan.state());
     table.Add({LastId(plan.name()), plan.name().substr(9, plan.name().find("/plans/") - 9),
-               Cell(absl::StrCat(SymbolOfState(state), " ", StateText(state)), ToneOfState(state)),
+               Cell(absl::StrCat(SymbolOfState(state), " ", StateText(state),
+                                 plan.has_amendment() ? ", " : "", AmendmentStanding(plan)),
+                    plan.has_amendment() ? Tone::kWarning : ToneOfState(state)),
                RelativeText(rpc::FromProto(plan.update_time()), clock.Now()), plan.title()});
   }
   output.Table(table);

@@ -71,6 +71,34 @@ Sentence TaskSentence(const EventPayload& payload) {
   }
 }
 
+// "adds a, b; changes c", from either side's event.
+template <typename Lists>
+std::string TaskLists(const Lists& lists) {
+  std::vector<std::string> parts;
+  if (!lists.added().empty()) {
+    parts.push_back(absl::StrCat("adds ", absl::StrJoin(lists.added(), ", ")));
+  }
+  if (!lists.changed().empty()) {
+    parts.push_back(absl::StrCat("changes ", absl::StrJoin(lists.changed(), ", ")));
+  }
+  if (!lists.removed().empty()) {
+    parts.push_back(absl::StrCat("removes ", absl::StrJoin(lists.removed(), ", ")));
+  }
+  return absl::StrJoin(parts, "; ");
+}
+
+Sentence AmendmentSentence(const events::v1::PlanAmendmentChanged& changed) {
+  const std::string version = absl::StrCat("version ", changed.version());
+  if (changed.to() == "PROPOSED") {
+    return {absl::StrCat("? ", version, " waits for approval: ", TaskLists(changed)),
+            Tone::kWarning};
+  }
+  if (changed.to() == "REFUSED") {
+    return {absl::StrCat("✘ ", version, " was refused", Reasons("", changed.detail())), Tone::kBad};
+  }
+  return {absl::StrCat(version, " ", StateText(changed.to()), Reasons("", changed.detail()))};
+}
+
 Sentence PlanSentence(const EventPayload& payload) {
   switch (payload.payload_case()) {
     case EventPayload::kPlanStateChanged:
@@ -79,6 +107,12 @@ Sentence PlanSentence(const EventPayload& payload) {
     case EventPayload::kPlanRevised:
       return {absl::StrCat("version ", payload.plan_revised().version(), " with ",
                            payload.plan_revised().tasks(), " tasks")};
+    case EventPayload::kPlanAmendmentChanged:
+      return AmendmentSentence(payload.plan_amendment_changed());
+    case EventPayload::kRunAmended:
+      return {absl::StrCat("version ", payload.run_amended().version(),
+                           " runs now: ", TaskLists(payload.run_amended())),
+              Tone::kGood};
     case EventPayload::kPlanReplyRejected:
       return {
           absl::StrCat("the draft was not good", Reasons(payload.plan_reply_rejected().reason(),
