@@ -72,7 +72,17 @@ TEST_F(RepositoryTest, OpenPlanIsIdempotentAndHoldsItsBase) {
 TEST_F(RepositoryTest, ValidatorOutsideTheAllowListIsRefused) {
   common::v1::ProjectPolicy policy = WithValidator();
   policy.mutable_validators(0)->set_command(0, "curl");
-  EXPECT_THAT(OpenPlan(policy), FailsWithReason("POLICY_INVALID"));
+  const auto opened = OpenPlan(policy);
+  EXPECT_THAT(opened, FailsWithReason("VALIDATOR_NOT_ALLOWED"));
+  EXPECT_THAT(std::string(opened.status().message()), HasSubstr("make"));
+  repository::v1::CheckRepositoryRequest request;
+  request.set_location(source_);
+  request.set_branch("main");
+  *request.mutable_policy() = policy;
+  EXPECT_THAT(rpc::CallUnary(*repository_, &RepositoryStub::CheckRepository, request, Patiently()),
+              FailsWithReason("VALIDATOR_NOT_ALLOWED"));
+  *request.mutable_policy() = WithValidator();
+  EXPECT_OK(rpc::CallUnary(*repository_, &RepositoryStub::CheckRepository, request, Patiently()));
 }
 
 TEST_F(RepositoryTest, FilesAreListedInPagesAndRead) {

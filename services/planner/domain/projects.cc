@@ -48,12 +48,14 @@ absl::StatusOr<Project> Projects::Update(Project project, const std::string& act
     return VersionMismatch(project.name(), project.version, stored.version);
   }
   RETURN_IF_ERROR(CheckProject(project));
-  if (project.repository != stored.repository || project.target_branch != stored.target_branch) {
+  const bool archived = project.state == ProjectState::kArchived;
+  const bool elsewhere =
+      project.repository != stored.repository || project.target_branch != stored.target_branch;
+  if (elsewhere || (!archived && !(project.policy == stored.policy))) {
     const absl::StatusOr<std::string> commit = repository_.Check(project, /*require_clean=*/false);
     if (!commit.ok()) return commit.status();
   }
-  const bool archives =
-      project.state == ProjectState::kArchived && stored.state != ProjectState::kArchived;
+  const bool archives = archived && stored.state != ProjectState::kArchived;
   return store_.UpdateProject(project,
                               ProjectChanged(project.name(), archives ? "archived" : "updated",
                                              ChangedFields(stored, project), actor));

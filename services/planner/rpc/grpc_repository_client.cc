@@ -25,6 +25,7 @@ absl::StatusOr<std::string> GrpcRepositoryClient::Check(const Project& project,
   request.set_location(project.repository);
   request.set_branch(project.target_branch);
   request.set_require_clean(require_clean);
+  *request.mutable_policy() = ToProto(project.policy);
   ASSIGN_OR_RETURN(
       const repository::v1::CheckRepositoryResponse response,
       rpc::CallUnary(*stub_, &Stub::CheckRepository, request, AsPlanner(kReadTimeout)));

@@ -49,6 +49,16 @@ absl::Status PolicyInvalid(absl::string_view field, absl::string_view problem) {
                      {{"field", Shown(field)}, {"problem", Shown(problem)}});
 }
 
+absl::Status ValidatorNotAllowed(absl::string_view validator, absl::string_view program,
+                                 absl::string_view allowed) {
+  return base::Error(
+      StatusCode::kInvalidArgument, "VALIDATOR_NOT_ALLOWED",
+      absl::StrCat("the validator ", Shown(validator), " runs ", Shown(program),
+                   ", which is none of the programs that validators may run here: ",
+                   allowed.empty() ? "there are none" : allowed),
+      {{"validator", Shown(validator)}, {"program", Shown(program)}, {"allowed", Shown(allowed)}});
+}
+
 absl::Status LocationInvalid(absl::string_view location, absl::string_view problem) {
   return base::Error(StatusCode::kInvalidArgument, "LOCATION_INVALID",
                      absl::StrCat("the location ", Shown(location), " cannot be used: ", problem),

@@ -15,6 +15,9 @@ absl::Status OidInvalid(absl::string_view text);
 absl::Status PathInvalid(absl::string_view path, absl::string_view problem);
 absl::Status PageInvalid(absl::string_view problem);
 absl::Status PolicyInvalid(absl::string_view field, absl::string_view problem);
+// `allowed` is what there is instead, as a person reads it.
+absl::Status ValidatorNotAllowed(absl::string_view validator, absl::string_view program,
+                                 absl::string_view allowed);
 
 // Repositories.
 absl::Status LocationInvalid(absl::string_view location, absl::string_view problem);

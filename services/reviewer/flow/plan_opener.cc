@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "lib/base/status_macros.h"
 #include "lib/policy/glob.h"
 #include "services/reviewer/domain/errors.h"
@@ -50,10 +51,7 @@ absl::Status PlanOpener::CheckPolicy(const ProjectPolicy& policy) const {
     }
     const std::string& program = validator.command.front();
     if (!every && std::find(programs.begin(), programs.end(), program) == programs.end()) {
-      return PolicyInvalid("validators",
-                           absl::StrCat("run ", program.substr(0, 100),
-                                        ", which this deployment "
-                                        "does not allow: add it to validator_programs"));
+      return ValidatorNotAllowed(validator.name, program, absl::StrJoin(programs, ", "));
     }
   }
   return absl::OkStatus();

@@ -16,13 +16,14 @@ class PlanOpener final {
   // The open plan. An empty base commit means the tip of the target branch. Idempotent by plan, and
   // another policy replaces the first one until a change of the plan is inspected. Fails with
   // PlanOpen when it is open with other settings, with the errors of Sources, and with
-  // CommitUnknown, OidInvalid, BranchInvalid, PolicyInvalid or NAME_INVALID.
+  // CommitUnknown, OidInvalid, BranchInvalid, NAME_INVALID or as CheckPolicy.
   absl::StatusOr<Plan> Open(Plan wanted);
 
- private:
+  // PolicyInvalid or ValidatorNotAllowed.
   absl::Status CheckPolicy(const ProjectPolicy& policy) const;
   absl::StatusOr<Plan> Reopen(const Plan& earlier, const Plan& wanted);
 
+ private:
   const Workshop& workshop_;
 };
 

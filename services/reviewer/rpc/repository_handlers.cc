@@ -59,6 +59,10 @@ absl::StatusOr<CheckRepositoryResponse> RepositoryHandlers::CheckRepository(
   ASSIGN_OR_RETURN(const SourceState state,
                    workshop_.sources.Look(request.location(), request.branch()));
   if (request.require_clean() && state.dirty) return RepositoryDirty(request.location());
+  if (request.has_policy()) {
+    ASSIGN_OR_RETURN(const ProjectPolicy policy, PolicyFromProto(request.policy()));
+    RETURN_IF_ERROR(PlanOpener(workshop_).CheckPolicy(policy));
+  }
   CheckRepositoryResponse response;
   response.set_commit(state.commit.ToHex());
   response.set_dirty(state.dirty);
