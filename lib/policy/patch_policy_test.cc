@@ -3,15 +3,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <re2/re2.h>
+
+#include <filesystem>
 #include <functional>
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "lib/base/file.h"
 #include "lib/patch/applier.h"
 #include "lib/patch/blob_id.h"
 #include "lib/patch/fake_base_view.h"
 #include "lib/patch/renderer.h"
 #include "lib/patch/unified_parser.h"
+#include "lib/policy/keyword_index.h"
 #include "lib/policy/rule_table.h"
 #include "lib/policy/secret_scanner.h"
 #include "lib/testkit/matchers.h"
@@ -41,6 +46,12 @@ patch::TreeChange Put(std::string path, std::string content, uint32_t mode = pat
 }
 patch::TreeChange Drop(std::string path) { return {.path = std::move(path), .after = {}}; }
 
+std::string Long(absl::string_view indentation) {
+  std::string text;
+  for (int i = 0; i < 30; ++i) absl::StrAppend(&text, indentation, "line ", i, "\n");
+  return text;
+}
+
 class PatchPolicyTest : public ::testing::Test {
  protected:
   PatchPolicyTest() {
@@ -51,6 +62,10 @@ class PatchPolicyTest : public ::testing::Test {
     base_.Put("run.sh", "#!/bin/sh\n", patch::kExecutable);
     base_.Put("logo.png", std::string("\x89PNG\0\1", 6));
     base_.Put("latin.txt", "caf\xE9\n");
+    base_.Put("cover.cfg", "[report]\nfail_under = 90\n");
+    base_.Put("web/yarn.lock", "resolved \"https://registry.example/x.tgz\"\nintegrity a\n");
+    base_.Put("web/package.json", "{ }\n");
+    base_.Put("src/long.txt", Long("\t"));
     base_.Put("link", "README.md", patch::kSymlink);
     for (int i = 0; i < 70; ++i) base_.Put(absl::StrCat("many/", i, ".txt"), "x\n");
   }
@@ -122,6 +137,12 @@ std::vector<patch::TreeChange> DropMany(int count) {
   return changes;
 }
 
+std::vector<patch::TreeChange> PutMany(int count) {
+  std::vector<patch::TreeChange> changes;
+  for (int i = 0; i < count; ++i) changes.push_back(Put(absl::StrCat("new/", i, ".txt"), "x\n"));
+  return changes;
+}
+
 const std::string kElf = std::string(
                              "\x7F"
                              "ELF\2\1\1\0",
@@ -167,7 +188,9 @@ INSTANTIATE_TEST_SUITE_P(
         Path("Envrc", "EXEC_SURFACE", ".envrc"), Path("Npmrc", "EXEC_SURFACE", "web/.npmrc"),
         Path("Cargo", "EXEC_SURFACE", ".cargo/config.toml"), Path("Env", "SECRET_FILE", ".env"),
         Path("Pem", "SECRET_FILE", "certs/server.pem"), Path("SshKey", "SECRET_FILE", "id_rsa"),
-        Path("Kube", "SECRET_FILE", "kubeconfig"),
+        Path("Kube", "SECRET_FILE", "kubeconfig"), Path("SetupPy", "EXEC_SURFACE", "setup.py"),
+        Path("BuildRs", "EXEC_SURFACE", "a/build.rs"),
+        Path("Conftest", "EXEC_SURFACE", "conftest.py"), Path("Device", "WIN_RESERVED", "d/aux.c"),
         Path("LockAlone", "SUPPLY_CHAIN", "web/package-lock.json"),
         Path("GoSumAlone", "SUPPLY_CHAIN", "go.sum"),
         Path("FileTwin", "CASE_COLLISION", "README.MD"),
@@ -189,6 +212,28 @@ INSTANTIATE_TEST_SUITE_P(
         Hostile{"LosesExecutableBit", "MODE_CHANGE", {Put("run.sh", "#!/bin/sh\n")}},
         Hostile{"NewBinary", "BINARY", {Put("a.bin", std::string("a\0b", 3))}},
         Hostile{"ChangedBinary", "BINARY", {Put("logo.png", std::string("\x89PNG\0\2", 6))}},
+        Hostile{"BinaryElsewhere",
+                "BINARY",
+                {Put("a.bin", std::string("a\0b", 3))},
+                {.allow_binary = true, .binary_paths = {"img/**"}}},
+        Hostile{"BinaryTooLarge",
+                "BINARY",
+                {Put("a.bin", std::string("a\0b", 3))},
+                {.allow_binary = true, .binary_bytes_max = 2}},
+        Hostile{"SecretInBinary",
+                "SECRET",
+                {Put("a.bin", absl::StrCat(std::string("a\0b", 3),
+                                           Key("ghp_", "9aB3kLmN7qRsT2uVwX4yZ6cD8eF1gH5iJ0oP")))},
+                {.allow_binary = true}},
+        Hostile{"LinkToNothing",
+                "SYMLINK_TARGET",
+                {Put("other", "none", patch::kSymlink)},
+                {.allow_symlinks = true}},
+        Hostile{"GitSettingsAsLink",
+                "PROTECTED",
+                {Put(".gitignore", "run.sh", patch::kSymlink)},
+                {.unprotected = {"**"}, .allow_symlinks = true}},
+        Hostile{"ManyFilesInOneDirectory", "LIMITS", PutMany(201)},
         Hostile{"Elf", "BINARY_EXEC", {Put("a.bin", kElf)}, {.allow_binary = true}},
         Hostile{"Zip",
                 "BINARY_EXEC",
@@ -233,6 +278,30 @@ INSTANTIATE_TEST_SUITE_P(
         Hostile{"LineEnds",
                 "CHURN",
                 {Put("src/lines.txt", "one\r\ntwo\r\nthree\r\nfour\r\nfive\r\nsix\r\n")}},
+        Hostile{"ChecksRemoved",
+                "TEST_WEAKENING",
+                {Put("tests/test_main.py", "def test_main():\n    print(1)\n")}},
+        Hostile{"ThresholdLowered",
+                "TEST_WEAKENING",
+                {Put("cover.cfg", "[report]\nfail_under = 60\n")}},
+        Hostile{"NewHostInLockFile",
+                "SUPPLY_CHAIN",
+                {Put("web/yarn.lock", "resolved \"https://evil.example/x.tgz\"\nintegrity a\n"),
+                 Put("web/package.json", "{}\n")}},
+        Hostile{"ChecksumDropped",
+                "SUPPLY_CHAIN",
+                {Put("web/yarn.lock", "resolved \"https://registry.example/x.tgz\"\n"),
+                 Put("web/package.json", "{}\n")}},
+        Hostile{"Reindented", "CHURN", {Put("src/long.txt", Long("    "))}},
+        Secret("Percent", Key("u=ghp%5F", "9aB3kLmN7qRsT2uVwX4yZ6cD8eF1gH5iJ0oP\n")),
+        Secret("Base64", Key("k: Z2hwXzlhQjNrTG1ON3FSc1Qy", "dVZ3WDR5WjZjRDhlRjFnSDVpSjBvUA==\n")),
+        Secret("Hex", Key("k: 6768705f3961",
+                          "42336b4c6d4e377152735432755677583479"
+                          "5a36634438654631674835694a306f50\n")),
+        Secret("SplitOverLines",
+               Key("k = \"ghp_", "9aB3kLmN7qRsT2uVw\" +\n    \"X4yZ6cD8eF1gH5iJ0oP\"\n")),
+        Secret("AllowComment",
+               Key("ghp_", "9aB3kLmN7qRsT2uVwX4yZ6cD8eF1gH5iJ0oP # gitleaks:allow\n")),
         Hostile{"InstallScript",
                 "EXEC_SURFACE",
                 {Put("package.json", "{\"scripts\": {\n\"postinstall\": \"node x.js\"\n}}\n")}},
@@ -300,6 +369,52 @@ TEST(SecretRulesTest, EveryExpressionCompilesAndHasKeywords) {
   }
   EXPECT_GE(ids.size(), 20u);
   EXPECT_TRUE(SecretExpressionsCompile());
+}
+
+TEST(RuleTableTest, EveryRuleIsCompleteAndInOrder) {
+  absl::string_view before;
+  for (const Rule& rule : Rules()) {
+    EXPECT_LT(before, rule.code);
+    before = rule.code;
+    for (const absl::string_view text : {rule.meaning, rule.why, rule.remedy}) {
+      EXPECT_FALSE(text.empty()) << rule.code;
+      EXPECT_NE(text.substr(text.size() - 1), ".") << rule.code;
+    }
+  }
+}
+
+// The reasons in the sources of lib/patch, by the calls that make them.
+TEST(RuleTableTest, EveryReasonOfReadingAndApplyingHasARule) {
+  const RE2 call(
+      R"re((?:Refused|Refuse|DoesNotFit|Fail|Stale)\(\s*(?:[^"();]*\?\s*)?"([A-Z][A-Z0-9_]+)")re");
+  std::set<std::string> found;
+  for (const auto& file : std::filesystem::directory_iterator(SLIPWAY_SOURCE_DIR "/lib/patch")) {
+    if (file.path().extension() != ".cc") continue;
+    const absl::StatusOr<std::string> source = base::ReadFile(file.path().string());
+    ASSERT_OK(source);
+    re2::StringPiece rest(*source);
+    std::string code;
+    while (RE2::FindAndConsume(&rest, call, &code)) found.insert(code);
+  }
+  EXPECT_GT(found.size(), 40u);
+  for (const std::string& code : found) EXPECT_NE(FindRule(code), nullptr) << code;
+}
+
+TEST(RuleTableTest, TheDocumentShowsTheTable) {
+  const absl::StatusOr<std::string> document =
+      base::ReadFile(SLIPWAY_SOURCE_DIR "/docs/security.md");
+  ASSERT_OK(document);
+  EXPECT_THAT(*document, HasSubstr(RulesAsMarkdown())) << "put this into docs/security.md:\n"
+                                                       << RulesAsMarkdown();
+}
+
+TEST(KeywordIndexTest, FindsEveryWordInOnePass) {
+  const KeywordIndex index({{"he", 0}, {"she", 1}, {"his", 2}, {"hers", 3}, {"://", 4}});
+  EXPECT_EQ(index.Find("uSHErs"), 0b1011u);
+  EXPECT_EQ(index.Find("hihis"), 0b100u);
+  EXPECT_EQ(index.Find("http://x"), 0b10000u);
+  EXPECT_EQ(index.Find("none"), 0u);
+  EXPECT_EQ(index.Find(""), 0u);
 }
 
 TEST(RuleTableTest, UnknownCodesRefuse) {

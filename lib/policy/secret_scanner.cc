@@ -161,17 +161,23 @@ std::optional<SecretFinding> FindSecret(absl::string_view line) {
 
 std::optional<SecretFinding> FindEncodedSecret(absl::string_view line) {
   line = line.substr(0, kSecretLineBytesMax);
-  for (size_t at = 0; at < line.size();) {
-    size_t end = at;
-    while (end < line.size() && kEncodingCharacters[static_cast<unsigned char>(line[end])]) ++end;
-    if (end - at >= kEncodedBytesMin) {
-      const absl::string_view run = line.substr(at, end - at);
-      for (const std::string& text : {FromBase64(run), FromHex(run)}) {
-        if (text.empty()) continue;
-        if (std::optional<SecretFinding> secret = FindSecret(text)) return secret;
-      }
+  const auto encodes = [&](size_t at) {
+    return kEncodingCharacters[static_cast<unsigned char>(line[at])];
+  };
+  // A run that is long enough covers every place at this distance: the others are not looked at.
+  for (size_t at = kEncodedBytesMin - 1; at < line.size(); at += kEncodedBytesMin) {
+    if (!encodes(at)) continue;
+    size_t begin = at;
+    size_t end = at + 1;
+    while (begin > 0 && encodes(begin - 1)) --begin;
+    while (end < line.size() && encodes(end)) ++end;
+    at = end;
+    if (end - begin < kEncodedBytesMin) continue;
+    const absl::string_view run = line.substr(begin, end - begin);
+    for (const std::string& text : {FromBase64(run), FromHex(run)}) {
+      if (text.empty()) continue;
+      if (std::optional<SecretFinding> secret = FindSecret(text)) return secret;
     }
-    at = end + 1;
   }
   if (line.find('%') == absl::string_view::npos) return std::nullopt;
   const std::string text = FromPercent(line);
