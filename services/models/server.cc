@@ -14,6 +14,7 @@
 #include "services/models/domain/attempt_keys.h"
 #include "services/models/domain/caller.h"
 #include "services/models/domain/errors.h"
+#include "services/models/domain/health_watch.h"
 #include "services/models/domain/limits.h"
 #include "services/models/domain/recovery.h"
 #include "services/models/domain/upkeep.h"
@@ -80,9 +81,11 @@ class Server::Parts final {
         [this] { return static_cast<double>(foundation_.gates->All().size()); });
     drain_timeout_ = serving::DrainTimeout(config.listen());
     RETURN_IF_ERROR(ServeProxy(config));
-    handlers_ = std::make_unique<ModelsHandlers>(
-        ModelsHandlers::Collaborators{caller_, keys_, *foundation_.gates, *foundation_.store,
-                                      foundation_.routes, foundation_.providers, proxy_address_});
+    health_ = std::make_unique<HealthWatch>(foundation_.providers, *foundation_.gates,
+                                            environment_.clock);
+    handlers_ = std::make_unique<ModelsHandlers>(ModelsHandlers::Collaborators{
+        caller_, keys_, *foundation_.gates, *foundation_.store, foundation_.routes,
+        foundation_.providers, *health_, environment_.clock, proxy_address_});
     service_ = std::make_unique<ModelsService>(*handlers_, calls_, handler_pool_);
     ASSIGN_OR_RETURN(endpoints_,
                      serving::Endpoints::Start({.listen = config.listen(),
@@ -103,6 +106,7 @@ class Server::Parts final {
     handler_pool_.Stop();
     event_pool_.Stop();
     upkeep_.reset();
+    health_.reset();
   }
 
   const std::string& address() const { return endpoints_->address(); }
@@ -137,6 +141,7 @@ class Server::Parts final {
   ModelProxy proxy_{{caller_, keys_, calls_, environment_.clock, environment_.ids}};
   std::string proxy_address_;
   absl::Duration drain_timeout_;
+  std::unique_ptr<HealthWatch> health_;
   std::unique_ptr<ModelsHandlers> handlers_;
   std::unique_ptr<ModelsService> service_;
   events::EventLogService event_service_;

@@ -11,6 +11,7 @@
 #include "lib/base/status_macros.h"
 #include "lib/rpc/proto_time.h"
 #include "services/models/domain/errors.h"
+#include "services/models/providers/claude_cli_provider.h"
 #include "services/models/providers/endpoint_provider.h"
 #include "services/models/providers/scripted_provider.h"
 
@@ -110,10 +111,28 @@ absl::StatusOr<std::unique_ptr<Provider>> MakeProvider(const pb::ModelProvider& 
       if (options.base_url.empty()) options.base_url = "https://api.anthropic.com/v1";
       return EndpointProvider::Make(std::move(options), clock);
     }
+    case pb::ModelProvider::kClaudeCli: {
+      const pb::ClaudeCliProvider& cli = config.claude_cli();
+      const bool keyed = !cli.key_file().empty();
+      ASSIGN_OR_RETURN(std::string key, ReadKey(who, cli.key_file(), "", /*needed=*/false));
+      if (keyed == !cli.home().empty()) {
+        return ConfigInvalid(absl::StrCat(who, "set one of home and key_file"));
+      }
+      return ClaudeCliProvider::Make(
+          {.name = config.name(),
+           .program = cli.program().empty() ? "claude" : cli.program(),
+           .home = cli.home(),
+           .key = std::move(key),
+           .subscription = cli.subscription(),
+           .allow_paid = cli.allow_paid(),
+           .idle_timeout = rpc::DurationOr(cli.idle_timeout(), absl::Minutes(5))},
+          clock);
+    }
     case pb::ModelProvider::KIND_NOT_SET:
       break;
   }
-  return ConfigInvalid(absl::StrCat(who, "set scripted, openai, anthropic or openai_chat"));
+  return ConfigInvalid(
+      absl::StrCat(who, "set scripted, openai, anthropic, openai_chat or claude_cli"));
 }
 
 absl::StatusOr<Route> MakeRoute(const pb::ModelRoute& config,
@@ -141,6 +160,10 @@ absl::StatusOr<Route> MakeRoute(const pb::ModelRoute& config,
                  .call_timeout = rpc::DurationOr(config.call_timeout(), kCallTimeoutDefault),
                  .manual_approval = config.manual_approval()};
   if (!tier.empty()) route.service_tier = tier;
+  if (tier == "priority" && !config.allow_priority()) {
+    return ConfigInvalid(absl::StrCat(
+        who, "the priority tier costs about twice as much: set allow_priority: true to allow it"));
+  }
   if (config.input_tokens_max() > 0) route.input_tokens_max = config.input_tokens_max();
   if (config.output_tokens_max() > 0) route.output_tokens_max = config.output_tokens_max();
   if (route.call_timeout < absl::ZeroDuration() || route.call_timeout > kCallTimeoutMax) {
@@ -172,6 +195,10 @@ absl::StatusOr<RouteTable> MakeRoutes(const pb::ModelsConfig& config) {
   std::vector<Route> routes;
   for (const pb::ModelRoute& proto : config.routes()) {
     ASSIGN_OR_RETURN(Route route, MakeRoute(proto, providers));
+    const bool falls_back = route.service_tier == "flex" && !proto.flex_only();
+    routes.push_back(route);
+    if (!falls_back) continue;
+    route.service_tier = "default";
     routes.push_back(std::move(route));
   }
   return RouteTable(std::move(routes));

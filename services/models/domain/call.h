@@ -53,6 +53,7 @@ struct CallSpec {
   int64_t output_tokens_max = 0;  // 0: the route's.
   std::string envelope;
   std::string intent;
+  std::vector<std::string> role_reasons;  // Why this role, where it was chosen by traits.
 
   // Instead of messages, schema and output limit: a request that is passed on in its dialect.
   std::shared_ptr<const WireRequest> wire;
@@ -101,6 +102,7 @@ struct CallRecord {
   TokenCounts tokens;
   int64_t charge_usd_nanos = 0;  // Asked for, then held, then the cost.
   std::vector<std::string> route_reasons;
+  std::string approval;  // That lets it be made; empty where none is needed. Not kept.
 };
 
 }  // namespace slipway::models

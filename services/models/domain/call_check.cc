@@ -79,6 +79,14 @@ absl::Status CheckScopes(const Scopes& scopes) {
   return CheckBelow("projects/*/plans/*/tasks/*/attempts/*", scopes.attempt, scopes.task);
 }
 
+absl::Status CheckScopeOfWork(const std::string& scope) {
+  for (const char* pattern : {"projects/*", "projects/*/plans/*", "projects/*/plans/*/tasks/*"}) {
+    if (base::MatchName(pattern, scope).ok()) return absl::OkStatus();
+  }
+  return ScopeInvalid(absl::StrCat(
+      "\"", scope.substr(0, 200), "\" names no project, plan or task: projects/*/plans/*/tasks/*"));
+}
+
 absl::Status ScopesOfAttempt(const std::string& attempt, Scopes& scopes) {
   const absl::StatusOr<std::vector<std::string>> ids =
       base::MatchName("projects/*/plans/*/tasks/*/attempts/*", attempt);

@@ -11,6 +11,9 @@ namespace slipway::models {
 // LimitInvalid.
 absl::Status CheckCall(const CallSpec& spec);
 
+// Whether `scope` names a project, a plan or a task. Fails with ScopeInvalid.
+absl::Status CheckScopeOfWork(const std::string& scope);
+
 // Whether the names in `scopes` are well-formed and each lies below the one before. The project
 // must be set. Fails with ScopeInvalid.
 absl::Status CheckScopes(const Scopes& scopes);

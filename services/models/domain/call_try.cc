@@ -66,6 +66,16 @@ CallTry::CallTry(CallEnvironment& environment, const CallSpec& spec, const Route
 }
 
 TryResult CallTry::Run(ReplySink& sink, Cancellation& cancellation) {
+  const std::optional<Gate> held_back = environment_.gates.Enter(route_);
+  if (held_back.has_value()) {
+    return {TryResult::Next::kNextRoute, GateError(*held_back, environment_.clock.Now())};
+  }
+  TryResult result = RunAdmitted(sink, cancellation);
+  environment_.gates.Leave(route_, result.outcome.ok());
+  return result;
+}
+
+TryResult CallTry::RunAdmitted(ReplySink& sink, Cancellation& cancellation) {
   const absl::StatusOr<Quote> quote = GetQuote();
   if (!quote.ok()) {
     refusals.Increment({spec_.role, base::ReasonOf(quote.status())});
@@ -292,7 +302,7 @@ TryResult CallTry::Judge(const ProviderResult& result) {
     return Done(OutcomeUnknown(spec_.call_id, absl::StrCat(result.reason, " ", result.detail)));
   }
   record_.outcome = "FAILED";
-  const std::string gate = ModelGateName(route_.provider, route_.model);
+  const std::string gate = LimitGateName(route_);
   switch (result.failure) {
     case FailureClass::kTransient:
       return {TryResult::Next::kSameRoute, ProviderUnavailable(route_.provider, result.detail)};
@@ -316,15 +326,21 @@ void CallTry::CloseGate(const ProviderResult& result) {
   Gate gate = {.name = result.whole_provider ? ProviderGateName(route_.provider)
                                              : ModelGateName(route_.provider, route_.model),
                .detail = result.detail};
+  const absl::Time now = environment_.clock.Now();
   const bool failed = result.kind == ProviderResult::Kind::kFailed;
   if (failed && result.failure == FailureClass::kMoney) {
     gate.cause = "MONEY";
+    if (result.retry_after.has_value())
+      gate.until = now + std::min(*result.retry_after, kGateWaitMax);
   } else if (failed && result.failure == FailureClass::kConfig) {
     gate.cause = "CONFIG";
   } else if (result.retry_after.has_value() || (failed && result.failure == FailureClass::kWait)) {
     gate.cause = "WAIT";
-    gate.until = environment_.clock.Now() +
-                 std::min(result.retry_after.value_or(kGateWaitDefault), kGateWaitMax);
+    if (!result.whole_provider) gate.name = LimitGateName(route_);
+    const absl::Duration wait = result.retry_after.has_value()
+                                    ? *result.retry_after
+                                    : environment_.gates.Backoff(gate.name);
+    gate.until = now + std::min(wait, kGateWaitMax);
   } else {
     return;
   }

@@ -49,6 +49,7 @@ class CallTry final {
   TryResult Run(ReplySink& sink, Cancellation& cancellation);
 
  private:
+  TryResult RunAdmitted(ReplySink& sink, Cancellation& cancellation);
   absl::StatusOr<Quote> GetQuote();
   absl::Status Admit(const Quote& quote);
   absl::StatusOr<int64_t> AdmitKey(const KeyUse& use, int64_t minimum) const;

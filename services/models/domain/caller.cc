@@ -72,9 +72,15 @@ std::optional<absl::StatusOr<CallOutcome>> Caller::FromRecord(const CallSpec& sp
   return std::nullopt;
 }
 
-absl::Status Caller::Admissible(const CallSpec& spec, const Route& route) const {
-  if (route.manual_approval) return ApprovalRequired(spec.role);
-  const std::optional<Gate> gate = environment_.gates.ClosedFor(route.provider, route.model);
+absl::Status Caller::Admissible(const CallSpec& spec, const Route& route,
+                                std::string& approval) const {
+  if (route.manual_approval) {
+    ASSIGN_OR_RETURN(const std::optional<std::string> found,
+                     environment_.store.FindApproval(spec.scopes, spec.role));
+    if (!found.has_value()) return ApprovalRequired(spec.role);
+    approval = *found;
+  }
+  const std::optional<Gate> gate = environment_.gates.ClosedFor(route);
   if (gate.has_value()) return GateError(*gate, environment_.clock.Now());
   if (spec.wire != nullptr && !providers_.at(route.provider)->Takes(spec.wire->dialect)) {
     return DialectUnsupported(route.provider, DialectName(spec.wire->dialect));
@@ -86,11 +92,49 @@ absl::Status Caller::Admissible(const CallSpec& spec, const Route& route) const 
   return absl::OkStatus();
 }
 
+std::optional<CallSpec> Caller::Counted(const CallSpec& spec, const Route& route) const {
+  if (spec.wire == nullptr || spec.wire->input_tokens_bound <= route.input_tokens_max) {
+    return std::nullopt;
+  }
+  Provider& provider = *providers_.at(route.provider);
+  if (!provider.Takes(spec.wire->dialect)) return std::nullopt;
+  const std::optional<int64_t> counted = provider.CountInput(route.model, *spec.wire);
+  if (!counted.has_value()) return std::nullopt;
+  WireRequest request = *spec.wire;
+  // The count is called an estimate by those who give it.
+  request.input_tokens_bound =
+      std::min(request.input_tokens_bound, *counted + *counted / 16 + kTokensForTools);
+  CallSpec result = spec;
+  result.wire = std::make_shared<const WireRequest>(std::move(request));
+  return result;
+}
+
+absl::StatusOr<std::vector<Caller::Verdict>> Caller::Explain(const std::string& role,
+                                                             const Scopes& scopes,
+                                                             int64_t input_tokens) const {
+  if (input_tokens < 0) return LimitInvalid();
+  ASSIGN_OR_RETURN(const std::vector<Route> routes, routes_.For(role));
+  const CallSpec spec = {.role = role, .scopes = scopes};
+  std::vector<Verdict> verdicts;
+  for (const Route& route : routes) {
+    std::string approval;
+    absl::Status admissible = Admissible(spec, route, approval);
+    if (admissible.ok() && input_tokens > route.input_tokens_max) {
+      admissible = PromptTooLarge(role, input_tokens, route.input_tokens_max);
+    }
+    verdicts.push_back({route, std::move(admissible)});
+  }
+  return verdicts;
+}
+
 absl::StatusOr<CallOutcome> Caller::TryRoutes(const CallSpec& spec,
                                               const std::vector<Route>& routes, int next_try,
                                               ReplySink& sink, Cancellation& cancellation) {
   const std::string fingerprint = Fingerprint(spec);
   std::vector<std::string> reasons;
+  for (const std::string& reason : spec.role_reasons) {
+    reasons.push_back(absl::StrCat("role ", spec.role, ": ", reason));
+  }
   absl::Status error;
   int left = kTriesMax;
   const auto refuse = [&](const Route& route, const absl::Status& why) {
@@ -98,7 +142,10 @@ absl::StatusOr<CallOutcome> Caller::TryRoutes(const CallSpec& spec,
     error = error.ok() ? why : MostHelpful(error, why);
   };
   for (const Route& route : routes) {
-    const absl::Status admissible = Admissible(spec, route);
+    const std::optional<CallSpec> counted = Counted(spec, route);
+    const CallSpec& asked = counted.has_value() ? *counted : spec;
+    std::string approval;
+    const absl::Status admissible = Admissible(asked, route, approval);
     if (!admissible.ok()) {
       refuse(route, admissible);
       continue;
@@ -109,11 +156,14 @@ absl::StatusOr<CallOutcome> Caller::TryRoutes(const CallSpec& spec,
                            .call_id = spec.call_id,
                            .try_number = next_try,
                            .fingerprint = fingerprint,
-                           .route_reasons = reasons};
+                           .route_reasons = reasons,
+                           .approval = approval};
       record.route_reasons.push_back(
-          RouteLine(route, same == 1 ? "first that can serve" : "tried again"));
+          RouteLine(route, same > 1           ? "tried again"
+                           : approval.empty() ? "first that can serve"
+                                              : "first that can serve, approved by a person"));
       ++next_try;
-      CallTry call_try(environment_, spec, route, *providers_.at(route.provider),
+      CallTry call_try(environment_, asked, route, *providers_.at(route.provider),
                        std::move(record));
       result = call_try.Run(sink, cancellation);
       if (result.next == TryResult::Next::kDone) return std::move(result.outcome);
@@ -152,7 +202,7 @@ absl::StatusOr<int64_t> Caller::CountInput(const std::string& role, const WireRe
   for (const Route& route : routes) {
     Provider& provider = *providers_.at(route.provider);
     if (!provider.Takes(request.dialect)) continue;
-    if (environment_.gates.ClosedFor(route.provider, route.model).has_value()) continue;
+    if (environment_.gates.ClosedFor(route).has_value()) continue;
     const std::optional<int64_t> counted = provider.CountInput(route.model, request);
     if (counted.has_value()) return *counted;
     break;
@@ -166,7 +216,7 @@ absl::StatusOr<Caller::Estimate> Caller::EstimateCall(const std::string& role, i
   if (input_tokens < 0 || output_tokens < 0) return LimitInvalid();
   ASSIGN_OR_RETURN(const std::vector<Route> routes, routes_.For(role));
   const auto open = std::find_if(routes.begin(), routes.end(), [&](const Route& route) {
-    return !environment_.gates.ClosedFor(route.provider, route.model).has_value();
+    return !environment_.gates.ClosedFor(route).has_value();
   });
   Estimate estimate = {.route = open == routes.end() ? routes.front() : *open};
   if (providers_.at(estimate.route.provider)->free()) return estimate;

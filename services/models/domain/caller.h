@@ -44,6 +44,14 @@ class Caller final {
   // by a rule of thumb where it does not count. Errors: RoleUnknown, RouteMissing.
   absl::StatusOr<int64_t> CountInput(const std::string& role, const WireRequest& request);
 
+  // What stands against each route of a role now, for a call in `scopes` of that many tokens.
+  struct Verdict {
+    Route route;
+    absl::Status admissible;
+  };
+  absl::StatusOr<std::vector<Verdict>> Explain(const std::string& role, const Scopes& scopes,
+                                               int64_t input_tokens) const;
+
   // The price of a call at its worst on the first route of its role that is open.
   struct Estimate {
     int64_t cost_usd_nanos = 0;
@@ -57,8 +65,12 @@ class Caller final {
   std::optional<absl::StatusOr<CallOutcome>> FromRecord(const CallSpec& spec,
                                                         const std::vector<CallRecord>& tries,
                                                         ReplySink& sink) const;
-  // Why `route` cannot serve `spec` now; OK when it can.
-  absl::Status Admissible(const CallSpec& spec, const Route& route) const;
+  // Why `route` cannot serve `spec` now; OK when it can, with the approval that lets it, if it
+  // needs one.
+  absl::Status Admissible(const CallSpec& spec, const Route& route, std::string& approval) const;
+  // `spec` with the provider's own count of its input in place of a bound that the route does not
+  // allow; absent where that is not needed or cannot be had.
+  std::optional<CallSpec> Counted(const CallSpec& spec, const Route& route) const;
   absl::StatusOr<CallOutcome> TryRoutes(const CallSpec& spec, const std::vector<Route>& routes,
                                         int next_try, ReplySink& sink, Cancellation& cancellation);
   // Waits before another try on the same route; false when the call was cancelled meanwhile.

@@ -70,6 +70,17 @@ absl::Status DialectUnsupported(absl::string_view provider, absl::string_view di
                {{"provider", std::string(provider)}, {"dialect", std::string(dialect)}});
 }
 
+absl::Status CallUnknown(absl::string_view call) {
+  return Error(StatusCode::kNotFound, "CALL_UNKNOWN",
+               absl::StrCat("no call \"", call.substr(0, 200), "\"; ListCalls lists them"),
+               {{"call", std::string(call.substr(0, 200))}});
+}
+
+absl::Status RequestIdRequired() {
+  return Error(StatusCode::kInvalidArgument, "REQUEST_ID_REQUIRED",
+               "request_id is missing: choose a unique one, so that a repeat changes nothing");
+}
+
 absl::Status RoleUnknown(absl::string_view role) {
   return Error(
       StatusCode::kInvalidArgument, "ROLE_UNKNOWN",
@@ -87,8 +98,8 @@ absl::Status RouteMissing(absl::string_view role) {
 absl::Status ApprovalRequired(absl::string_view role) {
   return Error(StatusCode::kFailedPrecondition, "APPROVAL_REQUIRED",
                absl::StrCat("every route of role ", role,
-                            " needs a person's approval for each call: unset manual_approval or "
-                            "add a route"),
+                            " needs a person's approval for each call: slipway models approve, or "
+                            "add a route without manual_approval"),
                {{"role", std::string(role)}});
 }
 

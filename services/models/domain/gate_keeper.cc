@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/status_macros.h"
 #include "nlohmann/json.hpp"
@@ -20,6 +22,14 @@ events::EventDraft GateEvent(const Gate& gate, bool closed) {
   }
   return {.kind = "gate.changed",
           .payload_json = events::PayloadJson("gate.changed", facts.dump())};
+}
+
+std::vector<std::string> GateNamesOf(const Route& route) {
+  std::vector<std::string> names = {ProviderGateName(route.provider),
+                                    ModelGateName(route.provider, route.model)};
+  const std::string limit = LimitGateName(route);
+  if (limit != names.back()) names.push_back(limit);
+  return names;
 }
 
 // Whether `gate` says more than `other`, which is closed already.
@@ -49,16 +59,54 @@ bool GateKeeper::IsClosed(const Gate& gate) const {
   return !gate.until.has_value() || *gate.until > clock_.Now();
 }
 
-std::optional<Gate> GateKeeper::ClosedFor(absl::string_view provider,
-                                          absl::string_view model) const {
+std::optional<Gate> GateKeeper::ClosedFor(const Route& route) const {
   base::MutexLock lock(mutex_);
   std::optional<Gate> closed;
-  for (const std::string& name : {ProviderGateName(provider), ModelGateName(provider, model)}) {
+  for (const std::string& name : GateNamesOf(route)) {
     const auto found = gates_.find(name);
     if (found == gates_.end() || !IsClosed(found->second)) continue;
     if (!closed.has_value() || Outlasts(found->second, *closed)) closed = found->second;
   }
   return closed;
+}
+
+std::optional<Gate> GateKeeper::Enter(const Route& route) {
+  base::MutexLock lock(mutex_);
+  for (const std::string& name : GateNamesOf(route)) {
+    const auto gate = gates_.find(name);
+    if (gate != gates_.end() && !IsClosed(gate->second)) trickles_.emplace(name, Trickle());
+    const auto trickle = trickles_.find(name);
+    if (trickle == trickles_.end() || trickle->second.running < trickle->second.allowed) continue;
+    return Gate{.name = name,
+                .cause = "WAIT",
+                .until = clock_.Now() + kTrickleWait,
+                .detail = "it has just opened: few calls at a time"};
+  }
+  for (const std::string& name : GateNamesOf(route)) {
+    const auto trickle = trickles_.find(name);
+    if (trickle != trickles_.end()) ++trickle->second.running;
+  }
+  return std::nullopt;
+}
+
+void GateKeeper::Leave(const Route& route, bool served) {
+  base::MutexLock lock(mutex_);
+  for (const std::string& name : GateNamesOf(route)) {
+    if (served) strikes_.erase(name);
+    const auto found = trickles_.find(name);
+    if (found == trickles_.end()) continue;
+    Trickle& trickle = found->second;
+    trickle.running = std::max(trickle.running - 1, 0);  // It may have entered before the trickle.
+    if (!served) continue;
+    trickle.allowed *= 2;
+    if (trickle.allowed > kTrickleMax) trickles_.erase(found);
+  }
+}
+
+absl::Duration GateKeeper::Backoff(const std::string& name) {
+  base::MutexLock lock(mutex_);
+  const int strikes = std::min(strikes_[name]++, 10);
+  return std::min(kGateWaitDefault * (1 << strikes), kGateBackoffMax);
 }
 
 absl::Status GateKeeper::Close(const Gate& gate) {
@@ -69,12 +117,15 @@ absl::Status GateKeeper::Close(const Gate& gate) {
     if (found != gates_.end() && IsClosed(found->second) && !Outlasts(gate, found->second)) {
       return absl::OkStatus();
     }
+    trickles_.erase(gate.name);
     gates_[gate.name] = gate;  // Also when the disk fails below: it must hold for this process.
   }
   return store_.PutGate(gate, GateEvent(gate, true));
 }
 
-absl::Status GateKeeper::Open(const std::string& name) {
+absl::Status GateKeeper::Open(const std::string& name) { return Remove(name, false); }
+
+absl::Status GateKeeper::Remove(const std::string& name, bool by_itself) {
   base::MutexLock change(change_mutex_);
   Gate gate;
   {
@@ -86,6 +137,8 @@ absl::Status GateKeeper::Open(const std::string& name) {
   RETURN_IF_ERROR(store_.RemoveGate(name, GateEvent(gate, false)));
   base::MutexLock lock(mutex_);
   gates_.erase(name);
+  if (by_itself) trickles_.emplace(name, Trickle());
+  if (!by_itself) trickles_.erase(name);
   return absl::OkStatus();
 }
 
@@ -96,7 +149,7 @@ absl::StatusOr<absl::Time> GateKeeper::OpenDue() {
       next = std::min(next, gate.until.value_or(absl::InfiniteFuture()));
       continue;
     }
-    const absl::Status opened = Open(gate.name);
+    const absl::Status opened = Remove(gate.name, true);
     if (!opened.ok() && !absl::IsNotFound(opened)) return opened;
   }
   return next;
@@ -115,6 +168,20 @@ std::string ProviderGateName(absl::string_view provider) {
 
 std::string ModelGateName(absl::string_view provider, absl::string_view model) {
   return absl::StrCat("providers/", provider, "/models/", model);
+}
+
+std::string LimitGateName(const Route& route) {
+  std::string limit = route.model;
+  constexpr absl::string_view kFamilies = "claude-";
+  if (absl::StartsWith(limit, kFamilies)) {
+    // Anthropic's limits pool over the versions of a family.
+    const size_t end = limit.find('-', kFamilies.size());
+    if (end != std::string::npos && end + 1 < limit.size() && absl::ascii_isdigit(limit[end + 1])) {
+      limit.resize(end);
+    }
+  }
+  if (route.service_tier == "flex") limit += "@flex";
+  return ModelGateName(route.provider, limit);
 }
 
 absl::Status GateError(const Gate& gate, absl::Time now) {

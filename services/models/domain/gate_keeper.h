@@ -13,6 +13,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/mutex.h"
 #include "services/models/domain/gate.h"
+#include "services/models/domain/route.h"
 #include "services/models/domain/store.h"
 
 namespace slipway::models {
@@ -23,9 +24,19 @@ class GateKeeper final {
  public:
   static absl::StatusOr<std::unique_ptr<GateKeeper>> Load(Store& store, base::Clock& clock);
 
-  // The gate that keeps calls from `model` of `provider`; absent when none does. One whose time
-  // has come does not.
-  std::optional<Gate> ClosedFor(absl::string_view provider, absl::string_view model) const;
+  // The gate that keeps calls from a route; absent when none does. One whose time has come does
+  // not.
+  std::optional<Gate> ClosedFor(const Route& route) const;
+
+  // Takes part in a call on a route, until Leave. After a gate has opened by itself its calls come
+  // back in a trickle: one at first, then twice as many with each that is served. Returns what
+  // holds this one back; then there is nothing to leave.
+  std::optional<Gate> Enter(const Route& route);
+  void Leave(const Route& route, bool served);
+
+  // How long to leave a gate closed for which the provider named no time: twice as long each time,
+  // until a call is served.
+  absl::Duration Backoff(const std::string& name);
 
   // Closes a gate. One that only a person can open, or that opens later, stays as it is.
   absl::Status Close(const Gate& gate);
@@ -41,17 +52,29 @@ class GateKeeper final {
  private:
   GateKeeper(Store& store, base::Clock& clock) : store_(store), clock_(clock) {}
 
+  struct Trickle {
+    int allowed = 1;
+    int running = 0;
+  };
+
   bool IsClosed(const Gate& gate) const;
+  absl::Status Remove(const std::string& name, bool by_itself);
 
   Store& store_;
   base::Clock& clock_;
   base::Mutex change_mutex_;  // One change at a time, so that store and memory agree.
   mutable base::Mutex mutex_;
   std::map<std::string, Gate> gates_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Trickle> trickles_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, int> strikes_ ABSL_GUARDED_BY(mutex_);
 };
 
 std::string ProviderGateName(absl::string_view provider);
 std::string ModelGateName(absl::string_view provider, absl::string_view model);
+
+// The gate of the limits that a route's calls share: those of a model, of a family of models where
+// limits pool, and of the flex tier apart, which is refused while the others are served.
+std::string LimitGateName(const Route& route);
 
 // The error for a call that `gate` keeps out.
 absl::Status GateError(const Gate& gate, absl::Time now);

@@ -57,7 +57,12 @@ inline constexpr absl::Duration kRetryDelay = absl::Milliseconds(250);
 
 // Gates without a time from the provider.
 inline constexpr absl::Duration kGateWaitDefault = absl::Seconds(5);
-inline constexpr absl::Duration kGateWaitMax = absl::Hours(24);
+inline constexpr absl::Duration kGateBackoffMax = absl::Minutes(5);
+// A subscription's window is a week at most, a spend limit's a month.
+inline constexpr absl::Duration kGateWaitMax = absl::Hours(32 * 24);
+// After a gate has opened: beyond this many calls at once it counts as open.
+inline constexpr int kTrickleMax = 32;
+inline constexpr absl::Duration kTrickleWait = absl::Seconds(1);
 inline constexpr absl::Duration kGateRecheck = absl::Minutes(10);  // Only a person opens it.
 
 // What a caller should wait when calls of its own budget hold the money.
@@ -71,6 +76,11 @@ inline constexpr absl::Duration kLedgerTimeout = absl::Seconds(5);
 
 // A reserve that timed out may still arrive; its release is repeated for as long.
 inline constexpr absl::Duration kReserveInFlightMax = absl::Seconds(30);
+
+// Between looks at the health of endpoints.
+inline constexpr absl::Duration kHealthInterval = absl::Minutes(5);
+
+inline constexpr int kApprovedCallsMax = 1'000;
 
 inline constexpr int kOwedBatch = 100;
 

@@ -93,6 +93,13 @@ struct Reconciliation {
   TokenCounts tokens;
 };
 
+// What a look at an endpoint found.
+struct ProviderHealth {
+  bool healthy = false;
+  bool key_refused = false;
+  std::string detail;  // One line for a person; no payload, no secret.
+};
+
 // Someone who serves models. Thread-safe. `sink` must outlive the exchange.
 class Provider {
  public:
@@ -110,6 +117,10 @@ class Provider {
   virtual std::optional<int64_t> CountInput(const std::string&, const WireRequest&) {
     return std::nullopt;
   }
+
+  // Looks whether it answers and takes its key, for nothing; absent where there is nothing to look
+  // at. May block.
+  virtual std::optional<ProviderHealth> Check() { return std::nullopt; }
 
   // May call the sink before it returns.
   [[nodiscard]] virtual std::unique_ptr<ProviderExchange> Start(const ProviderCall& call,

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "lib/events/event.h"
+#include "services/models/domain/approval.h"
 #include "services/models/domain/attempt_key.h"
 #include "services/models/domain/call.h"
 #include "services/models/domain/gate.h"
@@ -27,7 +28,8 @@ class Store {
 
   // Records a try in phase kReserving and returns what it asks for: `record.charge_usd_nanos`, or,
   // for a call of a key, what `admit` says of all calls that keys of its attempt made. Fails with
-  // KeyInvalid for a key that is no more, or as `admit` does; then nothing is recorded.
+  // KeyInvalid for a key that is no more, with ApprovalRequired for an approval that is used up, or
+  // as `admit` does; then nothing is recorded.
   virtual absl::StatusOr<int64_t> Begin(const CallRecord& record, AdmitKey admit) = 0;
 
   // Enters phase kSending with what is held.
@@ -61,6 +63,12 @@ class Store {
   // Those except `owner` that are not closed and for which nothing is owed or running.
   virtual absl::StatusOr<std::vector<std::string>> OwnersToClose(const std::string& owner) = 0;
   virtual absl::Status MarkOwnerClosed(const std::string& owner) = 0;
+
+  // Keeps an approval, unless one with its id is known; returns when that ends.
+  virtual absl::StatusOr<absl::Time> PutApproval(const Approval& approval) = 0;
+  // One that lets a call of `role` be made in `scopes`. Begin uses it up.
+  virtual absl::StatusOr<std::optional<std::string>> FindApproval(const Scopes& scopes,
+                                                                  const std::string& role) = 0;
 
   virtual absl::StatusOr<std::vector<Gate>> Gates() = 0;
   virtual absl::Status PutGate(const Gate& gate, const events::EventDraft& event) = 0;

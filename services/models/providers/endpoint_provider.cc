@@ -13,6 +13,7 @@ namespace slipway::models {
 namespace {
 
 constexpr absl::Duration kCountTimeout = absl::Seconds(10);
+constexpr absl::Duration kCheckTimeout = absl::Seconds(3);  // The service's end waits for it.
 
 class EndpointExchange final : public ProviderExchange {
  public:
@@ -180,6 +181,25 @@ std::unique_ptr<ProviderExchange> EndpointProvider::Start(const ProviderCall& ca
   callbacks.on_done = [reader](const http::ClientResult& result) { reader->OnDone(result); };
   exchange->Own(client_.Start(std::move(prepared->request), std::move(callbacks)));
   return exchange;
+}
+
+std::optional<ProviderHealth> EndpointProvider::Check() {
+  http::ClientRequest request = RequestTo("/models");
+  request.method = "GET";
+  request.headers.Remove("Content-Type");
+  request.total_timeout = kCheckTimeout;
+  const http::Client::Response response = client_.Fetch(std::move(request));
+  const int status = response.result.http_status;
+  if (status == 0) {
+    return ProviderHealth{.detail = base::ToUtf8(response.result.status.message(), 300)};
+  }
+  // Not every endpoint lists its models: whatever it answers but a refused key, it is there.
+  const bool refused = status == 401 || status == 403;
+  ProviderHealth health = {.healthy = !refused && status < 500, .key_refused = refused};
+  if (!health.healthy) {
+    health.detail = ClassifyFailure(ReadFailure(status, response.body), clock_.Now()).detail;
+  }
+  return health;
 }
 
 std::optional<int64_t> EndpointProvider::CountInput(const std::string& model,

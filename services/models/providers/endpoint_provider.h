@@ -46,6 +46,7 @@ class EndpointProvider final : public Provider {
   bool Takes(Dialect dialect) const override;
 
   std::optional<int64_t> CountInput(const std::string& model, const WireRequest& request) override;
+  std::optional<ProviderHealth> Check() override;
   std::unique_ptr<ProviderExchange> Start(const ProviderCall& call, ProviderSink& sink) override;
   Reconciliation Reconcile(const std::string&) override { return {}; }
 

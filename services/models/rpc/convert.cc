@@ -24,6 +24,29 @@ absl::StatusOr<Speaker> SpeakerFromProto(v1::PromptMessage::Speaker speaker) {
 
 }  // namespace
 
+TaskTraits TraitsFromProto(const std::string& intent, const v1::TaskTraits& proto) {
+  TaskTraits traits = {.intent = intent, .escalation_depth = proto.escalation_depth()};
+  switch (proto.complexity()) {
+    case v1::TaskTraits::COMPLEXITY_TRIVIAL:
+      traits.complexity = Complexity::kTrivial;
+      break;
+    case v1::TaskTraits::COMPLEXITY_LOW:
+      traits.complexity = Complexity::kLow;
+      break;
+    case v1::TaskTraits::COMPLEXITY_HIGH:
+      traits.complexity = Complexity::kHigh;
+      break;
+    default:
+      traits.complexity = Complexity::kMedium;
+  }
+  if (proto.validation_need() == v1::TaskTraits::VALIDATION_NEED_NONE) {
+    traits.validation_need = ValidationNeed::kNone;
+  } else if (proto.validation_need() == v1::TaskTraits::VALIDATION_NEED_STRICT) {
+    traits.validation_need = ValidationNeed::kStrict;
+  }
+  return traits;
+}
+
 absl::StatusOr<CallSpec> CallSpecFromProto(const v1::GenerateRequest& request) {
   CallSpec spec = {.call_id = request.call_id(),
                    .role = request.role(),
@@ -32,7 +55,12 @@ absl::StatusOr<CallSpec> CallSpecFromProto(const v1::GenerateRequest& request) {
                    .output_tokens_max = request.output_tokens_max(),
                    .envelope = request.envelope(),
                    .intent = request.intent()};
-  spec.scopes.role = request.role();
+  if (spec.role.empty()) {
+    RoleChoice choice = ChooseRole(TraitsFromProto(request.intent(), request.traits()));
+    spec.role = std::move(choice.role);
+    spec.role_reasons = std::move(choice.reasons);
+  }
+  spec.scopes.role = spec.role;
   for (const v1::PromptMessage& message : request.messages()) {
     ASSIGN_OR_RETURN(const Speaker speaker, SpeakerFromProto(message.speaker()));
     spec.messages.push_back({speaker, message.text()});

@@ -6,6 +6,7 @@
 #include "services/models/domain/attempt_keys.h"
 #include "services/models/domain/call.h"
 #include "services/models/domain/gate.h"
+#include "services/models/domain/role_choice.h"
 #include "services/models/domain/route.h"
 #include "slipway/ledger/v1/budget.pb.h"
 #include "slipway/ledger/v1/usage.pb.h"
@@ -21,6 +22,7 @@ Scopes ScopesFromProto(const ledger::v1::ScopePath& scopes);
 ledger::v1::ScopePath ScopesToProto(const Scopes& scopes);
 ledger::v1::TokenCounts TokensToProto(const TokenCounts& tokens);
 v1::GenerateResponse::Outcome OutcomeToProto(const CallOutcome& outcome);
+TaskTraits TraitsFromProto(const std::string& intent, const v1::TaskTraits& proto);
 v1::Call CallToProto(const CallRecord& record);
 v1::Route RouteToProto(const Route& route);
 v1::Gate GateToProto(const Gate& gate);

@@ -6,10 +6,12 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "lib/base/error.h"
 #include "lib/base/status_macros.h"
 #include "lib/log/log.h"
 #include "lib/rpc/proto_time.h"
+#include "services/models/domain/call_check.h"
 #include "services/models/domain/errors.h"
 #include "services/models/domain/limits.h"
 #include "services/models/rpc/convert.h"
@@ -84,6 +86,61 @@ absl::StatusOr<v1::ListRoutesResponse> ModelsHandlers::ListRoutes(const rpc::Cal
   return response;
 }
 
+absl::StatusOr<v1::ExplainRouteResponse> ModelsHandlers::ExplainRoute(
+    const rpc::Call&, const v1::ExplainRouteRequest& request) {
+  v1::ExplainRouteResponse response;
+  if (!request.call().empty()) {
+    // A try's id is the call's with a number, from the second on.
+    std::string id(absl::StripPrefix(request.call(), "calls/"));
+    id = id.substr(0, id.find('~'));
+    ASSIGN_OR_RETURN(const std::vector<CallRecord> tries, with_.store.FindTries(id));
+    if (tries.empty()) return CallUnknown(request.call());
+    response.set_role(tries.front().scopes.role);
+    for (const CallRecord& record : tries) *response.add_tries() = CallToProto(record);
+    return response;
+  }
+  response.set_role(request.role());
+  if (request.role().empty()) {
+    const RoleChoice choice = ChooseRole(TraitsFromProto(request.intent(), request.traits()));
+    response.set_role(choice.role);
+    for (const std::string& reason : choice.reasons) response.add_role_reasons(reason);
+  }
+  ASSIGN_OR_RETURN(const std::vector<Caller::Verdict> verdicts,
+                   with_.caller.Explain(response.role(), {}, request.input_tokens()));
+  for (const Caller::Verdict& verdict : verdicts) {
+    v1::RouteVerdict* proto = response.add_routes();
+    *proto->mutable_route() = RouteToProto(verdict.route);
+    proto->set_usable(verdict.admissible.ok());
+    proto->set_reason(base::ReasonOf(verdict.admissible));
+    proto->set_detail(std::string(verdict.admissible.message()));
+  }
+  return response;
+}
+
+absl::StatusOr<v1::ApproveCallsResponse> ModelsHandlers::ApproveCalls(
+    const rpc::Call& call, const v1::ApproveCallsRequest& request) {
+  if (request.request_id().empty()) return RequestIdRequired();
+  RETURN_IF_ERROR(with_.routes.For(request.role()).status());
+  RETURN_IF_ERROR(CheckScopeOfWork(request.scope()));
+  const absl::Duration lifetime = rpc::FromProto(request.lifetime());
+  if (lifetime <= absl::ZeroDuration() || lifetime > kKeyLifetimeMax) return LifetimeInvalid();
+  if (request.calls() < 1 || request.calls() > kApprovedCallsMax) return LimitInvalid();
+  ASSIGN_OR_RETURN(const absl::Time expire_time,
+                   with_.store.PutApproval({.id = request.request_id(),
+                                            .scope = request.scope(),
+                                            .role = request.role(),
+                                            .calls = request.calls(),
+                                            .expire_time = with_.clock.Now() + lifetime,
+                                            .principal = call.principal()}));
+  log::Info("calls approved", {{"role", request.role()},
+                               {"scope", request.scope()},
+                               {"calls", request.calls()},
+                               {"principal", call.principal()}});
+  v1::ApproveCallsResponse response;
+  *response.mutable_expire_time() = rpc::ToProto(expire_time);
+  return response;
+}
+
 absl::StatusOr<v1::ListProvidersResponse> ModelsHandlers::ListProviders(
     const rpc::Call&, const v1::ListProvidersRequest&) {
   v1::ListProvidersResponse response;
@@ -93,6 +150,11 @@ absl::StatusOr<v1::ListProvidersResponse> ModelsHandlers::ListProviders(
     proto->set_name(ProviderGateName(name));
     proto->set_kind(provider->kind());
     proto->set_enabled(true);  // One that may not be used is refused at start.
+    if (const std::optional<HealthWatch::Finding> finding = with_.health.Of(name)) {
+      *proto->mutable_check_time() = rpc::ToProto(finding->time);
+      proto->set_healthy(finding->healthy);
+      if (!finding->healthy) proto->set_last_error(finding->detail);
+    }
     for (const Gate& gate : gates) {
       const std::string own = ProviderGateName(name);
       if (gate.name != own && !absl::StartsWith(gate.name, absl::StrCat(own, "/"))) continue;

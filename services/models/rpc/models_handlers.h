@@ -9,6 +9,7 @@
 #include "services/models/domain/caller.h"
 #include "services/models/domain/cancellation.h"
 #include "services/models/domain/gate_keeper.h"
+#include "services/models/domain/health_watch.h"
 #include "services/models/domain/reply_sink.h"
 #include "services/models/domain/route_table.h"
 #include "services/models/domain/store.h"
@@ -26,6 +27,8 @@ class ModelsHandlers final {
     Store& store;
     const RouteTable& routes;
     const Providers& providers;
+    const HealthWatch& health;
+    base::Clock& clock;
     std::string proxy_address;  // As agents' supervisors dial it.
   };
 
@@ -46,6 +49,10 @@ class ModelsHandlers final {
                                                   const v1::ListCallsRequest& request);
   absl::StatusOr<v1::ListRoutesResponse> ListRoutes(const rpc::Call& call,
                                                     const v1::ListRoutesRequest& request);
+  absl::StatusOr<v1::ExplainRouteResponse> ExplainRoute(const rpc::Call& call,
+                                                        const v1::ExplainRouteRequest& request);
+  absl::StatusOr<v1::ApproveCallsResponse> ApproveCalls(const rpc::Call& call,
+                                                        const v1::ApproveCallsRequest& request);
   absl::StatusOr<v1::ListProvidersResponse> ListProviders(const rpc::Call& call,
                                                           const v1::ListProvidersRequest& request);
   absl::StatusOr<v1::OpenGateResponse> OpenGate(const rpc::Call& call,

@@ -45,6 +45,20 @@ grpc::ServerUnaryReactor* ModelsService::ListRoutes(grpc::CallbackServerContext*
                          &ModelsHandlers::ListRoutes);
 }
 
+grpc::ServerUnaryReactor* ModelsService::ExplainRoute(grpc::CallbackServerContext* context,
+                                                      const v1::ExplainRouteRequest* request,
+                                                      v1::ExplainRouteResponse* response) {
+  return rpc::ServeUnary(executor_, context, request, response, &handlers_,
+                         &ModelsHandlers::ExplainRoute);
+}
+
+grpc::ServerUnaryReactor* ModelsService::ApproveCalls(grpc::CallbackServerContext* context,
+                                                      const v1::ApproveCallsRequest* request,
+                                                      v1::ApproveCallsResponse* response) {
+  return rpc::ServeUnary(executor_, context, request, response, &handlers_,
+                         &ModelsHandlers::ApproveCalls);
+}
+
 grpc::ServerUnaryReactor* ModelsService::ListProviders(grpc::CallbackServerContext* context,
                                                        const v1::ListProvidersRequest* request,
                                                        v1::ListProvidersResponse* response) {

@@ -32,6 +32,12 @@ class ModelsService final : public v1::ModelsService::CallbackService {
   grpc::ServerUnaryReactor* ListRoutes(grpc::CallbackServerContext* context,
                                        const v1::ListRoutesRequest* request,
                                        v1::ListRoutesResponse* response) override;
+  grpc::ServerUnaryReactor* ExplainRoute(grpc::CallbackServerContext* context,
+                                         const v1::ExplainRouteRequest* request,
+                                         v1::ExplainRouteResponse* response) override;
+  grpc::ServerUnaryReactor* ApproveCalls(grpc::CallbackServerContext* context,
+                                         const v1::ApproveCallsRequest* request,
+                                         v1::ApproveCallsResponse* response) override;
   grpc::ServerUnaryReactor* ListProviders(grpc::CallbackServerContext* context,
                                           const v1::ListProvidersRequest* request,
                                           v1::ListProvidersResponse* response) override;

@@ -42,6 +42,11 @@ constexpr sqlite::Migration kMigrations[] = {
      " project TEXT NOT NULL, plan TEXT NOT NULL, task TEXT NOT NULL, roles TEXT NOT NULL,"
      " expire_us INTEGER NOT NULL, limit_usd_nanos INTEGER NOT NULL,"
      " UNIQUE(attempt, epoch)) STRICT;"},
+    {3,
+     "CREATE TABLE approval("
+     " id TEXT PRIMARY KEY NOT NULL, scope TEXT NOT NULL, role TEXT NOT NULL,"
+     " calls INTEGER NOT NULL CHECK(calls>=0), expire_us INTEGER NOT NULL,"
+     " principal TEXT NOT NULL) STRICT;"},
 };
 
 // Columns of every query of calls, in the order of ReadCall.
@@ -87,6 +92,15 @@ constexpr sqlite::Sql kOwnersToClose =
     " AND owner NOT IN (SELECT owner FROM owed)"
     " AND owner NOT IN (SELECT owner FROM call WHERE end_us IS NULL) LIMIT 1000";
 constexpr sqlite::Sql kCloseOwner = "UPDATE owner SET closed=1 WHERE owner=?";
+constexpr sqlite::Sql kInsertApproval =
+    "INSERT OR IGNORE INTO approval(id,scope,role,calls,expire_us,principal) VALUES(?,?,?,?,?,?)";
+constexpr sqlite::Sql kApprovalEnd = "SELECT expire_us FROM approval WHERE id=?";
+constexpr sqlite::Sql kFindApproval =
+    "SELECT id FROM approval WHERE role=?1 AND calls>0 AND expire_us>?2 AND scope IN (?3,?4,?5)"
+    " ORDER BY expire_us LIMIT 1";
+constexpr sqlite::Sql kUseApproval =
+    "UPDATE approval SET calls=calls-1 WHERE id=? AND calls>0 AND expire_us>? RETURNING id";
+constexpr sqlite::Sql kPruneApprovals = "DELETE FROM approval WHERE expire_us<?";
 constexpr sqlite::Sql kSelectGates = "SELECT name,cause,until_us,detail FROM gate ORDER BY name";
 constexpr sqlite::Sql kPutGate =
     "INSERT OR REPLACE INTO gate(name,cause,until_us,detail) VALUES(?,?,?,?)";
@@ -177,6 +191,11 @@ absl::StatusOr<int64_t> SqliteStore::Begin(const CallRecord& record, AdmitKey ad
                        transaction.QueryOne(kKeyUse, read_use, record.scopes.attempt));
       ASSIGN_OR_RETURN(asked, admit(use));
     }
+    if (!record.approval.empty()) {
+      ASSIGN_OR_RETURN(const std::optional<std::string> used,
+                       transaction.FindOne(kUseApproval, ReadHash, record.approval, now));
+      if (!used.has_value()) return ApprovalRequired(record.scopes.role);
+    }
     RETURN_IF_ERROR(transaction.Execute(
         kInsertCall, record.id, record.call_id, record.try_number, record.owner, record.key_hash,
         record.fingerprint, record.start_time, record.scopes.project, record.scopes.plan,
@@ -261,6 +280,23 @@ absl::Status SqliteStore::MarkOwnerClosed(const std::string& owner) {
       [&](sqlite::Transaction& transaction) { return transaction.Execute(kCloseOwner, owner); });
 }
 
+absl::StatusOr<absl::Time> SqliteStore::PutApproval(const Approval& approval) {
+  return database_->Write([&](sqlite::Transaction& transaction) -> absl::StatusOr<absl::Time> {
+    RETURN_IF_ERROR(transaction.Execute(kInsertApproval, approval.id, approval.scope, approval.role,
+                                        approval.calls, approval.expire_time, approval.principal));
+    return transaction.QueryOne(
+        kApprovalEnd, [](const sqlite::Row& row) { return row.Time(0); }, approval.id);
+  });
+}
+
+absl::StatusOr<std::optional<std::string>> SqliteStore::FindApproval(const Scopes& scopes,
+                                                                     const std::string& role) {
+  return database_->Read([&](sqlite::Reader& reader) {
+    return reader.FindOne(kFindApproval, ReadHash, role, clock_.Now(), scopes.project, scopes.plan,
+                          scopes.task);
+  });
+}
+
 absl::StatusOr<std::vector<Gate>> SqliteStore::Gates() {
   const auto read = [](const sqlite::Row& row) {
     return Gate{.name = row.Text(0),
@@ -320,6 +356,7 @@ absl::StatusOr<std::vector<std::string>> SqliteStore::RemoveKeys(const std::stri
 absl::Status SqliteStore::Prune(absl::Time ended_before) {
   return database_->Write([&](sqlite::Transaction& transaction) -> absl::Status {
     RETURN_IF_ERROR(transaction.Execute(kPruneReplies, ended_before));
+    RETURN_IF_ERROR(transaction.Execute(kPruneApprovals, ended_before));
     return transaction.Execute(kPruneKeys, ended_before);
   });
 }

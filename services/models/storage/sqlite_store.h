@@ -39,6 +39,9 @@ class SqliteStore final : public Store {
   absl::Status RegisterOwner(const std::string& owner) override;
   absl::StatusOr<std::vector<std::string>> OwnersToClose(const std::string& owner) override;
   absl::Status MarkOwnerClosed(const std::string& owner) override;
+  absl::StatusOr<absl::Time> PutApproval(const Approval& approval) override;
+  absl::StatusOr<std::optional<std::string>> FindApproval(const Scopes& scopes,
+                                                          const std::string& role) override;
   absl::StatusOr<std::vector<Gate>> Gates() override;
   absl::Status PutGate(const Gate& gate, const events::EventDraft& event) override;
   absl::Status RemoveGate(const std::string& name, const events::EventDraft& event) override;

@@ -61,6 +61,7 @@ class ServerFixture : public ::testing::Test {
         "\n      allow_paid: true\n", "  - name: ollama\n    openai_chat:\n      base_url: \"",
         endpoint_.base_url(), "\"\n      local: true\n",
         "routes:\n"
+        "  - {role: emergency_pro_reviewer, provider: scripted, model: script-1}\n"
         "  - {role: official, provider: official, model: gpt-test, output_tokens_max: 1000}\n"
         "  - {role: claude, provider: anthropic, model: claude-test, output_tokens_max: 1000}\n"
         "  - {role: local, provider: ollama, model: llama, output_tokens_max: 1000}\n"

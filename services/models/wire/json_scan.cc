@@ -198,7 +198,13 @@ class Scan final {
   absl::Status TakeEscape() {
     const char c = at_ + 1 < text_.size() ? text_[at_ + 1] : '\0';
     if (c == 'u') {
-      if (CodeUnit(text_, at_ + 2) < 0) return Bad("a malformed escape");
+      const int unit = CodeUnit(text_, at_ + 2);
+      if (unit < 0) return Bad("a malformed escape");
+      at_ += 6;
+      if (unit < 0xD800 || unit > 0xDFFF) return absl::OkStatus();
+      // Half a character: readers disagree about what it stands for.
+      const int low = text_.substr(at_, 2) == "\\u" ? CodeUnit(text_, at_ + 2) : -1;
+      if (unit > 0xDBFF || low < 0xDC00 || low > 0xDFFF) return Bad("half a surrogate pair");
       at_ += 6;
       return absl::OkStatus();
     }
