@@ -134,7 +134,7 @@ const std::map<absl::string_view, absl::string_view>& Hints() {
       {"TIME_ZONE_FIXED", "set it with the time zone that is named: --time-zone"},
       {"TIME_ZONE_UNKNOWN", "use an IANA name such as Europe/Berlin"},
       // Models.
-      {"APPROVAL_REQUIRED", "the route wants a person's approval; choose another route"},
+      {"APPROVAL_REQUIRED", "slipway models approve ROLE SCOPE lets calls of the role pass"},
       {"GATE_CLOSED", "the provider asked to wait: slipway models providers says until when"},
       {"GATE_UNKNOWN", "slipway models providers shows the closed gates"},
       {"LIFETIME_INVALID", "choose a lifetime of at most 24 hours"},
@@ -143,6 +143,7 @@ const std::map<absl::string_view, absl::string_view>& Hints() {
       {"PROMPT_TOO_LARGE", "give less context, or raise the limit of the route"},
       {"PROVIDER_REFUSED", "check the key and the settings of the provider"},
       {"PROVIDER_UNAVAILABLE", "the provider does not answer; it is tried again by itself"},
+      {"CALL_UNKNOWN", "slipway models calls lists them"},
       {"DIALECT_UNSUPPORTED", "route the role to a provider that speaks it: slipway models routes"},
       {"ROLE_UNKNOWN", "slipway models routes shows the roles"},
       {"ROUTE_MISSING",
