@@ -3,7 +3,7 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 BUILD ?= build
 
-.PHONY: all install build build-tests demo test chaos unit check lint-proto format-check tidy sanitize fuzz fmt bench clean
+.PHONY: all install build build-tests demo test chaos ledger-sim unit check lint-proto format-check tidy sanitize fuzz clients fmt bench clean
 
 all: build
 
@@ -29,6 +29,11 @@ test: build-tests
 # The demo with one process killed at a random moment, 50 times; `make test` has fewer rounds.
 chaos: build
 	@CHAOS_ROUNDS=$${CHAOS_ROUNDS:-50} python3 tests/chaos/chaos_test.py $(BUILD)/bin
+
+# Random histories of the ledger on a failing disk, each against a model. A history that fails prints
+# its seed: build/bin/slipway-ledger-sim --seed N --verbose replays it.
+ledger-sim: build
+	@$(BUILD)/bin/slipway-ledger-sim --seeds $${SEEDS:-100000} --seed $${SEED:-1} --threads $(JOBS)
 
 # What must hold besides the tests: format, contracts, layers, headers, sanitizers.
 check: build format-check lint-proto
@@ -56,6 +61,10 @@ sanitize: install
 	@cmake --preset asan >/dev/null
 	@nice ninja -C build-asan -j $(JOBS) --quiet
 	@tools/run_tests.sh build-asan $(JOBS) --label-exclude 'e2e|chaos'
+
+# The official SDKs of the providers against the models proxy: client, version, case, result.
+clients: build
+	@tests/clients/run.sh $(BUILD)/bin
 
 # Every fuzz target, or those of FUZZ_TARGETS="ledger_prices patch", for FUZZ_SECONDS each.
 fuzz: install
