@@ -56,11 +56,11 @@ struct AttemptPolicy {
   std::optional<int> retries_max;
   absl::Duration attempt_timeout;
   int64_t task_limit_usd_nanos = 0;
+  bool skip_agent_checks = false;
 
   friend bool operator==(const AttemptPolicy&, const AttemptPolicy&) = default;
 };
 
-  bool skip_agent_checks = false;
 struct ProjectPolicy {
   std::vector<Validator> validators;
   PathPolicy paths;

@@ -157,6 +157,7 @@ ProjectPolicy PolicyFrom(const Json& json) {
   if (json.contains("retries_max")) policy.attempts.retries_max = json.at("retries_max").get<int>();
   ReadDuration(json, "attempt_timeout_us", policy.attempts.attempt_timeout);
   Read(json, "task_limit_usd_nanos", policy.attempts.task_limit_usd_nanos);
+  Read(json, "skip_agent_checks", policy.attempts.skip_agent_checks);
   Read(json, "parallel_max", policy.parallel_max);
   return policy;
 }
@@ -165,7 +166,6 @@ template <typename T>
 absl::StatusOr<T> Decode(absl::string_view text, T (*from)(const Json&)) {
   try {
     return from(Json::parse(text.begin(), text.end()));
-  Read(json, "skip_agent_checks", policy.attempts.skip_agent_checks);
   } catch (const Json::exception& problem) {
     return StoredPlanInvalid(problem.what());
   }
@@ -208,6 +208,7 @@ std::string EncodePolicy(const ProjectPolicy& policy) {
                {"integration_mode", static_cast<int>(policy.integration_mode)},
                {"attempt_timeout_us", absl::ToInt64Microseconds(policy.attempts.attempt_timeout)},
                {"task_limit_usd_nanos", policy.attempts.task_limit_usd_nanos},
+               {"skip_agent_checks", policy.attempts.skip_agent_checks},
                {"parallel_max", policy.parallel_max}};
   if (policy.attempts.retries_max.has_value()) json["retries_max"] = *policy.attempts.retries_max;
   return Dump(json);
@@ -216,6 +217,5 @@ std::string EncodePolicy(const ProjectPolicy& policy) {
 absl::StatusOr<ProjectPolicy> DecodePolicy(absl::string_view json) {
   return Decode(json, PolicyFrom);
 }
-               {"skip_agent_checks", policy.attempts.skip_agent_checks},
 
 }  // namespace slipway::planner

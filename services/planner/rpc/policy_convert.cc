@@ -72,6 +72,7 @@ absl::StatusOr<ProjectPolicy> PolicyFromProto(const common::v1::ProjectPolicy& m
   }
   policy.attempts.attempt_timeout = rpc::FromProto(message.attempts().attempt_timeout());
   policy.attempts.task_limit_usd_nanos = message.attempts().task_limit_usd_nanos();
+  policy.attempts.skip_agent_checks = message.attempts().skip_agent_checks();
   policy.parallel_max = message.parallel_max();
   return policy;
 }
@@ -80,7 +81,6 @@ common::v1::ProjectPolicy ToProto(const ProjectPolicy& policy) {
   common::v1::ProjectPolicy message;
   for (const Validator& validator : policy.validators) {
     common::v1::Validator* const added = message.add_validators();
-  policy.attempts.skip_agent_checks = message.attempts().skip_agent_checks();
     added->set_name(validator.name);
     added->mutable_command()->Assign(validator.command.begin(), validator.command.end());
     if (validator.run_timeout > absl::ZeroDuration()) {
@@ -105,9 +105,9 @@ common::v1::ProjectPolicy ToProto(const ProjectPolicy& policy) {
     *attempts.mutable_attempt_timeout() = rpc::ToProto(policy.attempts.attempt_timeout);
   }
   attempts.set_task_limit_usd_nanos(policy.attempts.task_limit_usd_nanos);
+  attempts.set_skip_agent_checks(policy.attempts.skip_agent_checks);
   message.set_parallel_max(policy.parallel_max);
   return message;
 }
 
 }  // namespace slipway::planner
-  attempts.set_skip_agent_checks(policy.attempts.skip_agent_checks);
