@@ -46,7 +46,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::LedgerCo
   server->handlers_ = std::make_unique<LedgerHandlers>(store);
   server->executor_ =
       std::make_unique<base::ThreadPool>(base::ThreadPool::Options{.threads = kReadThreads});
-  server->audits_ = std::make_unique<base::ThreadPool>(base::ThreadPool::Options{.threads = 1});
+  // One audits; the other tells further callers so.
+  server->audits_ = std::make_unique<base::ThreadPool>(base::ThreadPool::Options{.threads = 2});
   server->service_ =
       std::make_unique<LedgerService>(*server->executor_, *server->audits_, *server->handlers_);
   server->events_ = std::make_unique<events::EventLogService>(store.events(), *server->executor_,

@@ -1,9 +1,12 @@
 #include "services/ledger/server.h"
 
+#include <sstream>
+
 #include "lib/rpc/channel.h"
 #include "lib/rpc/client_call.h"
 #include "lib/testkit/matchers.h"
 #include "lib/testkit/temporary_directory.h"
+#include "services/ledger/offline_audit.h"
 
 namespace slipway::ledger {
 namespace {
@@ -115,6 +118,82 @@ TEST_F(LedgerServerTest, DenialIsAResponseAndErrorsAreNamed) {
   v1::QueryUsageRequest query;
   query.add_group_by("colour");
   EXPECT_THAT(rpc::CallUnary(*stub_, &Stub::QueryUsage, query), FailsWithReason("GROUP_INVALID"));
+}
+
+TEST_F(LedgerServerTest, PriceFilesAreImportedWithTheirGuardRails) {
+  v1::ImportPricesRequest request;
+  request.set_file_name("mine.yaml");
+  const std::string head = "version: 1\nprices:\n  - {provider: x, model: m, effective: ";
+  request.set_file(head + "2026-01-02, usd_per_mtok: {input: 1, output: 2}}\n");
+  ASSERT_OK_AND_ASSIGN(const v1::ImportPricesResponse first,
+                       rpc::CallUnary(*stub_, &Stub::ImportPrices, request));
+  EXPECT_EQ(first.added(), 1);
+  ASSERT_OK_AND_ASSIGN(const v1::ImportPricesResponse again,
+                       rpc::CallUnary(*stub_, &Stub::ImportPrices, request));
+  EXPECT_EQ(again.unchanged(), 1);
+
+  request.set_file(head + "2026-01-03, usd_per_mtok: {input: 1000000, output: 2}}\n");
+  EXPECT_THAT(rpc::CallUnary(*stub_, &Stub::ImportPrices, request),
+              FailsWithReason("PRICE_SUSPICIOUS"));
+  request.add_accept("x/m");
+  EXPECT_OK(rpc::CallUnary(*stub_, &Stub::ImportPrices, request));
+
+  request.set_file("version: 1\nprices:\n  - {provider: x}\n");
+  const auto wrong = rpc::CallUnary(*stub_, &Stub::ImportPrices, request);
+  EXPECT_THAT(wrong, FailsWithReason("PRICE_FILE_INVALID"));
+  EXPECT_THAT(std::string(wrong.status().message()), ::testing::HasSubstr("mine.yaml:3:5"));
+  request.add_prices();
+  EXPECT_THAT(rpc::CallUnary(*stub_, &Stub::ImportPrices, request),
+              FailsWithReason("FIELD_INVALID"));
+}
+
+TEST_F(LedgerServerTest, TopsUpFreezesAndTellsOfABudget) {
+  ASSERT_OK(SetLimit("projects/p", 1'000));
+  ASSERT_OK(rpc::CallUnary(*stub_, &Stub::Reserve, CallRequest("k1", 100)));
+  v1::TopUpRequest top_up;
+  top_up.set_key("t1");
+  top_up.set_reservation("k1");
+  top_up.mutable_amounts()->set_usd_nanos(50);
+  ASSERT_OK_AND_ASSIGN(const v1::TopUpResponse grown, rpc::CallUnary(*stub_, &Stub::TopUp, top_up));
+  EXPECT_EQ(grown.reservation().held().usd_nanos(), 150);
+  EXPECT_FALSE(grown.has_denial());
+
+  v1::FreezeScopeRequest freeze;
+  freeze.set_scope("projects/p/plans/a");
+  freeze.set_frozen(true);
+  freeze.set_reason("wrong model");
+  ASSERT_OK(rpc::CallUnary(*stub_, &Stub::FreezeScope, freeze, {.principal = "ada"}));
+  ASSERT_OK_AND_ASSIGN(
+      const v1::ListFrozenScopesResponse frozen,
+      rpc::CallUnary(*stub_, &Stub::ListFrozenScopes, v1::ListFrozenScopesRequest()));
+  ASSERT_EQ(frozen.scopes_size(), 1);
+  EXPECT_EQ(frozen.scopes(0).actor(), "ada");
+  ASSERT_OK_AND_ASSIGN(const v1::ReserveResponse denied,
+                       rpc::CallUnary(*stub_, &Stub::Reserve, CallRequest("k2", 1)));
+  EXPECT_EQ(denied.reservation().denial().cause(), v1::Denial::CAUSE_FROZEN);
+  EXPECT_EQ(denied.reservation().denial().frozen_scope(), "projects/p/plans/a");
+
+  ASSERT_OK_AND_ASSIGN(const v1::ListBalancesResponse list,
+                       rpc::CallUnary(*stub_, &Stub::ListBalances, v1::ListBalancesRequest()));
+  ASSERT_EQ(list.balances_size(), 1);
+  EXPECT_GT(list.balances(0).window_end_time().seconds(),
+            list.balances(0).window_start_time().seconds());
+  v1::GetBudgetRequest get;
+  get.set_name(list.balances(0).budget().name());
+  ASSERT_OK_AND_ASSIGN(const v1::GetBudgetResponse budget,
+                       rpc::CallUnary(*stub_, &Stub::GetBudget, get));
+  EXPECT_EQ(budget.balance().reserved(), 150);
+  get.set_name("budgets/none");
+  EXPECT_THAT(rpc::CallUnary(*stub_, &Stub::GetBudget, get), FailsWithReason("BUDGET_UNKNOWN"));
+}
+
+TEST_F(LedgerServerTest, AuditOfTheFileIsPrintedBesideARunningService) {
+  ASSERT_OK(SetLimit("projects/p", 1'000));
+  ASSERT_OK(rpc::CallUnary(*stub_, &Stub::Reserve, CallRequest("k1", 100)));
+  std::ostringstream out;
+  EXPECT_THAT(PrintAudit(config_.database(), out), testkit::IsOkAndHolds(true));
+  EXPECT_THAT(out.str(), ::testing::HasSubstr("\"invariant\":\"I10 "));
+  EXPECT_FALSE(PrintAudit(directory_.File("none.db"), out).ok());
 }
 
 TEST_F(LedgerServerTest, EventsTellWhoChangedABudget) {

@@ -155,6 +155,10 @@ absl::Status OwnerFenced(absl::string_view owner, int64_t epoch, int64_t current
       {{"owner", Text(owner)}, {"epoch", absl::StrCat(epoch)}, {"current", absl::StrCat(current)}});
 }
 
+absl::Status AuditCancelled() {
+  return Error(StatusCode::kCancelled, "AUDIT_CANCELLED", "nobody waits for the audit any more");
+}
+
 absl::Status AuditRunning() {
   return Error(StatusCode::kResourceExhausted, "AUDIT_RUNNING",
                "another audit is under way and reads everything; wait for it");

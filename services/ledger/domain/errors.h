@@ -45,6 +45,9 @@ absl::Status ReservationOpen(absl::string_view key);
 absl::Status OwnerFenced(absl::string_view owner, int64_t epoch, int64_t current);
 absl::Status PriceSuspicious(const Price& row, int64_t old_rate, int64_t new_rate);
 
+// CANCELLED
+absl::Status AuditCancelled();
+
 // RESOURCE_EXHAUSTED
 absl::Status AuditRunning();
 

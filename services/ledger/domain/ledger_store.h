@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -55,6 +56,9 @@ struct AuditCheck {
   std::vector<std::string> breaches;  // At most kBreachesMax.
 };
 
+// Asked now and then on the thread that works; null: never.
+using IsCancelled = std::function<bool()>;
+
 struct AuditResult {
   std::vector<AuditCheck> checks;
   absl::Time time;
@@ -97,7 +101,8 @@ class LedgerStore {
                                                  const PageRequest& page) = 0;
   // The rows of a price file. Fails with PriceFileInvalid.
   virtual absl::StatusOr<std::vector<Price>> ReadPrices(const PriceText& file) = 0;
-  virtual absl::StatusOr<AuditResult> Audit() = 0;
+  // Reads everything; ends early, with AuditCancelled, when `is_cancelled` says so.
+  virtual absl::StatusOr<AuditResult> Audit(IsCancelled is_cancelled = nullptr) = 0;
 };
 
 }  // namespace slipway::ledger

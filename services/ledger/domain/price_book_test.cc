@@ -118,6 +118,44 @@ TEST(PriceBookTest, QuoteIsNeverBelowTheCost) {
       FailsWithReason("PRICE_UNKNOWN"));
 }
 
+TEST(PriceBookTest, QuoteOfACheaperTierCoversTheDefault) {
+  Price flex = Row(500, 2'500);
+  flex.service_tier = "flex";
+  Price priority = Row(4'000, 20'000);
+  priority.service_tier = "priority";
+  PriceBook book;
+  ASSERT_OK(book.Add({Row(1'000, 5'000), flex, priority}, {}));
+  QuoteOrder order = {
+      .provider = "openai", .model = "m", .service_tier = "flex", .input_tokens = 1'000'000};
+  ASSERT_OK_AND_ASSIGN(const Quote cheap, book.WorstCase(order, kStart));
+  EXPECT_EQ(cheap.cost_usd_nanos, 2'000'000);  // At "default", written to the long cache.
+  order.service_tier = "priority";
+  ASSERT_OK_AND_ASSIGN(const Quote dear, book.WorstCase(order, kStart));
+  EXPECT_EQ(dear.price.service_tier, "priority");
+  EXPECT_EQ(dear.cost_usd_nanos, 8'000'000);
+}
+
+TEST(PriceBookTest, QuoteBoundsEveryNumberOfOutputTokens) {
+  // The long row is dearer for many output tokens, the other one for few.
+  Price long_row = Row(1'000, 90'000, kStart, 100);
+  PriceBook book;
+  ASSERT_OK(book.Add({Row(9'000, 10'000), long_row}, {}));
+  ASSERT_OK_AND_ASSIGN(const Quote quote, book.WorstCase({.provider = "openai",
+                                                          .model = "m",
+                                                          .input_tokens = 1'000,
+                                                          .output_tokens = 1'000,
+                                                          .searches = 2},
+                                                         kStart));
+  for (const int64_t output : {int64_t{0}, int64_t{10}, int64_t{1'000}}) {
+    for (const int64_t input : {int64_t{99}, int64_t{1'000}}) {
+      const TokenCounts tokens = {.cache_write_long = input, .output = output, .searches = 2};
+      const Price* const row = book.Find("openai", "m", "", kStart, tokens);
+      EXPECT_LE(*CostOf(*row, tokens),
+                quote.input_usd_nanos + (output * quote.output_pico_usd + 999) / 1'000);
+    }
+  }
+}
+
 TEST(PriceBookTest, SuspiciousChangeNeedsToBeAccepted) {
   PriceBook book;
   ASSERT_OK(book.Add({Row(1'000, 5'000)}, {}));

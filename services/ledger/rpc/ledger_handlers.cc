@@ -252,8 +252,9 @@ absl::StatusOr<pb::ListPricesResponse> LedgerHandlers::ListPrices(
   return response;
 }
 
-absl::StatusOr<pb::AuditResponse> LedgerHandlers::Audit(const rpc::Call&, const pb::AuditRequest&) {
-  ASSIGN_OR_RETURN(const AuditResult result, store_.Audit());
+absl::StatusOr<pb::AuditResponse> LedgerHandlers::Audit(const rpc::Call& call,
+                                                        const pb::AuditRequest&) {
+  ASSIGN_OR_RETURN(const AuditResult result, store_.Audit([&call] { return call.IsCancelled(); }));
   return ToProto(result);
 }
 

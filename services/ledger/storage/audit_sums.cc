@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "services/ledger/domain/errors.h"
 #include "services/ledger/domain/limits.h"
 
 namespace slipway::ledger {
@@ -22,6 +23,14 @@ std::string WideText(WideSum value) {
 
 int64_t AuditMicros(absl::Time time) {
   return time == absl::InfiniteFuture() ? INT64_MAX : absl::ToUnixMicros(time);
+}
+
+absl::Status RowCount::Next() {
+  constexpr int64_t kRowsBetween = 1'024;
+  if (++rows_ % kRowsBetween != 0 || is_cancelled_ == nullptr || !is_cancelled_()) {
+    return absl::OkStatus();
+  }
+  return AuditCancelled();
 }
 
 void AddBreach(AuditCheck& check, std::string line) {

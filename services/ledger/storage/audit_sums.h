@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
 #include "services/ledger/domain/budget.h"
 #include "services/ledger/domain/ledger_store.h"
 
@@ -62,6 +63,19 @@ class AuditSums final {
   absl::flat_hash_map<std::string, int> by_id_;
   absl::flat_hash_map<std::string, std::vector<int>> by_scope_;
   absl::flat_hash_map<std::pair<int, int64_t>, size_t> by_window_;
+};
+
+// Counts the rows that an audit reads and asks, once in many, whether it is still wanted.
+class RowCount final {
+ public:
+  explicit RowCount(IsCancelled is_cancelled) : is_cancelled_(std::move(is_cancelled)) {}
+
+  // Fails with AuditCancelled.
+  absl::Status Next();
+
+ private:
+  const IsCancelled is_cancelled_;
+  int64_t rows_ = 0;
 };
 
 // Adds a line unless there are enough.

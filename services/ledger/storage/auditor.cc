@@ -221,6 +221,7 @@ absl::Status Auditor::CheckHolds() {
     }
     if (hold.key != checks.key) CheckHold(hold, checks);
     if (hold.has_leg) CheckLeg(hold, checks);
+    return rows_.Next();
   }));
   checks.EndOfLegs();
   for (const BucketSums& sums : sums_.buckets()) {
@@ -333,6 +334,7 @@ absl::Status Auditor::CheckUsage() {
               GroupOf(time_us - time_us % kDayMicros, usage.scopes, usage.provider, usage.model), 1,
               usage.tokens, usage.charged.usd_nanos, estimated ? usage.charged.usd_nanos : 0);
     AddUsage(usage);
+    return rows_.Next();
   }));
   RETURN_IF_ERROR(reader_.ForEach(kSelectRollups, [&](const Row& row) {
     const ScopePath scopes = {.project = row.Text(1),

@@ -19,7 +19,8 @@ class Auditor final {
  public:
   // `now` decides which holds are overdue; absent: the time of the last change, for a ledger that
   // does not run.
-  Auditor(sqlite::Reader& reader, std::optional<absl::Time> now) : reader_(reader), now_(now) {}
+  Auditor(sqlite::Reader& reader, std::optional<absl::Time> now, IsCancelled is_cancelled = nullptr)
+      : reader_(reader), now_(now), rows_(std::move(is_cancelled)) {}
 
   absl::StatusOr<std::vector<AuditCheck>> Run();
 
@@ -48,8 +49,9 @@ class Auditor final {
 
   sqlite::Reader& reader_;
   const std::optional<absl::Time> now_;
+  RowCount rows_;
   AuditSums sums_;
-  JournalReplay journal_{sums_};
+  JournalReplay journal_{sums_, rows_};
   std::vector<AuditCheck> checks_;
 };
 

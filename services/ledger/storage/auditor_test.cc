@@ -93,6 +93,18 @@ TEST_F(AuditorTest, FindsNothingWrongWithAnUnbrokenLedger) {
   EXPECT_EQ(offline.checks.size(), online.checks.size() + 1);
 }
 
+TEST_F(AuditorTest, EndsWhenNobodyWaitsForIt) {
+  for (int i = 0; i < 1'100; ++i) {
+    store_->Reserve(CallFor(absl::StrCat("more", i), 0),
+                    base::Reply<Reservation>([](absl::StatusOr<Reservation>) {}));
+  }
+  ASSERT_OK(Reserve(CallFor("last", 0)));  // Waits for those before.
+  int asked = 0;
+  EXPECT_THAT(store_->Audit([&asked] { return ++asked == 2; }), FailsWithReason("AUDIT_CANCELLED"));
+  EXPECT_EQ(asked, 2);
+  EXPECT_OK(store_->Audit());  // The next one is not refused.
+}
+
 TEST_F(AuditorTest, TellsWhatIsNoLedger) {
   EXPECT_FALSE(AuditFile(directory_.File("missing.db")).ok());
   const std::string other = directory_.File("other.db");

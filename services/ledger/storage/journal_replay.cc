@@ -56,7 +56,10 @@ void ReservationStates::End(const std::string& key, ReservationState state,
 }
 
 absl::Status JournalReplay::Run(sqlite::Reader& reader) {
-  return reader.ForEach(kSelectJournal, [this](const Row& row) { Replay(ReadJournalEntry(row)); });
+  return reader.ForEach(kSelectJournal, [this](const Row& row) {
+    Replay(ReadJournalEntry(row));
+    return rows_.Next();
+  });
 }
 
 void JournalReplay::Breach(AuditCheck& check, const JournalEntry& entry,

@@ -42,7 +42,7 @@ struct ReservationStates {
 // Fills the replayed sums of `sums` and the checks of what the journal alone can tell.
 class JournalReplay final {
  public:
-  explicit JournalReplay(AuditSums& sums) : sums_(sums) {}
+  JournalReplay(AuditSums& sums, RowCount& rows) : sums_(sums), rows_(rows) {}
 
   absl::Status Run(sqlite::Reader& reader);
 
@@ -65,6 +65,7 @@ class JournalReplay final {
   void Breach(AuditCheck& check, const JournalEntry& entry, absl::string_view problem);
 
   AuditSums& sums_;
+  RowCount& rows_;
   AuditCheck within_limits_ = {.invariant = "I1 every grant was within its limits"};
   AuditCheck zero_limits_ = {.invariant = "I15 a limit of zero admitted nothing"};
   AuditCheck ends_ = {.invariant = "I7 every reservation ends once"};

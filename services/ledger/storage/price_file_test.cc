@@ -1,5 +1,7 @@
 #include "services/ledger/storage/price_file.h"
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "lib/testkit/matchers.h"
 #include "services/ledger/domain/errors.h"
 
@@ -48,6 +50,19 @@ TEST(PriceFileTest, MistakesAreToldWithTheirPlace) {
     EXPECT_THAT(ParsePrices(text, "p"), FailsWithReason("PRICE_FILE_INVALID")) << text;
   }
   EXPECT_THAT(ReadPriceFile("/nowhere"), FailsWithReason("PRICE_FILE_UNREADABLE"));
+}
+
+TEST(PriceFileTest, RowsThatMeanNothingAreToldWithTheirPlace) {
+  const std::string row =
+      "  - {provider: a, model: b, effective: 2026-01-02, usd_per_mtok: {input: 1, output: 2}}\n";
+  const std::string twice = absl::StrCat("version: 1\nprices:\n", row, row);
+  EXPECT_THAT(std::string(ParsePrices(twice, "p.yaml").status().message()),
+              ::testing::HasSubstr("p.yaml:4:5: this row is in the file already"));
+  const std::string dear = absl::StrReplaceAll(twice, {{"input: 1,", "input: 9000000,"}});
+  EXPECT_THAT(std::string(ParsePrices(dear, "p.yaml").status().message()),
+              ::testing::HasSubstr("p.yaml:3:5: price of a/b: a rate is negative or too large"));
+  const std::string old = absl::StrReplaceAll(twice, {{"2026-01-02", "1930-01-02"}});
+  EXPECT_THAT(ParsePrices(old, "p.yaml"), FailsWithReason("PRICE_FILE_INVALID"));
 }
 
 }  // namespace

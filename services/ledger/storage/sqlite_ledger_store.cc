@@ -321,11 +321,11 @@ absl::StatusOr<std::vector<Price>> SqliteLedgerStore::ReadPrices(const PriceText
   return ParsePrices(file.text, file.name);
 }
 
-absl::StatusOr<AuditResult> SqliteLedgerStore::Audit() {
+absl::StatusOr<AuditResult> SqliteLedgerStore::Audit(IsCancelled is_cancelled) {
   if (auditing_.exchange(true)) return AuditRunning();
   const absl::Time time = clock_.Now();
-  absl::StatusOr<std::vector<AuditCheck>> checks =
-      database_->Read([time](sqlite::Reader& reader) { return Auditor(reader, time).Run(); });
+  absl::StatusOr<std::vector<AuditCheck>> checks = database_->Read(
+      [&](sqlite::Reader& reader) { return Auditor(reader, time, std::move(is_cancelled)).Run(); });
   auditing_ = false;
   RETURN_IF_ERROR(checks.status());
   return AuditResult{*std::move(checks), time};

@@ -89,7 +89,7 @@ class SqliteLedgerStore final : public LedgerStore {
   absl::StatusOr<Page<Price>> ListPrices(const PriceFilter& filter,
                                          const PageRequest& page) override;
   absl::StatusOr<std::vector<Price>> ReadPrices(const PriceText& file) override;
-  absl::StatusOr<AuditResult> Audit() override;
+  absl::StatusOr<AuditResult> Audit(IsCancelled is_cancelled = nullptr) override;
 
  private:
   SqliteLedgerStore(const Options& options, base::Clock& clock)
