@@ -22,13 +22,19 @@ std::string TextAt(const Json& object, const char* key) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
+absl::Status ReplyTooLarge() {
+  return base::Error(absl::StatusCode::kOutOfRange, "REPLY_TOO_LARGE",
+                     absl::StrCat("the reply has more than ", kReplyBytesMax >> 20,
+                                  " MiB; split the task, so that one reply can hold its change"));
+}
+
 }  // namespace
 
 absl::Status ChatReply::Feed(absl::string_view bytes) {
   if (!streamed_) {
     absl::StrAppend(&body_, bytes);
     if (body_.size() <= 2 * kReplyBytesMax) return absl::OkStatus();
-    return base::Error(absl::StatusCode::kOutOfRange, "REPLY_TOO_LARGE", "the reply is too large");
+    return ReplyTooLarge();
   }
   absl::Status status;
   RETURN_IF_ERROR(parser_.Feed(bytes, [&](const http::SseEvent& event) {
@@ -68,7 +74,7 @@ absl::Status ChatReply::TakeChunk(absl::string_view text) {
 
 absl::Status ChatReply::Append(absl::string_view text) {
   if (text_.size() + text.size() > kReplyBytesMax) {
-    return base::Error(absl::StatusCode::kOutOfRange, "REPLY_TOO_LARGE", "the reply is too large");
+    return ReplyTooLarge();
   }
   absl::StrAppend(&text_, text);
   return absl::OkStatus();

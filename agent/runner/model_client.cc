@@ -81,7 +81,7 @@ std::variant<ModelReply, Result> ModelClient::Ask(const std::vector<ChatMessage>
       return ModelReply{.text = exchange.reply->text(), .cut_off = exchange.reply->cut_off()};
     }
     if (base::ReasonOf(exchange.parsed) == "REPLY_TOO_LARGE") {
-      return Failure{.reason = "REPLY_TOO_LARGE", .detail = "the model's reply is too large"};
+      return Failure{.reason = "REPLY_TOO_LARGE", .detail = std::string(exchange.parsed.message())};
     }
     error = status != 0 && status != 200
                 ? ErrorText(status, exchange.error_body)

@@ -160,7 +160,8 @@ absl::StatusOr<std::string> History::DiffOf(const HistoricCommit& commit, size_t
   if (output.truncated || output.out.size() > bytes_max) {
     return base::Error(absl::StatusCode::kOutOfRange, "PATCH_TOO_LARGE",
                        absl::StrCat("its patch has more than ", bytes_max,
-                                    " bytes, which no reply of a model holds"),
+                                    " bytes: a reply of a model has at most 4 MiB, and base64 "
+                                    "makes four bytes of three"),
                        {{"commit", commit.commit}});
   }
   if (output.exit_code != 0) return CommandFailed("diff-tree", output.err);

@@ -3,12 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <map>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "lib/git/git_fixture.h"
+#include "lib/git/tree.h"
 
 namespace slipway::git {
 namespace {
@@ -215,17 +217,38 @@ Files Edit(Random& random, Files files) {
   return files;
 }
 
+// The base and both sides of a random merge.
+std::array<Files, 3> RandomMerge(int seed) {
+  Random random(seed);
+  Files base;
+  for (uint32_t i = 3 + random.Below(5); i > 0; --i) {
+    const std::string path = RandomPath(random);
+    if (Fits(base, path)) base[path] = RandomText(random);
+  }
+  Files ours = Edit(random, base);
+  Files theirs = Edit(random, base);
+  return {std::move(base), std::move(ours), std::move(theirs)};
+}
+
+// One side renames a file, both change another; a rename that is followed must not hide the
+// conflict beside it, nor the conflict the rename.
+TEST_F(MergeTest, TheMergeOfSeed2035ConflictsInTheFileThatBothChanged) {
+  const std::array<Files, 3> files = RandomMerge(2035);
+  EXPECT_EQ(Kinds(Merge(files[0], files[1], files[2])), "d2/d5:CONTENT");
+  std::array<Files, 3> without = files;
+  for (Files& side : without) side.erase("d2/d5");
+  const MergeResult clean = Merge(without[0], without[1], without[2]);
+  ASSERT_TRUE(clean.clean()) << Kinds(clean);
+  ASSERT_OK_AND_ASSIGN(const std::vector<TreeFile> merged, ListFiles(overlay_, clean.tree, 10));
+  EXPECT_THAT(merged, ::testing::Contains(::testing::Field(&TreeFile::path, "d4")));
+}
+
 TEST_F(MergeTest, RandomMergesAreNeverCleanWhereGitDiffers) {
   int clean = 0;
   int cautious = 0;
   for (int seed = 0; seed < 300; ++seed) {
-    Random random(seed);
-    Files base;
-    for (uint32_t i = 3 + random.Below(5); i > 0; --i) {
-      const std::string path = RandomPath(random);
-      if (Fits(base, path)) base[path] = RandomText(random);
-    }
-    const Oid trees[] = {Write(base), Write(Edit(random, base)), Write(Edit(random, base))};
+    const std::array<Files, 3> files = RandomMerge(seed);
+    const Oid trees[] = {Write(files[0]), Write(files[1]), Write(files[2])};
     ASSERT_OK_AND_ASSIGN(const MergeResult result,
                          MergeTrees(overlay_, trees[0], trees[1], trees[2]));
     const std::optional<Oid> expected = MergeWithGit(trees[0], trees[1], trees[2]);

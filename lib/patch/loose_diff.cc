@@ -200,7 +200,8 @@ class LooseDiff final {
         continue;
       }
       if (line[0] == '\\') {
-        if (hunk.lines.empty()) return Refuse("CORRUPT", "a marker out of place");
+        // A blank line ends nothing: the marker belongs to the line before.
+        if (hunk.lines.size() <= empty_tail) return Refuse("CORRUPT", "a marker out of place");
         hunk.lines[hunk.lines.size() - 1 - empty_tail].newline = false;
         continue;
       }

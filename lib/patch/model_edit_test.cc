@@ -61,6 +61,11 @@ TEST_F(ModelEditTest, SubmoduleInALooseDiffIsNamed) {
               FailsWithReason("SUBMODULE"));
 }
 
+TEST_F(ModelEditTest, AMarkerBehindNothingButBlankLinesIsOutOfPlace) {
+  EXPECT_THAT(Read("--- a/end.txt\n+++ b/end.txt\n@@ -1 +1 @@\n\n\n\\ No newline at end of file\n"),
+              FailsWithReason("CORRUPT"));
+}
+
 TEST_F(ModelEditTest, UnsoundJsonIsRefused) {
   std::string deep = R"({"edits":)";
   for (int i = 0; i < 40; ++i) deep += "[";

@@ -222,7 +222,7 @@ INSTANTIATE_TEST_SUITE_P(
                 {.allow_binary = true, .binary_bytes_max = 2}},
         Hostile{"SecretInBinary",
                 "SECRET",
-                {Put("a.bin", absl::StrCat(std::string("a\0b", 3),
+                {Put("a.bin", absl::StrCat(std::string("a\0b\0", 4),
                                            Key("ghp_", "9aB3kLmN7qRsT2uVwX4yZ6cD8eF1gH5iJ0oP")))},
                 {.allow_binary = true}},
         Hostile{"LinkToNothing",

@@ -63,6 +63,7 @@ PATCHES = {
              + binary_half("delta", DELTA, len(DELTA)) + binary_half("literal", BINARY, 2),
     "loose": "Here is the change:\n```diff\n--- f\n+++ f\n@@\n 1\n-2\n+two\n```\nDone.\n",
     "loose_git": "diff --git i/f w/f\n--- i/f\n+++ w/f\n@@ -1,9 +1 @@\n 1\n-2\n+two\n",
+    "blank_marker": "--- a/f\n+++ b/f\n@@ -1 +1 @@\n\n\\ No newline at end of file\n",
     "search_replace": "f\n<<<<<<< SEARCH\n2\n=======\ntwo\n>>>>>>> REPLACE\n",
     "json": '{"edits":[{"path":"f","op":"replace","old":"2\\n","new":"two\\n"},'
             '{"path":"new","op":"write","content":"x\\n"},{"path":"end","op":"delete"}]}',
