@@ -4,6 +4,7 @@
 #include "lib/log/log.h"
 #include "lib/rpc/signals.h"
 #include "tools/bench/ledger_bench.h"
+#include "tools/bench/ledger_scale.h"
 #include "tools/bench/own_server.h"
 
 int main(int argc, char** argv) {
@@ -28,6 +29,18 @@ int main(int argc, char** argv) {
     ledger.json = output == "json";
     ledger.slice = absl::Seconds(seconds);
     status = slipway::bench::RunLedgerBench(ledger);
+  });
+
+  slipway::bench::LedgerScaleOptions scale;
+  CLI::App* const scale_command =
+      app.add_subcommand("ledger-scale", "A ledger that has recorded millions of calls");
+  scale_command->add_option("-o,--output", output, "table or json")
+      ->check(CLI::IsMember({"table", "json"}));
+  scale_command->add_option("--rows", scale.rows, "Calls that it has recorded");
+  scale_command->add_option("--directory", scale.directory, "Where the database is made");
+  scale_command->callback([&] {
+    scale.json = output == "json";
+    status = slipway::bench::RunLedgerScale(scale);
   });
 
   std::string kind;

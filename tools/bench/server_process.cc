@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -35,6 +36,8 @@ absl::StatusOr<std::unique_ptr<ScratchDirectory>> ScratchDirectory::Make(
   if (mkdtemp(pattern.data()) == nullptr) {
     return base::ErrnoStatus(errno, absl::StrCat("cannot make a directory in ", parent));
   }
+  // A server that runs as another user has its directory below; nobody can list this one.
+  if (chmod(pattern.c_str(), 0711) != 0) return base::ErrnoStatus(errno, "cannot share it");
   return std::unique_ptr<ScratchDirectory>(new ScratchDirectory(std::move(pattern)));
 }
 

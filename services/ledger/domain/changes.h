@@ -44,6 +44,7 @@ struct RollupChange {
   TokenCounts tokens;
   int64_t cost_usd_nanos = 0;
   int64_t estimated_usd_nanos = 0;
+  Amounts charged;  // What counts for budgets, at the time that `record` is charged at.
 };
 
 // The first reply to a request with an id.

@@ -11,6 +11,12 @@ int64_t EstimatedPart(const UsageRecord& record) {
   return record.basis == Basis::kEstimatedUpper ? record.charged.usd_nanos : 0;
 }
 
+Amounts Difference(const Amounts& a, const Amounts& b) {
+  return {.usd_nanos = a.usd_nanos - b.usd_nanos,
+          .tokens = a.tokens - b.tokens,
+          .requests = a.requests - b.requests};
+}
+
 TokenCounts Difference(const TokenCounts& a, const TokenCounts& b) {
   return {.input = a.input - b.input,
           .cache_read = a.cache_read - b.cache_read,
@@ -84,7 +90,8 @@ void Step::AddUsage(const UsageRecord& record) {
                               .calls = 1,
                               .tokens = record.tokens,
                               .cost_usd_nanos = record.charged.usd_nanos,
-                              .estimated_usd_nanos = EstimatedPart(record)});
+                              .estimated_usd_nanos = EstimatedPart(record),
+                              .charged = record.charged});
   changes_.events.push_back(UsageRecordedEvent(record));
 }
 
@@ -93,7 +100,8 @@ void Step::CorrectUsage(const UsageRecord& before, const UsageRecord& after) {
   changes_.rollups.push_back({.record = before,  // Who served it stays as it was first recorded.
                               .tokens = Difference(after.tokens, before.tokens),
                               .cost_usd_nanos = after.charged.usd_nanos - before.charged.usd_nanos,
-                              .estimated_usd_nanos = EstimatedPart(after) - EstimatedPart(before)});
+                              .estimated_usd_nanos = EstimatedPart(after) - EstimatedPart(before),
+                              .charged = Difference(after.charged, before.charged)});
   changes_.events.push_back(UsageRecordedEvent(after));
 }
 

@@ -55,6 +55,21 @@ constexpr Sql kAddToRollup =
     "cache_write_long=cache_write_long+excluded.cache_write_long,output=output+excluded.output,"
     "reasoning=reasoning+excluded.reasoning,searches=searches+excluded.searches,"
     "cost=cost+excluded.cost,estimated=estimated+excluded.estimated";
+constexpr Sql kAddToRollupOfPlan =
+    "INSERT INTO rollup_of_plan(day_us,project,plan,role,provider,model,calls,input,"
+    "cache_read,cache_write,cache_write_long,output,reasoning,searches,cost,estimated)"
+    " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    " ON CONFLICT(day_us,project,plan,role,provider,model) DO UPDATE SET"
+    " calls=calls+excluded.calls,input=input+excluded.input,"
+    "cache_read=cache_read+excluded.cache_read,cache_write=cache_write+excluded.cache_write,"
+    "cache_write_long=cache_write_long+excluded.cache_write_long,output=output+excluded.output,"
+    "reasoning=reasoning+excluded.reasoning,searches=searches+excluded.searches,"
+    "cost=cost+excluded.cost,estimated=estimated+excluded.estimated";
+constexpr Sql kAddToCharged =
+    "INSERT INTO charged(day_us,project,plan,task,attempt,role,usd,tokens,requests)"
+    " VALUES(?,?,?,?,?,?,?,?,?)"
+    " ON CONFLICT(project,plan,task,attempt,role,day_us) DO UPDATE SET usd=usd+excluded.usd,"
+    "tokens=tokens+excluded.tokens,requests=requests+excluded.requests";
 constexpr Sql kAddAdjustment =
     "INSERT INTO adjustment(key,reservation,time_us,delta_usd,evidence) VALUES(?,?,?,?,?)";
 constexpr Sql kAddPrice =
@@ -222,6 +237,10 @@ absl::Status ChangeWriter::Write(Transaction& transaction, const Changes& change
                   record.provider, record.model),
         change);
     if (!added) Add(found->second, change);
+    Amounts& charged =
+        charged_[ChargeKey(WindowStart(Window::kDay, absl::UTCTimeZone(), record.charge_time),
+                           scopes.project, scopes.plan, scopes.task, scopes.attempt, scopes.role)];
+    for (const Metric metric : kMetrics) charged.Of(metric) += change.charged.Of(metric);
   }
   return absl::OkStatus();
 }
@@ -240,8 +259,18 @@ absl::Status ChangeWriter::Flush(Transaction& transaction) {
         kAddToRollup, day, project, plan, task, attempt, role, provider, model, change.calls,
         tokens.input, tokens.cache_read, tokens.cache_write, tokens.cache_write_long, tokens.output,
         tokens.reasoning, tokens.searches, change.cost_usd_nanos, change.estimated_usd_nanos));
+    RETURN_IF_ERROR(transaction.Execute(
+        kAddToRollupOfPlan, day, project, plan, role, provider, model, change.calls, tokens.input,
+        tokens.cache_read, tokens.cache_write, tokens.cache_write_long, tokens.output,
+        tokens.reasoning, tokens.searches, change.cost_usd_nanos, change.estimated_usd_nanos));
   }
   rollups_.clear();
+  for (const auto& [key, amounts] : charged_) {
+    const auto& [day, project, plan, task, attempt, role] = key;
+    RETURN_IF_ERROR(transaction.Execute(kAddToCharged, day, project, plan, task, attempt, role,
+                                        amounts.usd_nanos, amounts.tokens, amounts.requests));
+  }
+  charged_.clear();
   return absl::OkStatus();
 }
 

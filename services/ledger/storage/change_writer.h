@@ -29,10 +29,14 @@ class ChangeWriter final {
   // Day, project, plan, task, attempt, role, provider, model.
   using RollupKey = std::tuple<absl::Time, std::string, std::string, std::string, std::string,
                                std::string, std::string, std::string>;
+  // Day, project, plan, task, attempt, role.
+  using ChargeKey =
+      std::tuple<absl::Time, std::string, std::string, std::string, std::string, std::string>;
 
   events::EventLog& log_;
   std::map<BucketKey, Bucket> buckets_;
   std::map<RollupKey, RollupChange> rollups_;
+  std::map<ChargeKey, Amounts> charged_;
 };
 
 }  // namespace slipway::ledger

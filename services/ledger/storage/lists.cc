@@ -73,6 +73,12 @@ constexpr Sql kSelectPrices =
   " ORDER BY g1,g2,g3,g4,g5,g6,g7,g8 LIMIT ?24"
 constexpr Sql kSumRollups =
     SLIPWAY_LEDGER_SUMS("day_us", "day_us", "calls", "cost", "estimated", "rollup");
+// For questions that ask for neither tasks nor attempts.
+constexpr Sql kSumPlans = SLIPWAY_LEDGER_SUMS(
+    "day_us", "day_us", "calls", "cost", "estimated",
+    "(SELECT day_us,project,plan,'' AS task,'' AS attempt,role,provider,model,calls,input,"
+    "cache_read,cache_write,cache_write_long,output,reasoning,searches,cost,estimated"
+    " FROM rollup_of_plan)");
 // For times that are not whole days of UTC.
 constexpr Sql kSumUsage =
     SLIPWAY_LEDGER_SUMS("record_time_us-record_time_us%86400000000", "record_time_us", "1",
@@ -263,7 +269,11 @@ absl::StatusOr<Page<UsageRollup>> SelectRollups(Reader& reader, const UsageFilte
                         after[2], after[3], after[4], after[5], after[6], after[7], limit + 1);
   };
   const bool whole_days = IsDayStart(filter.start) && IsDayStart(filter.end);
-  ASSIGN_OR_RETURN(std::vector<UsageRollup> rows, sums(whole_days ? kSumRollups : kSumUsage));
+  const bool of_plans =
+      !groups.task && !groups.attempt && scope.task.empty() && scope.attempt.empty();
+  ASSIGN_OR_RETURN(std::vector<UsageRollup> rows, sums(!whole_days ? kSumUsage
+                                                       : of_plans  ? kSumPlans
+                                                                   : kSumRollups));
   Page<UsageRollup> result;
   if (static_cast<int>(rows.size()) > limit) {
     rows.resize(static_cast<size_t>(limit));

@@ -20,14 +20,17 @@ constexpr Sql kSelectAdjustment =
 constexpr Sql kSelectReply = "SELECT request_id,digest,body FROM stored_reply WHERE request_id=?";
 constexpr Sql kSelectBucket =
     "SELECT " SLIPWAY_LEDGER_BUCKET_COLUMNS " FROM bucket WHERE budget=? AND window_start_us=?";
-constexpr Sql kSumCharged =
+#define SLIPWAY_LEDGER_CHARGED_WHERE                                         \
+  " AND (?3='' OR project=?3) AND (?4='' OR plan=?4) AND (?5='' OR task=?5)" \
+  " AND (?6='' OR attempt=?6) AND (?7='' OR role=?7)"
+// Whole days of UTC from their sums; the ends of a window of another time zone from usage.
+constexpr Sql kSumChargedDays =
+    "SELECT COALESCE(SUM(usd),0),COALESCE(SUM(tokens),0),COALESCE(SUM(requests),0) FROM charged"
+    " WHERE day_us>=?1 AND day_us<?2" SLIPWAY_LEDGER_CHARGED_WHERE;
+constexpr Sql kSumChargedTimes =
     "SELECT COALESCE(SUM(charged_usd),0),COALESCE(SUM(charged_tokens),0),"
-    "COALESCE(SUM(charged_requests),0) FROM usage WHERE project=?1 AND charge_time_us>=?2"
-    " AND charge_time_us<?3 AND (?4='' OR plan=?4) AND (?5='' OR task=?5)"
-    " AND (?6='' OR attempt=?6) AND (?7='' OR role=?7)";
-constexpr Sql kSumAllCharged =
-    "SELECT COALESCE(SUM(charged_usd),0),COALESCE(SUM(charged_tokens),0),"
-    "COALESCE(SUM(charged_requests),0) FROM usage WHERE charge_time_us>=? AND charge_time_us<?";
+    "COALESCE(SUM(charged_requests),0) FROM usage"
+    " WHERE charge_time_us>=?1 AND charge_time_us<?2" SLIPWAY_LEDGER_CHARGED_WHERE;
 constexpr Sql kSelectBudgets = "SELECT " SLIPWAY_LEDGER_BUDGET_COLUMNS " FROM budget ORDER BY id";
 // Others are found on disk when they are needed.
 constexpr Sql kSelectReservedBuckets =
@@ -41,6 +44,8 @@ constexpr Sql kSelectOwners = "SELECT owner,epoch FROM owner ORDER BY owner";
 constexpr Sql kSelectFrozen =
     "SELECT " SLIPWAY_LEDGER_FROZEN_COLUMNS " FROM frozen_scope ORDER BY scope";
 constexpr Sql kSelectPrices = "SELECT " SLIPWAY_LEDGER_PRICE_COLUMNS " FROM price ORDER BY id";
+
+constexpr int64_t kDayMicros = 86'400'000'000;
 
 Amounts ReadSums(const Row& row) {
   return {.usd_nanos = row.Int64(0), .tokens = row.Int64(1), .requests = row.Int64(2)};
@@ -103,11 +108,23 @@ absl::StatusOr<std::optional<Bucket>> SqliteArchive::FindBucket(const std::strin
 absl::StatusOr<Amounts> SqliteArchive::SumCharged(const ScopePath& scope, absl::Time start,
                                                   absl::Time end) {
   RETURN_IF_ERROR(FlushTables());
-  if (scope.project.empty()) {
-    return Noted(reader_->QueryOne(kSumAllCharged, ReadSums, start, EndMicros(end)));
+  const auto sum = [&](Sql sql, int64_t from, int64_t to) -> absl::StatusOr<Amounts> {
+    if (from >= to) return Amounts();
+    return Noted(reader_->QueryOne(sql, ReadSums, from, to, scope.project, scope.plan, scope.task,
+                                   scope.attempt, scope.role));
+  };
+  const int64_t from = absl::ToUnixMicros(start);
+  const int64_t to = EndMicros(end);
+  const int64_t first = from + (kDayMicros - from % kDayMicros) % kDayMicros;
+  const int64_t last = to == INT64_MAX ? to : to - to % kDayMicros;
+  if (first >= last) return sum(kSumChargedTimes, from, to);
+  ASSIGN_OR_RETURN(Amounts total, sum(kSumChargedDays, first, last));
+  ASSIGN_OR_RETURN(const Amounts before, sum(kSumChargedTimes, from, first));
+  ASSIGN_OR_RETURN(const Amounts after, sum(kSumChargedTimes, last, to));
+  for (const Metric metric : kMetrics) {
+    total.Of(metric) += before.Of(metric) + after.Of(metric);
   }
-  return Noted(reader_->QueryOne(kSumCharged, ReadSums, scope.project, start, EndMicros(end),
-                                 scope.plan, scope.task, scope.attempt, scope.role));
+  return total;
 }
 
 absl::Status LoadLedger(Reader& reader, Ledger& ledger) {
