@@ -267,7 +267,7 @@ class NameTest(SuiteTest):
                 (("show", f"{plan}/tasks/a"), "TASK_UNKNOWN"),
                 (("retry", f"{plan}/tasks/a"), "TASK_UNKNOWN"),
                 (("logs", f"{plan}/tasks/a/attempts/1"), "ATTEMPT_UNKNOWN"),
-                (("diff", plan), "CHANGE_UNKNOWN"),
+                (("diff", plan), "PLAN_UNKNOWN"),
                 (("pause", plan), "SCOPE_UNKNOWN"),
                 (("resume", plan), "SCOPE_UNKNOWN"),
                 (("resolve", "c999", "--decision", "retry"), "CHECKPOINT_UNKNOWN"),
