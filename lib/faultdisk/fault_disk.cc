@@ -30,7 +30,7 @@ const char* NameOf(Access access) {
 void FaultDisk::Arm(Plan plan) {
   plan_ = std::move(plan);
   armed_ = true;
-  tripped_ = false;
+  tripped_ = full_ = false;
 }
 
 FaultDisk::Verdict FaultDisk::Judge(Access access) {

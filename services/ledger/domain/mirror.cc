@@ -40,7 +40,8 @@ absl::StatusOr<Bucket*> Mirror::BucketOf(const Budget& budget, absl::Time window
   ASSIGN_OR_RETURN(std::optional<Bucket> stored, archive_.FindBucket(budget.id, window_start));
   if (!stored.has_value()) {
     stored.emplace(Bucket{.budget = budget.id, .window_start = window_start});
-    if (budget.since > window_start) {
+    // Also when both are the same: calls may have ended before it in that very microsecond.
+    if (budget.since >= window_start) {
       const absl::Time end = WindowEnd(budget.window, budget.zone, window_start);
       ASSIGN_OR_RETURN(const Amounts charged, archive_.SumCharged(budget.path, window_start, end));
       stored->posted = stored->seeded = stored->unrecorded_seed = charged.Of(budget.metric);

@@ -8,7 +8,6 @@
 #include "lib/base/error.h"
 #include "lib/base/status_macros.h"
 #include "services/ledger/simulator/answer.h"
-#include "services/ledger/simulator/table_check.h"
 
 namespace slipway::ledger::simulator {
 namespace {
@@ -16,7 +15,6 @@ namespace {
 using faultdisk::Access;
 using faultdisk::Fault;
 
-constexpr char kPath[] = "ledger.db";
 constexpr size_t kNetworkMax = 40;  // Requests under way: more would only wait.
 
 // Pages in the log that start a checkpoint: few, so that histories are full of them.
@@ -90,17 +88,17 @@ absl::Status Simulation::Run() {
   checkpoint_pages = random_.OneIn(3) ? 1'000 : static_cast<int>(random_.Between(4, 120));
   RETURN_IF_ERROR(OpenStore());
   if (options_.mutant == Mutant::kLegMissing) {
-    Sabotage(
+    RETURN_IF_ERROR(Sabotage(
         "CREATE TRIGGER t AFTER INSERT ON reservation WHEN NEW.legs>0 BEGIN UPDATE reservation"
-        " SET leg_list=json_remove(leg_list,'$[0]') WHERE key=NEW.key; END");
+        " SET leg_list='[]' WHERE key=NEW.key; END"));
   } else if (options_.mutant == Mutant::kWindowNotPinned) {
-    Sabotage(
-        "CREATE TRIGGER t AFTER INSERT ON usage BEGIN UPDATE usage SET"
-        " charge_time_us=record_time_us WHERE sequence=NEW.sequence; END");
+    RETURN_IF_ERROR(
+        Sabotage("CREATE TRIGGER t AFTER INSERT ON usage BEGIN UPDATE usage SET"
+                 " charge_time_us=record_time_us WHERE sequence=NEW.sequence; END"));
   } else if (options_.mutant == Mutant::kDenialNotStored) {
-    Sabotage(
-        "CREATE TRIGGER t AFTER INSERT ON reservation WHEN NEW.state=2 BEGIN DELETE FROM"
-        " reservation WHERE key=NEW.key; END");
+    RETURN_IF_ERROR(
+        Sabotage("CREATE TRIGGER t AFTER INSERT ON reservation WHEN NEW.state=2 BEGIN DELETE FROM"
+                 " reservation WHERE key=NEW.key; END"));
   }
   while (step_ < options_.steps) {
     ++step_;
@@ -129,7 +127,7 @@ absl::Status Simulation::Step() {
   RETURN_IF_ERROR(RunQueue());
   if (random_.OneIn(60)) return StopAndStart();
   if (random_.OneIn(60)) return Crash(random_.OneIn(2));
-  if (random_.OneIn(12)) return Check();
+  if (random_.OneIn(40)) return Check();
   return absl::OkStatus();
 }
 
@@ -142,6 +140,7 @@ void Simulation::MoveTime() {
   }
   const absl::Duration pause = workload_.Pause(clock_.Now());
   const absl::Time before = clock_.Now();
+  if (options_.mutant == Mutant::kExpiryRefunds) Refund(clock_.Now() + pause);
   const int fired = clock_.Advance(pause);
   if (absl::ToCivilDay(before, absl::UTCTimeZone()) <
       absl::ToCivilDay(clock_.Now(), absl::UTCTimeZone())) {
@@ -153,15 +152,15 @@ void Simulation::MoveTime() {
   }
   Trace(absl::StrCat("it is ", absl::FormatTime(clock_.Now(), absl::UTCTimeZone())));
   for (int i = 0; i < fired; ++i) {
-    if (options_.mutant == Mutant::kExpiryRefunds) {
-      for (const auto& [key, hold] : model_.holds()) {
-        if (hold.state == ReservationState::kHeld && hold.expire_time <= clock_.Now()) {
-          store_->Release(key, Proof::kNotSent,
-                          base::Reply<Reservation>([](absl::StatusOr<Reservation>) {}));
-        }
-      }
-    }
     queue_.push_back(std::make_shared<Request>(Request{.operation = ExpireOrder()}));
+  }
+}
+
+void Simulation::Refund(absl::Time now) {
+  for (const auto& [key, hold] : model_.holds()) {
+    if (hold.state != ReservationState::kHeld || hold.expire_time > now) continue;
+    store_->Release(key, Proof::kNotSent,
+                    base::Reply<Reservation>([](absl::StatusOr<Reservation>) {}));
   }
 }
 
@@ -268,7 +267,7 @@ void Simulation::Send(const std::shared_ptr<Request>& request) {
 }
 
 void Simulation::MaybeArmFault() {
-  if (!random_.OneIn(9)) return;
+  if (!random_.OneIn(11)) return;
   const auto fault = static_cast<Fault>(random_.Below(faultdisk::kFaultCount));
   faultdisk::Plan plan = {.fault = fault, .countdown = static_cast<int>(random_.Between(1, 25))};
   switch (fault) {
@@ -356,6 +355,9 @@ absl::Status Simulation::RunQueue() {
     return absl::OkStatus();
   }
   const bool dead = disk_.dead();
+  if (!dead && !disk_.tripped()) {
+    return Breach("a change could not be stored, though the disk had no fault");
+  }
   Count(absl::StrCat(dead ? "crash at " : "abort after ", faultdisk::NameOf(disk_.tripped_at())));
   return Crash(!dead && random_.OneIn(2));
 }

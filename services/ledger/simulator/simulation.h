@@ -13,6 +13,7 @@
 #include "services/ledger/simulator/model.h"
 #include "services/ledger/simulator/operation.h"
 #include "services/ledger/simulator/sim_clock.h"
+#include "services/ledger/simulator/table_check.h"
 #include "services/ledger/simulator/workload.h"
 #include "services/ledger/storage/sqlite_ledger_store.h"
 
@@ -94,7 +95,8 @@ class Simulation final {
   absl::Status OpenStore();
   absl::Status FindState();
   absl::Status Check();
-  void Sabotage(const std::string& sql);
+  absl::Status Sabotage(const std::string& sql);
+  void Refund(absl::Time now);
 
   void Trace(const std::string& line);
   void Count(const std::string& what) { ++coverage_[what]; }
@@ -110,6 +112,7 @@ class Simulation final {
   Model model_;
   const Ledger::Options ledger_options_;
   std::unique_ptr<SqliteLedgerStore> store_;
+  std::unique_ptr<TableCheck> tables_;
   bool lost_ = false;  // The store told that a change could not be stored.
 
   Requests network_;

@@ -102,7 +102,7 @@ class MutantTest : public ::testing::TestWithParam<int> {};
 TEST_P(MutantTest, IsFoundWithinFewSeeds) {
   const std::string name = NameOf(static_cast<Mutant>(GetParam()));
   const Campaign::Result result =
-      Campaign({.seed = 1, .seeds = 60, .threads = 2, .mutant = name}).Collect();
+      Campaign({.seed = 1, .seeds = 100, .threads = 2, .mutant = name}).Collect();
   ASSERT_FALSE(result.failures.empty()) << name << " was not found in " << result.run;
   EXPECT_THAT(result.failures.front(), HasSubstr("observed"));
 }

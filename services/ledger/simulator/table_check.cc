@@ -15,12 +15,10 @@
 #include "services/ledger/simulator/answer.h"
 
 namespace slipway::ledger::simulator {
-namespace {
 
 using Lines = std::vector<std::string>;
 
-// A connection of its own to the file.
-class Tables final {
+class TableCheck::Tables final {
  public:
   Tables(const char* vfs, const std::string& path, int flags) {
     code_ = sqlite3_open_v2(path.c_str(), &handle_, flags, vfs);
@@ -59,17 +57,12 @@ class Tables final {
     return lines;
   }
 
-  absl::Status Run(const std::string& sql) {
-    if (sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK) {
-      return absl::OkStatus();
-    }
-    return absl::DataLossError(sqlite3_errmsg(handle_));
-  }
-
  private:
   sqlite3* handle_ = nullptr;
   int code_ = SQLITE_ERROR;
 };
+
+namespace {
 
 std::string JoinAmounts(const Amounts& amounts) {
   return absl::StrCat(amounts.usd_nanos, "|", amounts.tokens, "|", amounts.requests);
@@ -87,7 +80,8 @@ absl::Status Compare(const char* what, Lines expected, Lines found) {
                                           "\n  observed ", b == found.end() ? "nothing more" : *b));
 }
 
-absl::Status CheckReservations(Tables& tables, const Model& model) {
+template <typename T>
+absl::Status CheckReservations(T& tables, const Model& model) {
   Lines expected;
   for (const auto& [key, hold] : model.holds()) {
     const ReserveOrder& order = hold.order;
@@ -111,7 +105,8 @@ absl::Status CheckReservations(Tables& tables, const Model& model) {
   return Compare("reservation", std::move(expected), std::move(found));
 }
 
-absl::Status CheckUsage(Tables& tables, const Model& model) {
+template <typename T>
+absl::Status CheckUsage(T& tables, const Model& model) {
   Lines expected;
   std::map<std::string, std::pair<int64_t, int64_t>> sums;
   for (const auto& [key, record] : model.usage()) {
@@ -156,7 +151,8 @@ std::string NameOf(const ModelBudget& budget) {
                       static_cast<int>(budget.window));
 }
 
-absl::Status CheckBudgets(Tables& tables, const Model& model) {
+template <typename T>
+absl::Status CheckBudgets(T& tables, const Model& model) {
   Lines expected;
   for (const auto& [id, budget] : model.budgets()) {
     expected.push_back(absl::StrCat(id, "|", NameOf(budget), "|", budget.zone, "|",
@@ -180,7 +176,8 @@ struct Sums {
 using BucketSums = std::map<std::pair<std::string, int64_t>, Sums>;  // By window start.
 
 // Adds up the journal and compares it with what the buckets are.
-absl::Status ReplayJournal(Tables& tables, const Model& model, const BucketSums& buckets) {
+template <typename T>
+absl::Status ReplayJournal(T& tables, const Model& model, const BucketSums& buckets) {
   BucketSums replayed;
   int64_t entries = 0;
   int64_t last_micros = 0;
@@ -215,7 +212,8 @@ absl::Status ReplayJournal(Tables& tables, const Model& model, const BucketSums&
   return absl::DataLossError("the journal does not replay to the buckets");
 }
 
-absl::Status CheckBuckets(Tables& tables, const Model& model, absl::Time now) {
+template <typename T>
+absl::Status CheckBuckets(T& tables, const Model& model, absl::Time now) {
   Lines expected;
   for (const auto& [id, budget] : model.budgets()) {
     const int64_t first = Model::LabelAt(budget.window, budget.zone, budget.since);
@@ -272,7 +270,8 @@ absl::Status CheckBuckets(Tables& tables, const Model& model, absl::Time now) {
   return ReplayJournal(tables, model, sums);
 }
 
-absl::Status CheckRest(Tables& tables, const Model& model) {
+template <typename T>
+absl::Status CheckRest(T& tables, const Model& model) {
   Lines adjustments;
   for (const auto& [key, adjustment] : model.adjustments()) {
     adjustments.push_back(absl::StrCat(adjustment.reservation, "|", adjustment.delta_usd_nanos));
@@ -316,28 +315,34 @@ absl::Status CheckRest(Tables& tables, const Model& model) {
 
 }  // namespace
 
-absl::StatusOr<int64_t> CountJournal(const char* vfs, const std::string& path) {
-  Tables tables(vfs, path, SQLITE_OPEN_READONLY);
+TableCheck::TableCheck(const char* vfs, const std::string& path)
+    : tables_(std::make_unique<Tables>(vfs, path, SQLITE_OPEN_READONLY)) {}
+
+TableCheck::~TableCheck() = default;
+
+absl::StatusOr<int64_t> TableCheck::CountJournal() {
   int64_t count = 0;
-  RETURN_IF_ERROR(tables.ForEach("SELECT COUNT(*) FROM journal", [&](sqlite3_stmt* row) {
+  RETURN_IF_ERROR(tables_->ForEach("SELECT COUNT(*) FROM journal", [&](sqlite3_stmt* row) {
     count = sqlite3_column_int64(row, 0);
     return absl::OkStatus();
   }));
   return count;
 }
 
-absl::Status CheckTables(const char* vfs, const std::string& path, const Model& model,
-                         absl::Time now) {
-  Tables tables(vfs, path, SQLITE_OPEN_READONLY);
-  RETURN_IF_ERROR(CheckReservations(tables, model));
-  RETURN_IF_ERROR(CheckUsage(tables, model));
-  RETURN_IF_ERROR(CheckBudgets(tables, model));
-  RETURN_IF_ERROR(CheckBuckets(tables, model, now));
-  return CheckRest(tables, model);
+absl::Status TableCheck::Run(const Model& model, absl::Time now) {
+  RETURN_IF_ERROR(CheckReservations(*tables_, model));
+  RETURN_IF_ERROR(CheckUsage(*tables_, model));
+  RETURN_IF_ERROR(CheckBudgets(*tables_, model));
+  RETURN_IF_ERROR(CheckBuckets(*tables_, model, now));
+  return CheckRest(*tables_, model);
 }
 
 absl::Status RunSql(const char* vfs, const std::string& path, const std::string& sql) {
-  return Tables(vfs, path, SQLITE_OPEN_READWRITE).Run(sql);
+  sqlite3* handle = nullptr;
+  sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READWRITE, vfs);
+  const int code = sqlite3_exec(handle, sql.c_str(), nullptr, nullptr, nullptr);
+  sqlite3_close_v2(handle);
+  return code == SQLITE_OK ? absl::OkStatus() : absl::DataLossError(sqlite3_errstr(code));
 }
 
 }  // namespace slipway::ledger::simulator

@@ -39,5 +39,18 @@ TEST_F(RegressionTest, CallersCorrectionCannotTakeTheNameOfALateSettlement) {
   ExpectAuditIsClean();
 }
 
+TEST_F(RegressionTest, BudgetMadeInTheFirstMomentOfItsWindowCountsWhatCameBeforeIt) {
+  const absl::Time midnight = absl::FromUnixSeconds(20'753 * 86'400);
+  clock_.StepWall(midnight - clock_.Now());
+  ASSERT_OK(Reserve(CallFor("k1", 100)));
+  ASSERT_OK(SettleFor("k1", 60));
+
+  ASSERT_OK_AND_ASSIGN(const Balance balance,
+                       SetLimit(kProjectP, 1'000, Metric::kUsdNanos, Window::kDay));
+
+  EXPECT_EQ(balance.bucket.window_start, midnight);
+  EXPECT_EQ(balance.bucket.posted, 60);
+}
+
 }  // namespace
 }  // namespace slipway::ledger
