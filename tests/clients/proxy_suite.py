@@ -34,11 +34,11 @@ prices:
 
 
 class ProxySuite:
-    def __init__(self, programs):
+    def __init__(self, programs, rules=None):
         self.directory = tempfile.mkdtemp(prefix="slipway-clients-")
         self.programs = programs
         self._write("prices.yaml", PRICES)
-        self._write("script.json", json.dumps({"version": 1, "rules": RULES}))
+        self._write("script.json", json.dumps({"version": 1, "rules": rules or RULES}))
         self._write("ledger.yaml", f"""listen: {{address: "unix:{self.directory}/ledger.sock"}}
 database: {self.directory}/ledger.db
 price_files: ["{self.directory}/prices.yaml"]
