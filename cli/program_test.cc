@@ -75,6 +75,14 @@ TEST(Program, SaysHowToStartASuiteThatDoesNotRun) {
   EXPECT_NE(ran.progress.find("[NOT_RUNNING]\nhint: slipway up --detach"), std::string::npos);
 }
 
+TEST(Program, AuditsAFileWithTheLedgersProgramAlone) {
+  // The tests are not beside the programs.
+  const Ran ran = RunWith({"audit", "ledger", "--database", "/nowhere"});
+  EXPECT_EQ(ran.code, 4);
+  EXPECT_NE(ran.progress.find("/slipway-ledger [BINARY_MISSING]"), std::string::npos)
+      << ran.progress;
+}
+
 TEST(Program, SaysThatASuiteDoesNotAnswer) {
   const testkit::TemporaryDirectory directory;
   ASSERT_OK(base::WriteFileAtomic(directory.File("token"), "secret"));
@@ -101,7 +109,10 @@ TEST(Program, StoppingNothingIsFine) {
 TEST(Program, CompletionKnowsTheCommands) {
   const Ran ran = RunWith({"completion", "bash"});
   EXPECT_EQ(ran.code, 0);
-  EXPECT_NE(ran.results.find("'budget') words='set list delete"), std::string::npos);
+  EXPECT_NE(ran.results.find("'budget') words='set list delete show freeze unfreeze frozen prices"),
+            std::string::npos);
+  EXPECT_NE(ran.results.find("'budget prices') words='import list"), std::string::npos);
+  EXPECT_NE(ran.results.find("'audit') words='ledger"), std::string::npos);
 }
 
 TEST(DetectValidators, ReadsTheSignsOfTestSuites) {

@@ -1,4 +1,5 @@
 #include <google/protobuf/util/json_util.h>
+#include <unistd.h>
 
 #include <memory>
 #include <string>
@@ -33,11 +34,14 @@ absl::StatusOr<AuditResponse> AuditOnline(Invocation& invocation) {
 
 // A ledger's file is read by the ledger's own program alone.
 absl::StatusOr<AuditResponse> AuditDatabase(const std::string& path) {
+  const std::string program = ProgramDirectory() + "/slipway-ledger";
+  if (access(program.c_str(), X_OK) != 0) {
+    return base::Error(absl::StatusCode::kFailedPrecondition, "BINARY_MISSING",
+                       absl::StrCat("there is no program ", program), {{"program", program}});
+  }
   ASSIGN_OR_RETURN(
       const base::CommandResult result,
-      base::RunCommand(
-          {.argv = {ProgramDirectory() + "/slipway-ledger", "--audit", path}, .inherit_env = true},
-          kAuditTimeout));
+      base::RunCommand({.argv = {program, "--audit", path}, .inherit_env = true}, kAuditTimeout));
   AuditResponse response;
   const bool answered = !result.timed_out && result.exit.signal == 0 &&
                         google::protobuf::util::JsonStringToMessage(result.out, &response).ok() &&
@@ -68,7 +72,7 @@ void PrintAudit(const AuditResponse& audit, Output& output) {
   }
   output.Line(broken == 0
                   ? absl::StrCat("all ", audit.checks_size(), " invariants hold")
-                  : absl::StrCat(broken, " of ", audit.checks_size(), " invariants are broken"));
+                  : absl::StrCat("broken: ", broken, " of ", audit.checks_size(), " invariants"));
 }
 
 absl::StatusOr<ExitCode> AuditLedger(const AuditOptions& options, Invocation& invocation) {
