@@ -146,6 +146,7 @@ const std::map<absl::string_view, absl::string_view>& Hints() {
       {"PROVIDER_UNAVAILABLE", "the provider does not answer; it is tried again by itself"},
       {"CALL_UNKNOWN", "slipway models calls lists them"},
       {"DIALECT_UNSUPPORTED", "route the role to a provider that speaks it: slipway models routes"},
+      {"REQUEST_ID_REQUIRED", "give the request an id of its own, so that a repeat is known"},
       {"ROLE_UNKNOWN", "slipway models routes shows the roles"},
       {"ROUTE_MISSING",
        "configure a provider: slipway up --models-config FILE; see docs/quickstart.md"},
