@@ -142,6 +142,7 @@ absl::Status RunLedgerScale(const LedgerScaleOptions& options) {
       ServerProcess process,
       ServerProcess::StartLedger(ProgramBeside("slipway-ledger"), directory->File("ledger.sock"),
                                  directory->File("ledger.db")));
+  RETURN_IF_ERROR(process.WaitForSocket());
   LedgerClient client(process.address());
   RETURN_IF_ERROR(client.WaitReady());
   report["start_ms"] = absl::ToDoubleMilliseconds(clock.Elapsed() - begin);

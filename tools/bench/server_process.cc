@@ -73,6 +73,16 @@ absl::StatusOr<ServerProcess> ServerProcess::StartOwn(const std::string& kind,
   return ServerProcess(std::move(process), address);
 }
 
+absl::Status ServerProcess::WaitForSocket() {
+  const std::string path = address_.substr(address_.find(':') + 1);
+  while (access(path.c_str(), F_OK) != 0) {
+    if (process_.Wait(absl::Milliseconds(2)).ok()) {
+      return absl::UnavailableError(absl::StrCat("the server of ", path, " has ended"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ServerProcess::Stop() {
   process_.Signal(SIGTERM);
   return process_.Wait(kStopTimeout).status();

@@ -48,6 +48,9 @@ class ServerProcess final {
   const std::string& address() const { return address_; }
   pid_t pid() const { return process_.pid(); }
 
+  // Waits until its socket is there: a client that dials before may wait for seconds.
+  absl::Status WaitForSocket();
+
   // SIGTERM, then waits for the end.
   absl::Status Stop();
 
