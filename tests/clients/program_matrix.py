@@ -132,7 +132,7 @@ class Matrix:
         assert self.suite.denials() - before == 1, f"{self.suite.denials() - before} requests"
 
     def drop(self, program):
-        self.run(program, "drop", seconds=20)
+        self.run(program, "drop", seconds=45)
         billed = self.suite.books()
         calls = self.suite.calls(f"{program}-drop")
         assert calls, "no call was made"
@@ -142,7 +142,7 @@ class Matrix:
 
     def limit(self, program):
         begun = time.monotonic()
-        self.run(program, "limit", seconds=20)
+        self.run(program, "limit", seconds=45)
         calls = self.suite.calls(f"{program}-limit")
         assert calls and all(call.reason == "HTTP_429" and call.cost_usd_nanos == 0 for call in calls), calls
         # Each was sent when the provider's second was over.

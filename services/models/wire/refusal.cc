@@ -65,8 +65,12 @@ std::string DumpError(const json& value) {
 
 json ErrorObject(Dialect dialect, const RefusalShape& shape, const absl::Status& error,
                  const std::string& reason) {
-  const std::string message = shape.status == 500 ? "the models service failed; its log says why"
-                                                  : std::string(error.message());
+  std::string message = shape.status == 500 ? "the models service failed; its log says why"
+                                            : std::string(error.message());
+  // The words by which aider, which retries every other 402, knows that waiting does not help.
+  if (dialect == Dialect::kChat && shape.status == 402) {
+    message += " (insufficient credits, \"code\":402)";
+  }
   if (dialect == Dialect::kMessages) {
     return {{"type", "error"},
             {"error", {{"type", shape.anthropic_type}, {"message", message}, {"reason", reason}}}};

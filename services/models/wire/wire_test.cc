@@ -313,6 +313,8 @@ TEST(RefusalTest, SpentBudgetStopsEachDialectsClients) {
   EXPECT_EQ(chat.status, 402);
   EXPECT_EQ(responses.status, 429);
   EXPECT_EQ(messages.status, 402);
+  EXPECT_THAT(json::parse(chat.body)["error"]["message"].get<std::string>(),
+              HasSubstr("insufficient credits, \"code\":402"));
   EXPECT_EQ(json::parse(responses.body)["error"]["type"], "insufficient_quota");
   EXPECT_EQ(json::parse(responses.body)["error"]["code"], "insufficient_quota");
   EXPECT_EQ(json::parse(messages.body)["type"], "error");
