@@ -286,6 +286,13 @@ absl::StatusOr<Bucket*> Ledger::BucketOf(const Leg& leg) {
 }
 
 absl::Status Ledger::CheckRoom(const Reservation& call, const Amounts& spent) {
+  if (call.state != ReservationState::kHeld) {
+    // Budgets that came after it ended have no leg of it, and yet are corrected.
+    for (const Budget* budget : mirror_.Covering(call.order.scopes)) {
+      const absl::Time start = budget->WindowStartAt(call.charge_time);
+      RETURN_IF_ERROR(mirror_.BucketOf(*budget, start).status());
+    }
+  }
   std::vector<const Reservation*> holders = {&call};
   if (call.drawing) holders.push_back(mirror_.FindHeld(call.order.envelope));
   for (const Reservation* holder : holders) {
