@@ -154,7 +154,7 @@ TEST_F(SqlitePlanStoreTest, StartOrderAndApprovedProjectAreKept) {
   changed.policy.parallel_max = 8;
   ASSERT_OK(store_.UpdateProject(changed, ProjectChanged("projects/shop", "updated", {}, "")));
 
-  EXPECT_EQ(store_.ListStartOrders()->size(), 1);
+  EXPECT_EQ(store_.ListOrders()->size(), 1);
   EXPECT_EQ(store_.GetApprovedProject("shop", "p")->policy.parallel_max, 3);
   EXPECT_EQ(store_.GetProject("shop")->policy.parallel_max, 8);
   ASSERT_OK(store_.ChangePlan("shop", "p", [](PlanChange& change) {
@@ -162,7 +162,7 @@ TEST_F(SqlitePlanStoreTest, StartOrderAndApprovedProjectAreKept) {
     change.start_ordered = false;
     return absl::OkStatus();
   }));
-  EXPECT_THAT(*store_.ListStartOrders(), IsEmpty());
+  EXPECT_THAT(*store_.ListOrders(), IsEmpty());
 }
 
 TEST_F(SqlitePlanStoreTest, StaleProjectVersionIsRefused) {
