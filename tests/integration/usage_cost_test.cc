@@ -19,8 +19,7 @@ namespace {
 using nlohmann::json;
 
 std::string SourcePath(const std::string& path) {
-  const char* root = std::getenv("SLIPWAY_SOURCE");
-  return absl::StrCat(root == nullptr ? "." : root, "/", path);
+  return absl::StrCat(SLIPWAY_SOURCE_DIR "/", path);
 }
 
 json GoldenCases() {

@@ -89,8 +89,7 @@ std::vector<Seed> RequestSeeds() {
 }
 
 std::vector<Seed> ReplySeeds() {
-  const char* root = std::getenv("SLIPWAY_SOURCE");
-  const std::string path = absl::StrCat(root, "/services/models/testing/golden_usage.json");
+  const std::string path = SLIPWAY_SOURCE_DIR "/services/models/testing/golden_usage.json";
   const json golden = json::parse(base::ReadFile(path, 8u << 20).value());
   std::vector<Seed> seeds;
   for (const json& one : golden["cases"]) {
