@@ -21,10 +21,12 @@
 #include "lib/git/commit.h"
 #include "lib/git/overlay.h"
 #include "lib/git/repository.h"
+#include "lib/inspection/own_history.h"
 #include "lib/inspection/tree_base_view.h"
 #include "lib/patch/applier.h"
 #include "lib/patch/unified_parser.h"
 #include "lib/testkit/matchers.h"
+#include "lib/testkit/requirement.h"
 #include "lib/testkit/temporary_directory.h"
 
 namespace slipway::inspection {
@@ -176,24 +178,23 @@ absl::StatusOr<std::string> OurTree(const git::Repository& repository, const git
   return tree->ToHex();
 }
 
-std::string FromEnvironment(const char* name, const char* standard) {
+std::string FromEnvironment(const char* name, const std::string& standard) {
   const char* const value = std::getenv(name);
   return value == nullptr ? standard : value;
 }
 
 TEST(ApplyDifferentialTest, AMutatedPatchGivesTheTreeOfGitOrNone) {
-  const std::string path =
-      FromEnvironment("SLIPWAY_DIFFERENTIAL_REPOSITORY", SLIPWAY_SOURCE_DIR "/.git");
+  const std::string path = FromEnvironment("SLIPWAY_DIFFERENTIAL_REPOSITORY", OwnHistory());
   uint32_t mutations = 0;
   ASSERT_TRUE(
       absl::SimpleAtoi(FromEnvironment("SLIPWAY_DIFFERENTIAL_MUTATIONS", "1500"), &mutations));
   const absl::StatusOr<git::Repository> repository = git::Repository::Open(path);
-  if (!repository.ok()) GTEST_SKIP() << "there is no history here";
+  SLIPWAY_NEEDS(repository.ok(), "the sources have no history");
   const GitOracle git(path);
   const auto listed =
       git.Run({"rev-list", "--no-merges", "--min-parents=1", "--max-count=2000", "HEAD"});
   const Lines commits = absl::StrSplit(listed.out, '\n', absl::SkipEmpty());
-  if (commits.size() < 10) GTEST_SKIP() << "there is no history here";
+  if (commits.size() < 10) GTEST_SKIP() << "the history is shallow or short";
   size_t accepted = 0;
   std::map<std::string, size_t> refused;
   for (uint32_t seed = 1; seed <= mutations; ++seed) {

@@ -12,7 +12,9 @@
 #include "absl/strings/str_split.h"
 #include "lib/git/git_fixture.h"
 #include "lib/git/repository.h"
+#include "lib/inspection/own_history.h"
 #include "lib/testkit/matchers.h"
+#include "lib/testkit/requirement.h"
 
 namespace slipway::inspection {
 namespace {
@@ -60,7 +62,7 @@ void ExpectExact(const ReplayOptions& options) {
 TEST(HistoryReplayTest, EveryCommitOfHistoryGivesItsTreeOrANamedRefusal) {
   const char* const named = std::getenv("SLIPWAY_REPLAY");
   const char* const commits = std::getenv("SLIPWAY_REPLAY_COMMITS");
-  std::vector<std::string> repositories = {SLIPWAY_SOURCE_DIR "/.git"};
+  std::vector<std::string> repositories = {OwnHistory()};
   absl::Duration time_max = absl::Seconds(20);
   if (named != nullptr) {
     repositories = absl::StrSplit(named, ':', absl::SkipEmpty());
@@ -71,9 +73,8 @@ TEST(HistoryReplayTest, EveryCommitOfHistoryGivesItsTreeOrANamedRefusal) {
     ASSERT_TRUE(absl::SimpleAtoi(commits, &commits_max));
   }
   for (const std::string& repository : repositories) {
-    if (named == nullptr && !git::Repository::Open(repository).ok()) {
-      GTEST_SKIP() << "there is no history here";
-    }
+    SLIPWAY_NEEDS(named != nullptr || git::Repository::Open(repository).ok(),
+                  "the sources have no history");
     for (const bool renames : {false, true}) {
       ExpectExact({.repository = repository,
                    .renames = renames,
