@@ -18,7 +18,7 @@ struct Settings {
   std::string host;
   std::string token;
   std::string dispatcher_address;
-  std::string workspace_directory;  // Absolute.
+  std::string workspace_directory;       // Absolute.
   std::string snapshot_cache_directory;  // Absolute.
   int64_t snapshot_cache_bytes = 0;      // Below 1: no cache.
   std::vector<std::string> tool_directories;

@@ -327,8 +327,7 @@ TEST_F(FailureTest, ResultsOfTheWrongKindAndUnknownTokensAreRefused) {
   std::vector<std::string> cached = {"first"};
   cached.insert(cached.end(), too_many.begin(), too_many.end());
   cached.push_back("beyond");
-  EXPECT_THAT(agent.GetSnapshot(grant, cached),
-              testkit::IsOkAndHolds("known->pack of base."));
+  EXPECT_THAT(agent.GetSnapshot(grant, cached), testkit::IsOkAndHolds("known->pack of base."));
 
   FakeAgent& stranger =
       AddAgent({.name = "stranger", .token = "not a token of anybody"}, FakeAgent::Obedient);

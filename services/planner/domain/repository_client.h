@@ -21,7 +21,8 @@ class RepositoryClient {
  public:
   virtual ~RepositoryClient() = default;
 
-  // The commit of the project's target branch. Refuses a policy that plans could not be opened with.
+  // The commit of the project's target branch. Refuses a policy that plans could not be opened
+  // with.
   virtual absl::StatusOr<std::string> Check(const Project& project, bool require_clean) = 0;
 
   // Makes the plan's branch; idempotent. Returns the commit that it starts from.
