@@ -16,8 +16,7 @@ namespace slipway::events {
 namespace {
 
 constexpr sqlite::Sql kInsert =
-    "INSERT INTO event(time_us,kind,project,plan,task,attempt,payload) VALUES(?,?,?,?,?,?,?)"
-    " RETURNING sequence";
+    "INSERT INTO event(time_us,kind,project,plan,task,attempt,payload) VALUES(?,?,?,?,?,?,?)";
 constexpr sqlite::Sql kSelectRange =
     "SELECT sequence,time_us,kind,project,plan,task,attempt,payload FROM event"
     " WHERE sequence>? AND sequence<=? ORDER BY sequence";
@@ -98,8 +97,10 @@ absl::StatusOr<int64_t> EventLog::Append(sqlite::Transaction& transaction, absl:
   if (BytesOf(draft) > kEventBytesMax) {
     return EventTooLarge(draft.kind, BytesOf(draft), kEventBytesMax);
   }
-  return transaction.QueryOne(kInsert, ReadInt64, time, draft.kind, draft.project, draft.plan,
-                              draft.task, draft.attempt, draft.payload_json);
+  // Not RETURNING: for each event SQLite would make and drop a table in memory of its own.
+  RETURN_IF_ERROR(transaction.Execute(kInsert, time, draft.kind, draft.project, draft.plan,
+                                      draft.task, draft.attempt, draft.payload_json));
+  return transaction.last_insert_rowid();
 }
 
 absl::StatusOr<Page> EventLog::ReadAfter(int64_t cursor, const EventFilter& filter, int limit) {
