@@ -78,7 +78,8 @@ absl::Status Simulation::OpenStore() {
       break;
     }
     if (!disk_.tripped()) {
-      return Breach(absl::StrCat("the ledger does not start: ", opened.status().ToString()));
+      return Breach(absl::StrCat("the ledger starts\n  expected OK\n  observed ",
+                                 opened.status().ToString()));
     }
     Count(absl::StrCat("start failed at ", faultdisk::NameOf(disk_.tripped_at())));
     disk_.Die();

@@ -1,11 +1,13 @@
 #include "services/ledger/storage/auditor.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/status_macros.h"
 #include "services/ledger/domain/limits.h"
+#include "services/ledger/storage/audit_usage.h"
 #include "services/ledger/storage/rows.h"
 
 namespace slipway::ledger {
@@ -33,21 +35,6 @@ constexpr Sql kSelectUsage =
     "SELECT " SLIPWAY_LEDGER_USAGE_COLUMNS
     ",r.settled_usd FROM usage LEFT JOIN (SELECT key,settled_usd FROM reservation) r"
     " ON r.key=reservation ORDER BY sequence";
-constexpr Sql kSelectRollups =
-    "SELECT day_us,project,plan,task,attempt,role,provider,model,calls,input,cache_read,"
-    "cache_write,cache_write_long,output,reasoning,searches,cost,estimated FROM rollup";
-constexpr Sql kSelectWrongRollups =
-    "SELECT 'rollup of '||r.day_us||' '||r.project||' '||r.plan||' '||r.task||' '||r.role||' '"
-    "||r.provider||'/'||r.model||': calls '||r.calls||', cost '||r.cost FROM rollup r LEFT JOIN"
-    " (SELECT record_time_us-record_time_us%86400000000 AS d,project,plan,task,attempt,role,"
-    "provider,model,COUNT(*) AS calls,SUM(input) AS i,SUM(cache_read) AS cr,SUM(cache_write) AS cw,"
-    "SUM(cache_write_long) AS cl,SUM(output) AS o,SUM(reasoning) AS re,SUM(searches) AS s,"
-    "SUM(charged_usd) AS cost,SUM(CASE WHEN basis=2 THEN charged_usd ELSE 0 END) AS e FROM usage"
-    " GROUP BY 1,2,3,4,5,6,7,8) u ON u.d=r.day_us AND u.project=r.project AND u.plan=r.plan"
-    " AND u.task=r.task AND u.attempt=r.attempt AND u.role=r.role AND u.provider=r.provider"
-    " AND u.model=r.model WHERE u.d IS NULL OR u.calls<>r.calls OR u.i<>r.input"
-    " OR u.cr<>r.cache_read OR u.cw<>r.cache_write OR u.cl<>r.cache_write_long OR u.o<>r.output"
-    " OR u.re<>r.reasoning OR u.s<>r.searches OR u.cost<>r.cost OR u.e<>r.estimated LIMIT 20";
 constexpr Sql kSelectWrongCosts =
     "SELECT 'usage '||u.reservation||': cost '||u.charged_usd FROM usage u LEFT JOIN"
     " (SELECT reservation,SUM(delta_usd) AS delta FROM adjustment GROUP BY reservation) a"
@@ -70,29 +57,6 @@ constexpr Sql kSelectOutOfRange =
 
 // A hold is closed within one interval of the timer; later ones are told.
 constexpr absl::Duration kOverdueGrace = absl::Minutes(1);
-
-constexpr int kRollupColumns = 10;
-
-void AddRollup(Fingerprint& sums, const std::string& group, int64_t calls,
-               const TokenCounts& tokens, int64_t cost, int64_t estimated) {
-  const int64_t values[kRollupColumns] = {calls,
-                                          tokens.input,
-                                          tokens.cache_read,
-                                          tokens.cache_write,
-                                          tokens.cache_write_long,
-                                          tokens.output,
-                                          tokens.reasoning,
-                                          tokens.searches,
-                                          cost,
-                                          estimated};
-  for (int i = 0; i < kRollupColumns; ++i) sums.Add(group, i, values[i]);
-}
-
-std::string GroupOf(int64_t day_us, const ScopePath& scopes, const std::string& provider,
-                    const std::string& model) {
-  return absl::StrCat(day_us, "\n", scopes.project, "\n", scopes.plan, "\n", scopes.task, "\n",
-                      absl::StrCat(scopes.attempt, "\n", scopes.role, "\n", provider, "\n", model));
-}
 
 // The scopes around one, nearest first.
 std::vector<std::string> ScopesAround(const ScopePath& path) {
@@ -314,50 +278,23 @@ absl::Status Auditor::CompareStates(HoldChecks& checks) {
 }
 
 absl::Status Auditor::CheckUsage() {
-  AuditCheck rollups = {.invariant = "I4 rollups equal usage"};
   AuditCheck costs = {.invariant = "I4 costs equal first costs and corrections"};
-  Fingerprint usage_sums;
-  Fingerprint rollup_sums;
-  constexpr int64_t kDayMicros = 86'400'000'000;
+  UsageSumsAudit sums;
   RETURN_IF_ERROR(reader_.ForEach(kSelectUsage, [&](const Row& row) {
     const UsageRecord usage = ReadUsage(row);
-    ++rollups.checked;
     ++costs.checked;
     const std::optional<int64_t> settled = row.OptionalInt64(26);
     if (settled != usage.charged.usd_nanos) {
       AddBreach(costs, absl::StrCat("usage ", usage.reservation, ": its reservation is ",
                                     settled.has_value() ? "settled at another cost" : "missing"));
     }
-    const int64_t time_us = absl::ToUnixMicros(usage.record_time);
-    const bool estimated = usage.basis == Basis::kEstimatedUpper;
-    AddRollup(usage_sums,
-              GroupOf(time_us - time_us % kDayMicros, usage.scopes, usage.provider, usage.model), 1,
-              usage.tokens, usage.charged.usd_nanos, estimated ? usage.charged.usd_nanos : 0);
+    sums.Add(usage);
     AddUsage(usage);
     return rows_.Next();
   }));
-  RETURN_IF_ERROR(reader_.ForEach(kSelectRollups, [&](const Row& row) {
-    const ScopePath scopes = {.project = row.Text(1),
-                              .plan = row.Text(2),
-                              .task = row.Text(3),
-                              .attempt = row.Text(4),
-                              .role = row.Text(5)};
-    const TokenCounts tokens = {.input = row.Int64(9),
-                                .cache_read = row.Int64(10),
-                                .cache_write = row.Int64(11),
-                                .cache_write_long = row.Int64(12),
-                                .output = row.Int64(13),
-                                .reasoning = row.Int64(14),
-                                .searches = row.Int64(15)};
-    AddRollup(rollup_sums, GroupOf(row.Int64(0), scopes, row.Text(6), row.Text(7)), row.Int64(8),
-              tokens, row.Int64(16), row.Int64(17));
-  }));
-  if (!(usage_sums == rollup_sums)) {
-    RETURN_IF_ERROR(AddRows(rollups, kSelectWrongRollups));
-    if (rollups.breaches.empty()) AddBreach(rollups, "usage without a rollup");
-  }
+  ASSIGN_OR_RETURN(std::vector<AuditCheck> compared, sums.Compare(reader_));
+  std::move(compared.begin(), compared.end(), std::back_inserter(checks_));
   RETURN_IF_ERROR(AddRows(costs, kSelectWrongCosts));
-  checks_.push_back(std::move(rollups));
   checks_.push_back(std::move(costs));
   return absl::OkStatus();
 }

@@ -65,6 +65,16 @@ constexpr Sql kAddToRollupOfPlan =
     "cache_write_long=cache_write_long+excluded.cache_write_long,output=output+excluded.output,"
     "reasoning=reasoning+excluded.reasoning,searches=searches+excluded.searches,"
     "cost=cost+excluded.cost,estimated=estimated+excluded.estimated";
+constexpr Sql kAddToRollupOfMonth =
+    "INSERT INTO rollup_of_month(month_us,project,role,provider,model,calls,input,"
+    "cache_read,cache_write,cache_write_long,output,reasoning,searches,cost,estimated)"
+    " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    " ON CONFLICT(month_us,project,role,provider,model) DO UPDATE SET"
+    " calls=calls+excluded.calls,input=input+excluded.input,"
+    "cache_read=cache_read+excluded.cache_read,cache_write=cache_write+excluded.cache_write,"
+    "cache_write_long=cache_write_long+excluded.cache_write_long,output=output+excluded.output,"
+    "reasoning=reasoning+excluded.reasoning,searches=searches+excluded.searches,"
+    "cost=cost+excluded.cost,estimated=estimated+excluded.estimated";
 constexpr Sql kAddToCharged =
     "INSERT INTO charged(day_us,project,plan,task,attempt,role,usd,tokens,requests)"
     " VALUES(?,?,?,?,?,?,?,?,?)"
@@ -263,6 +273,11 @@ absl::Status ChangeWriter::Flush(Transaction& transaction) {
         kAddToRollupOfPlan, day, project, plan, role, provider, model, change.calls, tokens.input,
         tokens.cache_read, tokens.cache_write, tokens.cache_write_long, tokens.output,
         tokens.reasoning, tokens.searches, change.cost_usd_nanos, change.estimated_usd_nanos));
+    RETURN_IF_ERROR(transaction.Execute(
+        kAddToRollupOfMonth, WindowStart(Window::kMonth, absl::UTCTimeZone(), day), project, role,
+        provider, model, change.calls, tokens.input, tokens.cache_read, tokens.cache_write,
+        tokens.cache_write_long, tokens.output, tokens.reasoning, tokens.searches,
+        change.cost_usd_nanos, change.estimated_usd_nanos));
   }
   rollups_.clear();
   for (const auto& [key, amounts] : charged_) {

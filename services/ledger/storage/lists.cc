@@ -1,6 +1,7 @@
 #include "services/ledger/storage/lists.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -40,10 +41,18 @@ constexpr Sql kSelectBucket =
     "SELECT " SLIPWAY_LEDGER_BUCKET_COLUMNS " FROM bucket WHERE budget=? AND window_start_us=?";
 constexpr Sql kSelectBudget =
     "SELECT " SLIPWAY_LEDGER_BUDGET_COLUMNS " FROM budget WHERE id=? AND spend_limit IS NOT NULL";
-constexpr Sql kSumDays =
-    "SELECT day_us,SUM(CASE ?6 WHEN 1 THEN cost WHEN 2 THEN input+cache_read+cache_write"
-    "+cache_write_long+output ELSE calls END) FROM rollup WHERE " SLIPWAY_LEDGER_IN_SCOPE
-    " AND day_us>=?7 GROUP BY day_us ORDER BY day_us DESC LIMIT ?8";
+#define SLIPWAY_LEDGER_DAYS(table)                                                         \
+  "SELECT day_us,SUM(CASE ?6 WHEN 1 THEN cost WHEN 2 THEN input+cache_read+cache_write"    \
+  "+cache_write_long+output ELSE calls END) FROM " table " WHERE " SLIPWAY_LEDGER_IN_SCOPE \
+  " AND day_us>=?7 GROUP BY day_us ORDER BY day_us DESC LIMIT ?8"
+#define SLIPWAY_LEDGER_PLANS                                                               \
+  "SELECT day_us,project,plan,'' AS task,'' AS attempt,role,provider,model,calls,input,"   \
+  "cache_read,cache_write,cache_write_long,output,reasoning,searches,cost,estimated FROM " \
+  "rollup_of_plan"
+constexpr Sql kSumDays = SLIPWAY_LEDGER_DAYS("(" SLIPWAY_LEDGER_PLANS ")");
+// For a budget of a task or an attempt.
+constexpr Sql kSumDaysBelowPlan =
+    SLIPWAY_LEDGER_DAYS("(SELECT * FROM rollup INDEXED BY rollup_by_plan WHERE plan=?2)");
 constexpr Sql kSumReserved =
     "SELECT COALESCE(SUM(held_usd-MIN(settled_usd,held_usd)),0) FROM reservation"
     " WHERE state=1 AND drawing=0";
@@ -71,18 +80,49 @@ constexpr Sql kSelectPrices =
   " GROUP BY g1,g2,g3,g4,g5,g6,g7,g8)"                                                       \
   " WHERE (g1,g2,g3,g4,g5,g6,g7,g8)>(?16,?17,?18,?19,?20,?21,?22,?23)"                       \
   " ORDER BY g1,g2,g3,g4,g5,g6,g7,g8 LIMIT ?24"
-constexpr Sql kSumRollups =
-    SLIPWAY_LEDGER_SUMS("day_us", "day_us", "calls", "cost", "estimated", "rollup");
+#define SLIPWAY_LEDGER_DAY_SUMS(table) \
+  SLIPWAY_LEDGER_SUMS("day_us", "day_us", "calls", "cost", "estimated", "(" table ")")
+// The rows of `table` that a page needs which goes by `name` first: those of the first names, each
+// of which has at least one group, after the one (parameter `from`) that the page before ended in.
+#define SLIPWAY_LEDGER_OF_FIRST(columns, index, name, from)                                  \
+  columns " INDEXED BY " index " WHERE " name " IN (SELECT DISTINCT " name " FROM (" columns \
+          " INDEXED BY " index ") WHERE " name ">=" from " AND " SLIPWAY_LEDGER_IN_SCOPE     \
+          " AND day_us>=?6 AND day_us<?7 ORDER BY " name " LIMIT ?24+1)"
+constexpr Sql kSumRollups = SLIPWAY_LEDGER_DAY_SUMS("SELECT * FROM rollup");
+constexpr Sql kSumRollupsBelowPlan =
+    SLIPWAY_LEDGER_DAY_SUMS("SELECT * FROM rollup INDEXED BY rollup_by_plan WHERE plan=?2");
+constexpr Sql kSumTasks = SLIPWAY_LEDGER_DAY_SUMS(
+    SLIPWAY_LEDGER_OF_FIRST("SELECT * FROM rollup", "rollup_by_task", "task", "?19"));
+constexpr Sql kSumAttempts = SLIPWAY_LEDGER_DAY_SUMS(
+    SLIPWAY_LEDGER_OF_FIRST("SELECT * FROM rollup", "rollup_by_attempt", "attempt", "?20"));
+constexpr Sql kSumTasksByPlan = SLIPWAY_LEDGER_DAY_SUMS(
+    SLIPWAY_LEDGER_OF_FIRST("SELECT * FROM rollup", "rollup_by_plan", "plan", "?18"));
 // For questions that ask for neither tasks nor attempts.
-constexpr Sql kSumPlans = SLIPWAY_LEDGER_SUMS(
-    "day_us", "day_us", "calls", "cost", "estimated",
-    "(SELECT day_us,project,plan,'' AS task,'' AS attempt,role,provider,model,calls,input,"
-    "cache_read,cache_write,cache_write_long,output,reasoning,searches,cost,estimated"
-    " FROM rollup_of_plan)");
+constexpr Sql kSumPlans = SLIPWAY_LEDGER_DAY_SUMS(SLIPWAY_LEDGER_PLANS);
+constexpr Sql kSumPlan = SLIPWAY_LEDGER_DAY_SUMS(SLIPWAY_LEDGER_PLANS
+                                                 " INDEXED BY rollup_of_plan_by_plan"
+                                                 " WHERE plan=?2");
+constexpr Sql kSumPlansByName = SLIPWAY_LEDGER_DAY_SUMS(
+    SLIPWAY_LEDGER_OF_FIRST(SLIPWAY_LEDGER_PLANS, "rollup_of_plan_by_plan", "plan", "?18"));
+constexpr Sql kSumPlansByDay = SLIPWAY_LEDGER_DAY_SUMS(
+    SLIPWAY_LEDGER_PLANS " WHERE day_us IN (SELECT DISTINCT day_us FROM (" SLIPWAY_LEDGER_PLANS
+                         ") WHERE day_us>=?16 AND " SLIPWAY_LEDGER_IN_SCOPE
+                         " AND day_us>=?6 AND day_us<?7 ORDER BY day_us LIMIT ?24+1)");
+// For questions that ask for neither days nor plans: whole months, from parameter 25 up to 26, and
+// the days around them.
+constexpr Sql kSumMonths = SLIPWAY_LEDGER_DAY_SUMS(
+    "SELECT month_us AS day_us,project,'' AS plan,'' AS task,'' AS attempt,role,provider,model,"
+    "calls,input,cache_read,cache_write,cache_write_long,output,reasoning,searches,cost,estimated"
+    " FROM rollup_of_month WHERE month_us>=?25 AND month_us<?26"
+    " UNION ALL " SLIPWAY_LEDGER_PLANS
+    " WHERE day_us<?25"
+    " UNION ALL " SLIPWAY_LEDGER_PLANS " WHERE day_us>=?26");
 // For times that are not whole days of UTC.
 constexpr Sql kSumUsage =
     SLIPWAY_LEDGER_SUMS("record_time_us-record_time_us%86400000000", "record_time_us", "1",
                         "charged_usd", "CASE WHEN basis=2 THEN charged_usd ELSE 0 END", "usage");
+constexpr Sql kSelectDays =
+    "SELECT COALESCE(MIN(day_us),0),COALESCE(MAX(day_us),-1) FROM rollup_of_plan";
 
 constexpr int64_t kBeforeAll = INT64_MIN;
 
@@ -225,8 +265,9 @@ absl::StatusOr<BudgetHistory> SelectBudgetHistory(Reader& reader, const std::str
   const ScopePath& path = budget->path;
   const absl::Time first_day = WindowStart(Window::kDay, absl::UTCTimeZone(), window_start);
   BudgetHistory history;
+  const bool of_task = !path.task.empty() || !path.attempt.empty();
   ASSIGN_OR_RETURN(history.days, reader.Query(
-                                     kSumDays,
+                                     of_task ? kSumDaysBelowPlan : kSumDays,
                                      [](const Row& row) -> SpendDay {
                                        return {.day = row.Time(0), .spent = row.Int64(1)};
                                      },
@@ -249,31 +290,113 @@ absl::StatusOr<Page<FrozenScope>> SelectFrozen(Reader& reader, const PageRequest
   return result;
 }
 
+namespace {
+
+// A question for sums of usage, ready to be asked.
+struct SumsQuestion {
+  ScopePath scope;
+  UsageGroups groups;
+  int64_t start_us = 0;
+  int64_t end_us = 0;
+  int64_t after_day = kBeforeAll;
+  std::vector<std::string> after;  // The group that the page before ended in.
+  int rows_max = 0;
+};
+
+constexpr int64_t kDayMicros = 86'400'000'000;
+
+// From the month that begins at or after `from_us`; INT64_MIN for the beginning of time.
+int64_t MonthFrom(int64_t from_us) {
+  if (from_us == INT64_MIN) return INT64_MIN;
+  const absl::Time from = absl::FromUnixMicros(from_us);
+  const absl::Time month = WindowStart(Window::kMonth, absl::UTCTimeZone(), from);
+  return absl::ToUnixMicros(month == from ? from
+                                          : WindowEnd(Window::kMonth, absl::UTCTimeZone(), from));
+}
+
+int64_t MonthUntil(int64_t until_us) {
+  if (until_us == INT64_MAX) return INT64_MAX;
+  return absl::ToUnixMicros(
+      WindowStart(Window::kMonth, absl::UTCTimeZone(), absl::FromUnixMicros(until_us)));
+}
+
+template <typename... More>
+absl::StatusOr<std::vector<UsageRollup>> Ask(Reader& reader, Sql sql, const SumsQuestion& question,
+                                             const More&... more) {
+  const ScopePath& scope = question.scope;
+  const UsageGroups& groups = question.groups;
+  const std::vector<std::string>& after = question.after;
+  return reader.Query(sql, ReadRollup, scope.project, scope.plan, scope.task, scope.attempt,
+                      scope.role, question.start_us, question.end_us, groups.day ? 1 : 0,
+                      groups.project ? 1 : 0, groups.plan ? 1 : 0, groups.task ? 1 : 0,
+                      groups.attempt ? 1 : 0, groups.role ? 1 : 0, groups.provider ? 1 : 0,
+                      groups.model ? 1 : 0, question.after_day, after[1], after[2], after[3],
+                      after[4], after[5], after[6], after[7], question.rows_max, more...);
+}
+
+absl::StatusOr<std::vector<UsageRollup>> AskForPlans(Reader& reader, const SumsQuestion& question) {
+  const UsageGroups& groups = question.groups;
+  if (!question.scope.plan.empty()) return Ask(reader, kSumPlan, question);
+  if (groups.day) return Ask(reader, kSumPlansByDay, question);
+  if (groups.plan) return Ask(reader, groups.project ? kSumPlans : kSumPlansByName, question);
+  int64_t first_month = MonthFrom(question.start_us);
+  int64_t end_month = MonthUntil(question.end_us);
+  if (first_month >= end_month) first_month = end_month = question.end_us;  // Days alone.
+  return Ask(reader, kSumMonths, question, first_month, end_month);
+}
+
+// Day by day, until the page is full.
+absl::StatusOr<std::vector<UsageRollup>> AskForTasksByDay(Reader& reader,
+                                                          const SumsQuestion& question) {
+  using Days = std::pair<int64_t, int64_t>;
+  ASSIGN_OR_RETURN(const Days days, reader.QueryOne(kSelectDays, [](const Row& row) {
+    return Days(row.Int64(0), row.Int64(1));
+  }));
+  std::vector<UsageRollup> rows;
+  SumsQuestion of_day = question;
+  const int64_t end = std::min(question.end_us, days.second + 1);
+  int64_t day = std::max({days.first, question.start_us, question.after_day});
+  for (; day < end && of_day.rows_max > 0; day += kDayMicros) {
+    of_day.start_us = day;
+    of_day.end_us = day + kDayMicros;
+    ASSIGN_OR_RETURN(std::vector<UsageRollup> found, Ask(reader, kSumRollups, of_day));
+    of_day.rows_max -= static_cast<int>(found.size());
+    std::move(found.begin(), found.end(), std::back_inserter(rows));
+  }
+  return rows;
+}
+
+absl::StatusOr<std::vector<UsageRollup>> AskForTasks(Reader& reader, const SumsQuestion& question) {
+  const UsageGroups& groups = question.groups;
+  if (!question.scope.plan.empty()) return Ask(reader, kSumRollupsBelowPlan, question);
+  if (groups.day) return AskForTasksByDay(reader, question);
+  if (groups.project) return Ask(reader, kSumRollups, question);
+  if (groups.plan) return Ask(reader, kSumTasksByPlan, question);
+  return Ask(reader, groups.task ? kSumTasks : kSumAttempts, question);
+}
+
+}  // namespace
+
 absl::StatusOr<Page<UsageRollup>> SelectRollups(Reader& reader, const UsageFilter& filter,
                                                 const UsageGroups& groups,
                                                 const PageRequest& page) {
   constexpr size_t kGroups = 8;
-  ASSIGN_OR_RETURN(const ScopePath scope, ParseFilter(filter.scope));
   ASSIGN_OR_RETURN(const int limit, PageSize(page));
-  ASSIGN_OR_RETURN(std::vector<std::string> after, DecodePosition(page.token, kGroups));
-  int64_t after_day = kBeforeAll;
+  SumsQuestion question = {.groups = groups,
+                           .start_us = MicrosOf(filter.start),
+                           .end_us = MicrosOf(filter.end),
+                           .rows_max = limit + 1};
+  ASSIGN_OR_RETURN(question.scope, ParseFilter(filter.scope));
+  ASSIGN_OR_RETURN(question.after, DecodePosition(page.token, kGroups));
   if (!page.token.empty()) {
-    ASSIGN_OR_RETURN(after_day, NumberOf(after[0]));
+    ASSIGN_OR_RETURN(question.after_day, NumberOf(question.after[0]));
   }
-  const auto sums = [&](Sql sql) {
-    return reader.Query(sql, ReadRollup, scope.project, scope.plan, scope.task, scope.attempt,
-                        scope.role, MicrosOf(filter.start), MicrosOf(filter.end),
-                        groups.day ? 1 : 0, groups.project ? 1 : 0, groups.plan ? 1 : 0,
-                        groups.task ? 1 : 0, groups.attempt ? 1 : 0, groups.role ? 1 : 0,
-                        groups.provider ? 1 : 0, groups.model ? 1 : 0, after_day, after[1],
-                        after[2], after[3], after[4], after[5], after[6], after[7], limit + 1);
-  };
   const bool whole_days = IsDayStart(filter.start) && IsDayStart(filter.end);
-  const bool of_plans =
-      !groups.task && !groups.attempt && scope.task.empty() && scope.attempt.empty();
-  ASSIGN_OR_RETURN(std::vector<UsageRollup> rows, sums(!whole_days ? kSumUsage
-                                                       : of_plans  ? kSumPlans
-                                                                   : kSumRollups));
+  const bool of_tasks = groups.task || groups.attempt || !question.scope.task.empty() ||
+                        !question.scope.attempt.empty();
+  ASSIGN_OR_RETURN(std::vector<UsageRollup> rows, !whole_days ? Ask(reader, kSumUsage, question)
+                                                  : of_tasks  ? AskForTasks(reader, question)
+                                                              : AskForPlans(reader, question));
   Page<UsageRollup> result;
   if (static_cast<int>(rows.size()) > limit) {
     rows.resize(static_cast<size_t>(limit));

@@ -178,8 +178,29 @@ inline constexpr sqlite::Sql kSumsOfPlansAndCharges =
     "DROP INDEX usage_charged;"
     "CREATE INDEX usage_charged ON usage(charge_time_us);";
 
+// The sums once more without days and plans, for questions of a year; and names to find the others
+// by, so that a page of tasks, attempts or plans reads only its own rows.
+inline constexpr sqlite::Sql kSumsOfMonthsAndNames =
+    "CREATE TABLE rollup_of_month("
+    " month_us INTEGER NOT NULL, project TEXT NOT NULL, role TEXT NOT NULL,"
+    " provider TEXT NOT NULL, model TEXT NOT NULL,"
+    " calls INTEGER NOT NULL, input INTEGER NOT NULL, cache_read INTEGER NOT NULL,"
+    " cache_write INTEGER NOT NULL, cache_write_long INTEGER NOT NULL, output INTEGER NOT NULL,"
+    " reasoning INTEGER NOT NULL, searches INTEGER NOT NULL, cost INTEGER NOT NULL,"
+    " estimated INTEGER NOT NULL,"
+    " PRIMARY KEY(month_us,project,role,provider,model)) STRICT, WITHOUT ROWID;"
+    "INSERT INTO rollup_of_month SELECT CAST(strftime('%s',day_us/1000000,'unixepoch',"
+    "'start of month') AS INTEGER)*1000000,project,role,provider,model,SUM(calls),SUM(input),"
+    "SUM(cache_read),SUM(cache_write),SUM(cache_write_long),SUM(output),SUM(reasoning),"
+    "SUM(searches),SUM(cost),SUM(estimated) FROM rollup_of_plan GROUP BY 1,2,3,4,5;"
+    "CREATE INDEX rollup_by_task ON rollup(task);"
+    "CREATE INDEX rollup_by_attempt ON rollup(attempt);"
+    "CREATE INDEX rollup_by_plan ON rollup(plan);"
+    "CREATE INDEX rollup_of_plan_by_plan ON rollup_of_plan(plan);";
+
 inline constexpr sqlite::Migration kMigrations[] = {
     {1, events::kEventLogSchema}, {2, kLedgerSchema},   {3, kOwnersAndFrozenScopes},
-    {4, kLegsInReservations},     {5, kShortBudgetIds}, {6, kSumsOfPlansAndCharges}};
+    {4, kLegsInReservations},     {5, kShortBudgetIds}, {6, kSumsOfPlansAndCharges},
+    {7, kSumsOfMonthsAndNames}};
 
 }  // namespace slipway::ledger
