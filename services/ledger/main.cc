@@ -1,3 +1,5 @@
+#include <malloc.h>
+
 #include <CLI/CLI.hpp>
 #include <iostream>
 
@@ -22,6 +24,10 @@ absl::Status Main(const std::string& config_path) {
   return absl::OkStatus();
 }
 
+// Unless told otherwise, the C library gives the end of a heap back to the system whenever 128 KiB
+// of it are free, and gets it again with the next batch: 6 % of the writer's time in a profile.
+void KeepFreedMemory() { mallopt(M_TRIM_THRESHOLD, 32 << 20); }
+
 int Audit(const std::string& path) {
   const absl::StatusOr<bool> clean = PrintAudit(path, std::cout);
   if (!clean.ok()) return base::ExitCode(clean.status());
@@ -33,6 +39,7 @@ int Audit(const std::string& path) {
 
 int main(int argc, char** argv) {
   slipway::rpc::PrepareProcess();
+  slipway::ledger::KeepFreedMemory();
   CLI::App app("Decides whether money may be spent, and records what was.", "slipway-ledger");
   app.set_version_flag("--version", "slipway-ledger 0.1.0");
   std::string config_path, audited_path;

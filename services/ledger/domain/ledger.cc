@@ -1,6 +1,8 @@
 #include "services/ledger/domain/ledger.h"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include "lib/base/status_macros.h"
 #include "services/ledger/domain/errors.h"
@@ -44,6 +46,20 @@ std::vector<std::string> Differences(const ReserveOrder& a, const ReserveOrder& 
   compare("model", a.model == b.model);
   compare("service_tier", a.service_tier == b.service_tier);
   return fields;
+}
+
+// The start of a window in a time zone, which the budgets of one decision share.
+struct WindowOfZone {
+  const Budget* budget = nullptr;  // One that has them.
+  absl::Time start;
+};
+
+absl::Time StartOf(const Budget& budget, absl::Time time, std::array<WindowOfZone, 3>& known) {
+  WindowOfZone& window = known[static_cast<size_t>(budget.window) - 1];
+  if (window.budget == nullptr || window.budget->time_zone != budget.time_zone) {
+    window = {&budget, budget.WindowStartAt(time)};
+  }
+  return window.start;
 }
 
 }  // namespace
@@ -99,6 +115,7 @@ absl::StatusOr<std::vector<Constraint>> Ledger::ConstraintsFor(const Reservation
                                                                const Reservation* envelope) {
   std::vector<Constraint> constraints;
   const ReserveOrder& order = reservation.order;
+  std::array<WindowOfZone, 3> windows;  // A budget of each usually stands on every scope.
   for (const Budget* budget : mirror_.Covering(order.scopes)) {
     const Metric metric = budget->metric;
     if (order.kind == ReservationKind::kEnvelope && order.amounts.Of(metric) == 0) continue;
@@ -107,15 +124,16 @@ absl::StatusOr<std::vector<Constraint>> Ledger::ConstraintsFor(const Reservation
       continue;  // The envelope holds there.
     }
     ASSIGN_OR_RETURN(Bucket* const bucket,
-                     mirror_.BucketOf(*budget, budget->WindowStartAt(reservation.charge_time)));
+                     mirror_.BucketOf(*budget, StartOf(*budget, reservation.charge_time, windows)));
     constraints.push_back({budget, bucket});
   }
   return constraints;
 }
 
-absl::StatusOr<Reservation> Ledger::Reserve(const ReserveOrder& asked, absl::Time now,
-                                            Changes& changes) {
-  ASSIGN_OR_RETURN(const ReserveOrder order, Checked(asked));
+absl::StatusOr<Reservation> Ledger::Reserve(ReserveOrder asked, absl::Time now, Changes& changes) {
+  Reservation reservation;
+  ASSIGN_OR_RETURN(reservation.order, Checked(std::move(asked)));
+  const ReserveOrder& order = reservation.order;
   ASSIGN_OR_RETURN(const std::optional<Reservation> earlier, Find(order.key));
   if (earlier.has_value()) {
     const std::vector<std::string> fields = Differences(earlier->order, order);
@@ -125,10 +143,9 @@ absl::StatusOr<Reservation> Ledger::Reserve(const ReserveOrder& asked, absl::Tim
   RETURN_IF_ERROR(CheckEpoch(order));
   ASSIGN_OR_RETURN(const Reservation* const envelope, FindEnvelope(order));
   const absl::Time time = journal_.NotBefore(now);
-  Reservation reservation = {.order = order,
-                             .charge_time = envelope != nullptr ? envelope->charge_time : time,
-                             .expire_time = time + order.lifetime,
-                             .drawing = envelope != nullptr};
+  reservation.charge_time = envelope != nullptr ? envelope->charge_time : time;
+  reservation.expire_time = time + order.lifetime;
+  reservation.drawing = envelope != nullptr;
   ASSIGN_OR_RETURN(const std::vector<Constraint> constraints,
                    ConstraintsFor(reservation, envelope));
   Step step(journal_, changes, time);
@@ -158,6 +175,7 @@ absl::Status Ledger::CheckEpoch(const ReserveOrder& order) const {
 }
 
 std::optional<Denial> Ledger::DenialByFreeze(const ScopePath& scopes, int64_t requested) const {
+  if (!mirror_.AnyFrozen()) return std::nullopt;
   for (const std::string& scope : CoveringScopes(scopes)) {
     if (mirror_.FindFrozen(scope) == nullptr) continue;
     return Denial{.cause = DenialCause::kFrozen, .requested = requested, .frozen_scope = scope};
@@ -201,6 +219,7 @@ Reservation Ledger::Deny(Reservation reservation, Denial denial, Step& step) {
 
 Reservation Ledger::Hold(Reservation reservation, const std::vector<Constraint>& constraints,
                          Step& step) {
+  reservation.legs.reserve(constraints.size());
   for (const auto& [budget, bucket] : constraints) {
     const int64_t amount = reservation.held.Of(budget->metric);
     // An envelope covers the metrics that it holds; in others its calls hold for themselves.

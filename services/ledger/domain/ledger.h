@@ -92,7 +92,7 @@ class Ledger final {
   Ledger(Archive& archive, Options options) : archive_(archive), options_(options) {}
 
   // `now` is wall time; the ledger's own time never goes back.
-  absl::StatusOr<Reservation> Reserve(const ReserveOrder& order, absl::Time now, Changes& changes);
+  absl::StatusOr<Reservation> Reserve(ReserveOrder order, absl::Time now, Changes& changes);
   absl::StatusOr<Settlement> Settle(const SettleOrder& order, absl::Time now, Changes& changes);
   absl::StatusOr<Reservation> Release(const std::string& key, Proof proof, absl::Time now,
                                       Changes& changes);
@@ -140,6 +140,9 @@ class Ledger final {
   Reservation Hold(Reservation reservation, const std::vector<Constraint>& constraints, Step& step);
 
   absl::StatusOr<Charge> ChargeFor(const SettleOrder& order, const Reservation& reservation) const;
+  // Of what is no open hold (any more).
+  absl::StatusOr<Settlement> SettleEnded(const SettleOrder& order, absl::Time now,
+                                         Changes& changes);
   absl::StatusOr<Settlement> Repeated(const Reservation& reservation, const std::string& digest);
   absl::StatusOr<Settlement> SettleLate(const SettleOrder& order, Reservation reservation,
                                         absl::Time now, Changes& changes);

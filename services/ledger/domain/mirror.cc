@@ -8,14 +8,15 @@
 namespace slipway::ledger {
 
 Budget* Mirror::FindBudget(const std::string& id) {
-  const auto found = budgets_.find(id);
-  return found == budgets_.end() ? nullptr : found->second.get();
+  const auto found = budgets_by_id_.find(id);
+  return found == budgets_by_id_.end() ? nullptr : found->second;
 }
 
 Budget& Mirror::PutBudget(Budget budget) {
   std::unique_ptr<Budget>& slot = budgets_[budget.id];
   if (slot == nullptr) {
     slot = std::make_unique<Budget>(std::move(budget));
+    budgets_by_id_[slot->id] = slot.get();
     budgets_by_scope_[slot->scope].push_back(slot.get());
   } else {
     *slot = std::move(budget);
@@ -78,11 +79,16 @@ void Mirror::MoveExpiry(Reservation& reservation, absl::Time expire_time) {
 }
 
 void Mirror::DropHeld(const std::string& key) {
+  if (held_.count(key) > 0) TakeHeld(key);
+}
+
+Reservation Mirror::TakeHeld(const std::string& key) {
   const auto found = held_.find(key);
-  if (found == held_.end()) return;
-  StopDrawing(*found->second);
-  expiries_.erase({found->second->expire_time, key});
+  Reservation taken = std::move(*found->second);
+  StopDrawing(taken);
+  expiries_.erase({taken.expire_time, key});
   held_.erase(found);
+  return taken;
 }
 
 std::vector<Reservation*> Mirror::DrawingFrom(const std::string& envelope) {

@@ -44,6 +44,8 @@ class Mirror final {
   Reservation& PutHeld(Reservation reservation);
   void MoveExpiry(Reservation& reservation, absl::Time expire_time);
   void DropHeld(const std::string& key);
+  // Drops the open hold `key` and returns it.
+  Reservation TakeHeld(const std::string& key);
   const std::unordered_map<std::string, std::unique_ptr<Reservation>>& held() const {
     return held_;
   }
@@ -64,6 +66,7 @@ class Mirror final {
   int64_t EpochOf(const std::string& owner) const;
   void PutEpoch(const OwnerEpoch& owner) { epochs_[owner.owner] = owner.epoch; }
 
+  bool AnyFrozen() const { return !frozen_.empty(); }
   const FrozenScope* FindFrozen(const std::string& scope) const;
   void PutFrozen(FrozenScope scope);
   void DropFrozen(const std::string& scope) { frozen_.erase(scope); }
@@ -73,11 +76,18 @@ class Mirror final {
 
  private:
   using BucketKey = std::pair<std::string, absl::Time>;
+  struct HashBucketKey {
+    size_t operator()(const BucketKey& key) const {
+      return std::hash<std::string>()(key.first) ^
+             std::hash<int64_t>()(absl::ToUnixMicros(key.second));
+    }
+  };
 
   Archive& archive_;
   std::map<std::string, std::unique_ptr<Budget>> budgets_;
+  std::unordered_map<std::string, Budget*> budgets_by_id_;  // Every leg is asked for its own.
   std::unordered_map<std::string, std::vector<Budget*>> budgets_by_scope_;
-  std::map<BucketKey, std::unique_ptr<Bucket>> buckets_;
+  std::unordered_map<BucketKey, std::unique_ptr<Bucket>, HashBucketKey> buckets_;
   std::unordered_map<std::string, std::unique_ptr<Reservation>> held_;
   std::set<std::pair<absl::Time, std::string>> expiries_;
   std::map<std::string, std::set<std::string>> drawing_;

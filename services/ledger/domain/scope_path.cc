@@ -23,7 +23,7 @@ bool IsRole(absl::string_view role) {
 // The path of a project, plan, task or attempt.
 absl::StatusOr<ScopePath> ParseName(absl::string_view name) {
   static constexpr absl::string_view kCollections[] = {"projects", "plans", "tasks", "attempts"};
-  const std::vector<std::string> parts = absl::StrSplit(name, '/');
+  const std::vector<absl::string_view> parts = absl::StrSplit(name, '/');
   if (parts.size() % 2 != 0 || parts.size() > 8) {
     return ScopeInvalid(name, "it is no project, plan, task or attempt");
   }

@@ -102,23 +102,9 @@ absl::StatusOr<Settlement> Ledger::Repeated(const Reservation& reservation,
 
 absl::StatusOr<Settlement> Ledger::Settle(const SettleOrder& order, absl::Time now,
                                           Changes& changes) {
-  ASSIGN_OR_RETURN(std::optional<Reservation> found, Find(order.key));
-  if (!found.has_value()) return ReservationUnknown(order.key);
-  const std::string digest = DigestOf(order);
-  const bool is_call = found->order.kind == ReservationKind::kCall;
-  switch (found->state) {
-    case ReservationState::kHeld:
-      break;
-    case ReservationState::kSettled:
-    case ReservationState::kSettledLate:
-      return Repeated(*found, digest);
-    case ReservationState::kExpiredCharged:
-      if (is_call) return SettleLate(order, *std::move(found), now, changes);
-      [[fallthrough]];
-    default:
-      return ReservationClosed(order.key, found->state);
-  }
+  if (mirror_.FindHeld(order.key) == nullptr) return SettleEnded(order, now, changes);
   Reservation& held = *mirror_.FindHeld(order.key);
+  const bool is_call = held.order.kind == ReservationKind::kCall;
   Charge charge;
   if (is_call) {
     ASSIGN_OR_RETURN(charge, ChargeFor(order, held));
@@ -128,7 +114,7 @@ absl::StatusOr<Settlement> Ledger::Settle(const SettleOrder& order, absl::Time n
   }
   Step step(journal_, changes, journal_.NotBefore(now));
   held.state = ReservationState::kSettled;
-  held.end_digest = digest;
+  held.end_digest = DigestOf(order);
   Settlement settlement;
   if (is_call) {
     EndCall(held, charge.spent, step);
@@ -149,11 +135,28 @@ absl::StatusOr<Settlement> Ledger::Settle(const SettleOrder& order, absl::Time n
   } else {
     EndEnvelope(held, step);
   }
-  settlement.reservation = held;
-  changes.updated.push_back(held);
   step.Record("settle", order.key, &held);
-  mirror_.DropHeld(order.key);
+  changes.updated.push_back(mirror_.TakeHeld(order.key));
+  settlement.reservation = changes.updated.back();
   return settlement;
+}
+
+absl::StatusOr<Settlement> Ledger::SettleEnded(const SettleOrder& order, absl::Time now,
+                                               Changes& changes) {
+  ASSIGN_OR_RETURN(std::optional<Reservation> found, archive_.FindReservation(order.key));
+  if (!found.has_value()) return ReservationUnknown(order.key);
+  switch (found->state) {
+    case ReservationState::kSettled:
+    case ReservationState::kSettledLate:
+      return Repeated(*found, DigestOf(order));
+    case ReservationState::kExpiredCharged:
+      if (found->order.kind == ReservationKind::kCall) {
+        return SettleLate(order, *std::move(found), now, changes);
+      }
+      [[fallthrough]];
+    default:
+      return ReservationClosed(order.key, found->state);
+  }
 }
 
 absl::StatusOr<Settlement> Ledger::SettleLate(const SettleOrder& order, Reservation reservation,
@@ -313,7 +316,8 @@ void Ledger::EndCall(Reservation& call, const Amounts& spent, Step& step) {
   };
   for (Leg& leg : call.legs) {
     leg.posted = spent.Of(leg.metric);
-    step.Post(*mirror_.FindBudget(leg.budget), **BucketOf(leg),
+    const Budget& budget = *mirror_.FindBudget(leg.budget);
+    step.Post(budget, **mirror_.BucketOf(budget, leg.window_start),
               {.posted = leg.posted, .reserved = -leg.amount, .overage = overage(leg.metric)});
     leg.amount = 0;
   }

@@ -1,5 +1,7 @@
 #include "services/ledger/domain/step.h"
 
+#include <algorithm>
+
 #include "services/ledger/domain/event_drafts.h"
 
 namespace slipway::ledger {
@@ -30,11 +32,14 @@ TokenCounts Difference(const TokenCounts& a, const TokenCounts& b) {
 }  // namespace
 
 Step::~Step() {
+  changes_.buckets.reserve(changes_.buckets.size() + touched_.size());
   for (const Bucket* bucket : touched_) changes_.buckets.push_back(*bucket);
 }
 
 void Step::Touch(Bucket& bucket) {
-  touched_.insert(&bucket);
+  if (std::find(touched_.begin(), touched_.end(), &bucket) == touched_.end()) {
+    touched_.push_back(&bucket);
+  }
   if (bucket.unrecorded_seed == 0) return;
   postings_.push_back({.budget = bucket.budget,
                        .window_start = bucket.window_start,

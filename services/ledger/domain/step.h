@@ -1,7 +1,6 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,7 +55,7 @@ class Step final {
   Changes& changes_;
   const absl::Time time_;
   std::vector<Posting> postings_;
-  std::set<Bucket*> touched_;
+  std::vector<Bucket*> touched_;  // A handful, each once.
 };
 
 }  // namespace slipway::ledger

@@ -236,23 +236,34 @@ absl::Status ChangeWriter::Write(Transaction& transaction, const Changes& change
     RETURN_IF_ERROR(log_.Append(transaction, changes.time, draft).status());
   }
   for (const Bucket& bucket : changes.buckets) {
-    buckets_.insert_or_assign(BucketKey(bucket.budget, bucket.window_start), bucket);
+    const auto found = buckets_.find(std::tie(bucket.budget, bucket.window_start));
+    if (found != buckets_.end()) {
+      found->second = bucket;
+    } else {
+      buckets_.emplace(BucketKey(bucket.budget, bucket.window_start), bucket);
+    }
   }
-  for (const RollupChange& change : changes.rollups) {
-    const UsageRecord& record = change.record;
-    const ScopePath& scopes = record.scopes;
-    const auto [found, added] = rollups_.try_emplace(
-        RollupKey(WindowStart(Window::kDay, absl::UTCTimeZone(), record.record_time),
-                  scopes.project, scopes.plan, scopes.task, scopes.attempt, scopes.role,
-                  record.provider, record.model),
-        change);
-    if (!added) Add(found->second, change);
-    Amounts& charged =
-        charged_[ChargeKey(WindowStart(Window::kDay, absl::UTCTimeZone(), record.charge_time),
-                           scopes.project, scopes.plan, scopes.task, scopes.attempt, scopes.role)];
-    for (const Metric metric : kMetrics) charged.Of(metric) += change.charged.Of(metric);
-  }
+  for (const RollupChange& change : changes.rollups) AddToSums(change);
   return absl::OkStatus();
+}
+
+void ChangeWriter::AddToSums(const RollupChange& change) {
+  const UsageRecord& record = change.record;
+  const ScopePath& scopes = record.scopes;
+  const absl::Time day = WindowStart(Window::kDay, absl::UTCTimeZone(), record.record_time);
+  const auto key = std::tie(day, scopes.project, scopes.plan, scopes.task, scopes.attempt,
+                            scopes.role, record.provider, record.model);
+  if (const auto found = rollups_.find(key); found != rollups_.end()) {
+    Add(found->second, change);
+  } else {
+    rollups_.emplace(key, change);
+  }
+  const absl::Time charge_day = WindowStart(Window::kDay, absl::UTCTimeZone(), record.charge_time);
+  const auto charge_key =
+      std::tie(charge_day, scopes.project, scopes.plan, scopes.task, scopes.attempt, scopes.role);
+  auto charged = charged_.find(charge_key);
+  if (charged == charged_.end()) charged = charged_.emplace(charge_key, Amounts()).first;
+  for (const Metric metric : kMetrics) charged->second.Of(metric) += change.charged.Of(metric);
 }
 
 absl::Status ChangeWriter::Flush(Transaction& transaction) {

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <tuple>
-#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -25,7 +25,9 @@ class ChangeWriter final {
   absl::Status Flush(sqlite::Transaction& transaction);
 
  private:
-  using BucketKey = std::pair<std::string, absl::Time>;
+  void AddToSums(const RollupChange& change);
+
+  using BucketKey = std::tuple<std::string, absl::Time>;
   // Day, project, plan, task, attempt, role, provider, model.
   using RollupKey = std::tuple<absl::Time, std::string, std::string, std::string, std::string,
                                std::string, std::string, std::string>;
@@ -34,9 +36,10 @@ class ChangeWriter final {
       std::tuple<absl::Time, std::string, std::string, std::string, std::string, std::string>;
 
   events::EventLog& log_;
-  std::map<BucketKey, Bucket> buckets_;
-  std::map<RollupKey, RollupChange> rollups_;
-  std::map<ChargeKey, Amounts> charged_;
+  std::map<BucketKey, Bucket, std::less<>> buckets_;
+  // Found by tuples of references: most changes add to sums of their batch.
+  std::map<RollupKey, RollupChange, std::less<>> rollups_;
+  std::map<ChargeKey, Amounts, std::less<>> charged_;
 };
 
 }  // namespace slipway::ledger

@@ -123,8 +123,8 @@ void SqliteLedgerStore::Run(Decide decide, base::Reply<T> reply) {
 
 void SqliteLedgerStore::Reserve(ReserveOrder order, base::Reply<Reservation> reply) {
   Run<Reservation>(
-      [order = std::move(order)](Ledger& ledger, absl::Time now, Changes& changes) {
-        return ledger.Reserve(order, now, changes);
+      [order = std::move(order)](Ledger& ledger, absl::Time now, Changes& changes) mutable {
+        return ledger.Reserve(std::move(order), now, changes);
       },
       std::move(reply));
 }
