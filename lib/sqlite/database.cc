@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/error.h"
+#include "lib/sqlite/log_vfs.h"
 #include "lib/sqlite/result_code.h"
 
 namespace slipway::sqlite {
@@ -114,7 +115,10 @@ absl::Status Database::OpenWriter() {
   }
   const int flags =
       options_.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-  ASSIGN_OR_RETURN(writer_, Connection::Open(path_, flags, options_.vfs));
+  const bool gather = options_.gather_log && options_.vfs == nullptr &&
+                      options_.synchronous == Synchronous::kFull && !options_.read_only;
+  ASSIGN_OR_RETURN(writer_,
+                   Connection::Open(path_, flags, gather ? GatheringLogVfs() : options_.vfs));
   RETURN_IF_ERROR(writer_->RunScript(
       absl::StrCat("PRAGMA busy_timeout=", absl::ToInt64Milliseconds(options_.busy_timeout),
                    "; PRAGMA mmap_size=0; PRAGMA cell_size_check=ON;")));

@@ -38,6 +38,9 @@ struct Options {
   absl::Duration busy_timeout = absl::Seconds(5);  // For locks of other processes.
   // Name of a registered VFS; null is the system's. Another one manages modes and locks itself.
   const char* vfs = nullptr;
+  // Writes the pages of a commit to the log in one piece, which takes memory of their size; see
+  // log_vfs.h. Without effect unless kFull and the system's VFS.
+  bool gather_log = false;
   int cache_kib = 2'000;         // Pages that the writing connection keeps in memory.
   int checkpoint_pages = 1'000;  // The log is carried over when it has grown to so many.
   int64_t pages_max = 0;  // Size limit in pages of 4 KiB, then DISK_FULL; 0: no limit of ours.

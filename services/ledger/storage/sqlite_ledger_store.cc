@@ -48,6 +48,7 @@ absl::Status SqliteLedgerStore::Start(base::IdGenerator& ids) {
                                                           .migrations = kMigrations,
                                                           .exclusive = options_.path != ":memory:",
                                                           .vfs = options_.vfs,
+                                                          .gather_log = true,
                                                           .cache_kib = kCacheKib,
                                                           .checkpoint_pages = kCheckpointPages}));
   ASSIGN_OR_RETURN(log_, events::EventLog::Open(*database_, ids, "ledger"));

@@ -1,0 +1,162 @@
+#include "lib/sqlite/log_vfs.h"
+
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <new>
+#include <string>
+
+namespace slipway::sqlite {
+namespace {
+
+// What a log may gather: some batches, and less than would show in the memory of a service.
+constexpr size_t kGatheredMax = 1 << 20;
+// SQLite's Unix files cannot write 128 KiB or more at once: they look at 17 bits of the size.
+constexpr size_t kPieceMax = 64 << 10;
+
+sqlite3_vfs* System() {
+  static sqlite3_vfs* const system = sqlite3_vfs_find(nullptr);
+  return system;
+}
+
+// SQLite's own memory, with the system's file behind it.
+struct LogFile {
+  sqlite3_file base;
+  std::string* gathered;  // The bytes from `begin` on that are not in the file yet.
+  sqlite3_int64 begin;
+};
+
+LogFile& LogOf(sqlite3_file* file) { return *reinterpret_cast<LogFile*>(file); }
+
+sqlite3_file* Real(sqlite3_file* file) {
+  return reinterpret_cast<sqlite3_file*>(reinterpret_cast<char*>(file) + sizeof(LogFile));
+}
+
+int Flush(sqlite3_file* file) {
+  LogFile& log = LogOf(file);
+  int code = SQLITE_OK;
+  for (size_t at = 0; at < log.gathered->size() && code == SQLITE_OK; at += kPieceMax) {
+    const size_t size = std::min(kPieceMax, log.gathered->size() - at);
+    code =
+        Real(file)->pMethods->xWrite(Real(file), log.gathered->data() + at, static_cast<int>(size),
+                                     log.begin + static_cast<sqlite3_int64>(at));
+  }
+  // Also after an error: its transaction fails, and SQLite writes anew what comes after it.
+  log.gathered->clear();
+  return code;
+}
+
+int Close(sqlite3_file* file) {
+  const int flushed = Flush(file);
+  delete LogOf(file).gathered;
+  const int closed = Real(file)->pMethods->xClose(Real(file));
+  return flushed != SQLITE_OK ? flushed : closed;
+}
+
+int Read(sqlite3_file* file, void* to, int size, sqlite3_int64 offset) {
+  const int code = Flush(file);
+  return code != SQLITE_OK ? code : Real(file)->pMethods->xRead(Real(file), to, size, offset);
+}
+
+int Write(sqlite3_file* file, const void* from, int size, sqlite3_int64 offset) {
+  LogFile& log = LogOf(file);
+  const sqlite3_int64 end = log.begin + static_cast<sqlite3_int64>(log.gathered->size());
+  if (offset != end || log.gathered->size() + static_cast<size_t>(size) > kGatheredMax) {
+    const int code = Flush(file);
+    if (code != SQLITE_OK) return code;
+  }
+  if (log.gathered->empty()) log.begin = offset;
+  log.gathered->append(static_cast<const char*>(from), static_cast<size_t>(size));
+  return SQLITE_OK;
+}
+
+int Truncate(sqlite3_file* file, sqlite3_int64 size) {
+  const int code = Flush(file);
+  return code != SQLITE_OK ? code : Real(file)->pMethods->xTruncate(Real(file), size);
+}
+
+int Sync(sqlite3_file* file, int flags) {
+  const int code = Flush(file);
+  return code != SQLITE_OK ? code : Real(file)->pMethods->xSync(Real(file), flags);
+}
+
+int FileSize(sqlite3_file* file, sqlite3_int64* size) {
+  const int code = Flush(file);
+  return code != SQLITE_OK ? code : Real(file)->pMethods->xFileSize(Real(file), size);
+}
+
+int Lock(sqlite3_file* file, int level) { return Real(file)->pMethods->xLock(Real(file), level); }
+
+int Unlock(sqlite3_file* file, int level) {
+  return Real(file)->pMethods->xUnlock(Real(file), level);
+}
+
+int CheckReservedLock(sqlite3_file* file, int* reserved) {
+  return Real(file)->pMethods->xCheckReservedLock(Real(file), reserved);
+}
+
+int FileControl(sqlite3_file* file, int operation, void* argument) {
+  const int code = Flush(file);
+  return code != SQLITE_OK ? code
+                           : Real(file)->pMethods->xFileControl(Real(file), operation, argument);
+}
+
+int SectorSize(sqlite3_file* file) { return Real(file)->pMethods->xSectorSize(Real(file)); }
+
+int DeviceCharacteristics(sqlite3_file* file) {
+  return Real(file)->pMethods->xDeviceCharacteristics(Real(file));
+}
+
+constexpr sqlite3_io_methods kLogMethods = {.iVersion = 1,
+                                            .xClose = Close,
+                                            .xRead = Read,
+                                            .xWrite = Write,
+                                            .xTruncate = Truncate,
+                                            .xSync = Sync,
+                                            .xFileSize = FileSize,
+                                            .xLock = Lock,
+                                            .xUnlock = Unlock,
+                                            .xCheckReservedLock = CheckReservedLock,
+                                            .xFileControl = FileControl,
+                                            .xSectorSize = SectorSize,
+                                            .xDeviceCharacteristics = DeviceCharacteristics};
+
+// All other files are the system's own.
+int Open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out_flags) {
+  if ((flags & SQLITE_OPEN_WAL) == 0) {
+    return System()->xOpen(System(), name, file, flags, out_flags);
+  }
+  std::memset(file, 0, sizeof(LogFile));
+  auto* const gathered = new (std::nothrow) std::string();
+  if (gathered == nullptr) return SQLITE_NOMEM;
+  gathered->reserve(kGatheredMax);  // Writes then cannot fail for want of memory.
+  const int code = System()->xOpen(System(), name, Real(file), flags, out_flags);
+  if (code != SQLITE_OK) {  // Without methods SQLite does not close it.
+    if (Real(file)->pMethods != nullptr) Real(file)->pMethods->xClose(Real(file));
+    delete gathered;
+    return code;
+  }
+  LogFile& log = LogOf(file);
+  log.base.pMethods = &kLogMethods;
+  log.gathered = gathered;
+  return SQLITE_OK;
+}
+
+}  // namespace
+
+const char* GatheringLogVfs() {
+  static sqlite3_vfs* const registered = [] {
+    auto* const vfs = new sqlite3_vfs(*System());
+    vfs->zName = "slipway-gathering-log";
+    vfs->pNext = nullptr;
+    vfs->szOsFile = static_cast<int>(sizeof(LogFile)) + System()->szOsFile;
+    vfs->xOpen = Open;
+    sqlite3_vfs_register(vfs, /*makeDflt=*/0);
+    return vfs;
+  }();
+  return registered->zName;
+}
+
+}  // namespace slipway::sqlite

@@ -1,0 +1,108 @@
+#include "lib/sqlite/log_vfs.h"
+
+#include <filesystem>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "lib/sqlite/database.h"
+#include "lib/testkit/matchers.h"
+#include "lib/testkit/temporary_directory.h"
+
+namespace slipway::sqlite {
+namespace {
+
+using ::slipway::testkit::IsOkAndHolds;
+
+constexpr Migration kNotes[] = {
+    {1, "CREATE TABLE note(id INTEGER PRIMARY KEY NOT NULL, text TEXT NOT NULL) STRICT"}};
+constexpr Sql kInsertNote = "INSERT INTO note(text) VALUES(?)";
+constexpr Sql kSumNotes = "SELECT COALESCE(SUM(length(text)),0) FROM note";
+
+// Neither the pages that the cache holds nor those that a log gathers are as many.
+constexpr int kLargeNotes = 600;
+constexpr int kLargeBytes = 8'000;
+
+class LogVfsTest : public ::testing::Test {
+ protected:
+  absl::StatusOr<std::unique_ptr<Database>> Open(const std::string& path) {
+    return Database::Open(path, {.migrations = kNotes,
+                                 .gather_log = true,
+                                 .cache_kib = 100,
+                                 .checkpoint_pages = checkpoint_pages_});
+  }
+
+  static absl::Status AddNotes(Transaction& transaction, int count) {
+    const std::string text(kLargeBytes, 'x');
+    for (int i = 0; i < count; ++i) RETURN_IF_ERROR(transaction.Execute(kInsertNote, text));
+    return absl::OkStatus();
+  }
+
+  static absl::StatusOr<int64_t> SumNotes(Database& database) {
+    return database.Read([](Reader& reader) {
+      return reader.QueryOne(kSumNotes, [](const Row& row) { return row.Int64(0); });
+    });
+  }
+
+  int checkpoint_pages_ = 1'000;
+  testkit::TemporaryDirectory directory_;
+  const std::string path_ = directory_.File("test.db");
+};
+
+TEST_F(LogVfsTest, ACommitIsInTheFilesAndSeenByOtherConnections) {
+  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Database> database, Open(path_));
+  for (int i = 1; i <= 5; ++i) {
+    ASSERT_OK(database->Write([](Transaction& t) { return AddNotes(t, 1); }));
+
+    EXPECT_THAT(SumNotes(*database), IsOkAndHolds(i * kLargeBytes));
+    // What a kill at this moment would leave.
+    const std::string copy = directory_.File(absl::StrCat("copy", i, ".db"));
+    std::filesystem::copy_file(path_, copy);
+    std::filesystem::copy_file(path_ + "-wal", copy + "-wal");
+    EXPECT_THAT(SumNotes(*Open(copy).value()), IsOkAndHolds(i * kLargeBytes));
+  }
+}
+
+TEST_F(LogVfsTest, ATransactionLargerThanAllMemoryReadsItsOwnPages) {
+  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Database> database, Open(path_));
+
+  const absl::StatusOr<int64_t> sum =
+      database->Write([](Transaction& transaction) -> absl::StatusOr<int64_t> {
+        RETURN_IF_ERROR(AddNotes(transaction, kLargeNotes));
+        return transaction.QueryOne(kSumNotes, [](const Row& row) { return row.Int64(0); });
+      });
+
+  EXPECT_THAT(sum, IsOkAndHolds(int64_t{kLargeNotes} * kLargeBytes));
+  EXPECT_THAT(SumNotes(*database), IsOkAndHolds(int64_t{kLargeNotes} * kLargeBytes));
+  EXPECT_OK(database->CheckIntegrity());
+}
+
+TEST_F(LogVfsTest, PagesOfATransactionThatWasUndoneAreWrittenOver) {
+  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Database> database, Open(path_));
+  for (int i = 1; i <= 3; ++i) {
+    const absl::Status undone = database->Write([](Transaction& t) -> absl::Status {
+      RETURN_IF_ERROR(AddNotes(t, kLargeNotes));
+      return absl::AbortedError("changed its mind");
+    });
+    EXPECT_TRUE(absl::IsAborted(undone)) << undone;
+    ASSERT_OK(database->Write([](Transaction& t) { return AddNotes(t, 1); }));
+  }
+
+  EXPECT_THAT(SumNotes(*database), IsOkAndHolds(3 * kLargeBytes));
+  EXPECT_OK(database->CheckIntegrity());
+}
+
+TEST_F(LogVfsTest, ALogThatIsCarriedOverAndBegunAgainLosesNothing) {
+  checkpoint_pages_ = 10;
+  {
+    ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Database> database, Open(path_));
+    for (int i = 0; i < 100; ++i) {
+      ASSERT_OK(database->Write([](Transaction& t) { return AddNotes(t, 2); }));
+    }
+    EXPECT_OK(database->CheckIntegrity());
+  }
+
+  EXPECT_THAT(SumNotes(*Open(path_).value()), IsOkAndHolds(200 * kLargeBytes));
+}
+
+}  // namespace
+}  // namespace slipway::sqlite
