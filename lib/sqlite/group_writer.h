@@ -34,8 +34,9 @@ struct GroupWriterOptions {
   base::Executor* repliers = nullptr;
   // False: there is no thread; RunQueued runs what has queued up. For simulations that replay.
   bool own_thread = true;
-  // Called after each batch that committed a change, after its replies, on the writer's thread and
-  // under no lock: to wake watchers. Must not block.
+  // Called after each batch that committed a change, on the writer's thread and under no lock: to
+  // wake watchers. By then its replies were sent or, with `repliers`, handed over: some may still
+  // be under way. Must not block.
   absl::AnyInvocable<void()> on_committed = nullptr;
   // Called once, after the replies, when a transaction that had begun could not be committed. What
   // is on disk is then unknown to the program's memory, so by default the process prints the error
