@@ -35,7 +35,7 @@ chaos: build
 ledger-sim: build
 	@$(BUILD)/bin/slipway-ledger-sim --seeds $${SEEDS:-100000} --seed $${SEED:-1} --threads $(JOBS)
 
-# What must hold besides the tests: format, contracts, layers, headers, sanitizers.
+# What must hold besides the tests: format, contracts, layers, headers.
 check: build format-check lint-proto
 	@nice ninja -C $(BUILD) -j $(JOBS) --quiet all_verify_interface_header_sets
 	@python3 tests/structure/structure_test.py
