@@ -205,9 +205,13 @@ absl::StatusOr<ExitCode> DeleteBudget(const BudgetOptions& options, Invocation& 
   request.set_name(options.name.rfind("budgets/", 0) == 0 ? options.name
                                                           : absl::StrCat("budgets/", options.name));
   Connection& connection = invocation.connection();
-  RETURN_IF_ERROR(
-      connection.Call(connection.ledger(), &LedgerService::StubInterface::DeleteBudget, request)
-          .status());
+  ASSIGN_OR_RETURN(
+      const auto response,
+      connection.Call(connection.ledger(), &LedgerService::StubInterface::DeleteBudget, request));
+  if (invocation.output().json()) {
+    invocation.output().Json(response);
+    return ExitCode::kOk;
+  }
   invocation.output().Progress(absl::StrCat("removed ", request.name()));
   return ExitCode::kOk;
 }

@@ -66,7 +66,7 @@ class BudgetTest(unittest.TestCase):
         self.assertIn("$3.00", suite.text("budget", "show", made["name"].split("/")[1]))
         self.assert_refused(WRONG_USAGE, "TIME_ZONE_FIXED", "budget", "set", "limits", "3", "--window", "day",
                             "--time-zone", "America/New_York")
-        suite.text("budget", "delete", made["name"])
+        self.assertEqual(suite.ask("budget", "delete", made["name"]), {})
         self.assertNotIn(made["name"], suite.text("budget", "list", "-o", "json"))
         self.assert_refused(NOT_FOUND, "BUDGET_UNKNOWN", "budget", "delete", made["name"])
         self.assert_refused(NOT_FOUND, "BUDGET_UNKNOWN", "budget", "show", made["name"])
