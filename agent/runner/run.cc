@@ -18,14 +18,13 @@
 namespace slipway::agent {
 namespace {
 
-constexpr char kWorkFile[] = "/run/slipway/work.json";
-constexpr char kModelSocket[] = "/run/slipway/models.sock";
 constexpr char kModelKeyVariable[] = "SLIPWAY_MODEL_KEY";
-constexpr char kWorkspace[] = "/workspace";
-// Beside git's own files: on the disk of the workspace, outside of the work tree, and there for the
-// next runner of the attempt.
-constexpr char kScratch[] = "/workspace/.git/slipway";
-constexpr char kConversation[] = "/workspace/.git/slipway/conversation.json";
+
+// Where a container is the sandbox nothing is bound to the usual places.
+std::string Place(const char* variable, const char* otherwise) {
+  const char* const value = std::getenv(variable);
+  return value == nullptr || *value == '\0' ? otherwise : value;
+}
 
 std::string TakeModelKey() {
   const char* const value = std::getenv(kModelKeyVariable);
@@ -37,19 +36,26 @@ std::string TakeModelKey() {
 }  // namespace
 
 absl::Status RunInside() {
-  ASSIGN_OR_RETURN(const std::string text, base::ReadFile(kWorkFile));
+  const std::string run = Place("SLIPWAY_RUN_DIRECTORY", "/run/slipway");
+  const std::string workspace = Place("SLIPWAY_WORKSPACE", "/workspace");
+  // Beside git's own files: on the disk of the workspace, outside of the work tree, and there for
+  // the next runner of the attempt.
+  const std::string scratch = workspace + "/.git/slipway";
+  ASSIGN_OR_RETURN(const std::string text, base::ReadFile(run + "/work.json"));
   ASSIGN_OR_RETURN(const WorkFile work, DecodeWorkFile(text));
   Reporter reporter(STDOUT_FILENO);
-  absl::StatusOr<GitTree> tree = GitTree::Open(kWorkspace, work.commit, kScratch);
+  absl::StatusOr<GitTree> tree = GitTree::Open(workspace, work.commit, scratch);
   if (!tree.ok()) {
     reporter.Finish(Failure{.failure_class = FailureClass::kInfrastructure,
                             .reason = base::ReasonOf(tree.status()),
                             .detail = std::string(tree.status().message())});
     return absl::OkStatus();
   }
-  ModelClient models({.socket = kModelSocket, .key = TakeModelKey(), .role = work.order.role},
-                     base::RealClock(), reporter);
-  reporter.Finish(PatchBackend(work, *tree, models, reporter, kConversation).Run());
+  ModelClient models(
+      {.socket = run + "/models.sock", .key = TakeModelKey(), .role = work.order.role},
+      base::RealClock(), reporter);
+  reporter.Finish(
+      PatchBackend(work, *tree, models, reporter, scratch + "/conversation.json").Run());
   return absl::OkStatus();
 }
 

@@ -54,7 +54,7 @@ Agent::~Agent() {
 }
 
 absl::Status Agent::Prepare() {
-  sandbox::Spec identity;
+  sandbox::Spec identity{.layer = settings_.layer};
   identity.uid = settings_.uid;
   identity.gid = settings_.uid;
   RETURN_IF_ERROR(sandbox::Check(identity));

@@ -266,7 +266,9 @@ absl::StatusOr<Result> WriteChange(const Settings& settings, const std::string& 
                                    const WriteOrder& order, absl::Duration deadline,
                                    AttemptDirectory& directory, const WatchContext& context) {
   ModelForward forward;
-  RETURN_IF_ERROR(forward.Start(order.model_proxy, directory.run(), settings.uid, context.report));
+  const std::string& proxy =
+      settings.models_address.empty() ? order.model_proxy : settings.models_address;
+  RETURN_IF_ERROR(forward.Start(proxy, directory.run(), settings.uid, context.report));
   return ChangeWork(settings, commit, order, deadline, directory, context).Run();
 }
 

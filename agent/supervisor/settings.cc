@@ -52,6 +52,10 @@ absl::StatusOr<Settings> Settings::Make(const config::v1::AgentConfig& config) {
     return ConfigIncomplete("workspace_directory as an absolute path");
   }
   settings.dispatcher_address = config.dispatcher_address();
+  settings.models_address = config.models_address();
+  if (config.isolation() == config::v1::ISOLATION_CONTAINER) {
+    settings.layer = sandbox::Layer::kContainer;
+  }
   settings.workspace_directory = config.workspace_directory();
   settings.snapshot_cache_directory = config.snapshot_cache_directory().empty()
                                           ? settings.workspace_directory + "/.snapshots"
@@ -78,7 +82,7 @@ absl::StatusOr<Settings> Settings::Make(const config::v1::AgentConfig& config) {
 }
 
 sandbox::Spec Settings::BaseSpec() const {
-  sandbox::Spec spec;
+  sandbox::Spec spec{.layer = layer};
   std::string path;
   for (const std::string& directory : tool_directories) {
     spec.read_only.push_back({.host = directory, .inside = directory});

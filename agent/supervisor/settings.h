@@ -18,11 +18,13 @@ struct Settings {
   std::string host;
   std::string token;
   std::string dispatcher_address;
+  std::string models_address;            // Empty: as the grant says.
   std::string workspace_directory;       // Absolute.
   std::string snapshot_cache_directory;  // Absolute.
   int64_t snapshot_cache_bytes = 0;      // Below 1: no cache.
   std::vector<std::string> tool_directories;
   std::vector<std::string> validator_programs;
+  sandbox::Layer layer = sandbox::Layer::kBubblewrap;
   sandbox::Limits limits;
   int attempts_max = 1;
   uid_t uid = sandbox::kDefaultUid;

@@ -19,12 +19,20 @@ sigset_t TerminationSignals() {
   return signals;
 }
 
+// Process 1 of a container obeys itself and those outside (0), not the programs that it runs.
+bool MayEnd(const siginfo_t& info) {
+  if (getpid() != 1) return true;
+  return info.si_code == SI_KERNEL ||
+         (info.si_code == SI_USER && (info.si_pid == 0 || info.si_pid == 1));
+}
+
 int NextSignal() {
   const sigset_t signals = TerminationSignals();
-  int signal = 0;
-  while (sigwait(&signals, &signal) != 0) {
+  while (true) {
+    siginfo_t info = {};
+    const int signal = sigwaitinfo(&signals, &info);
+    if (signal > 0 && MayEnd(info)) return signal;
   }
-  return signal;
 }
 
 }  // namespace

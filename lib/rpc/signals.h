@@ -8,8 +8,9 @@ namespace slipway::rpc {
 // aborts a process on a lock order that never deadlocked.
 void PrepareProcess();
 
-// Waits for SIGTERM or SIGINT and returns it. From then on the next of them ends the process at
-// once with code 128 + signal: an operator who asks twice does not want to wait for the drain.
+// Waits for SIGTERM or SIGINT and returns it. As process 1 of a container it takes them from
+// outside only: not from the programs that it runs. From then on the next of them ends the process
+// at once with code 128 + signal: an operator who asks twice does not want to wait for the drain.
 int WaitForSignal();
 
 }  // namespace slipway::rpc

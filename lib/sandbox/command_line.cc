@@ -114,20 +114,6 @@ void AppendTemporaryFiles(std::vector<std::string>& options, const Limits& limit
   options.insert(options.end(), {"--remount-ro", "/dev", "--symlink", "/tmp", "/var/tmp"});
 }
 
-std::vector<std::string> LimitCommand(const Limits& limits) {
-  std::vector<std::string> command = {"/usr/bin/prlimit", "--core=0:0"};
-  const auto add = [&](absl::string_view name, int64_t value) {
-    if (value > 0) command.push_back(absl::StrCat("--", name, "=", value, ":", value));
-  };
-  add("cpu", limits.cpu_seconds);
-  add("as", limits.memory_bytes);
-  add("nproc", limits.processes);
-  add("fsize", limits.file_bytes);
-  add("nofile", limits.open_files);
-  command.push_back("--");
-  return command;
-}
-
 }  // namespace
 
 absl::Status Validate(const Spec& spec, bool root) {
@@ -152,6 +138,20 @@ absl::Status Validate(const Spec& spec, bool root) {
     RETURN_IF_ERROR(CheckHostPath(spec, bind.host, root));
   }
   return absl::OkStatus();
+}
+
+std::vector<std::string> LimitCommand(const Limits& limits) {
+  std::vector<std::string> command = {"/usr/bin/prlimit", "--core=0:0"};
+  const auto add = [&](absl::string_view name, int64_t value) {
+    if (value > 0) command.push_back(absl::StrCat("--", name, "=", value, ":", value));
+  };
+  add("cpu", limits.cpu_seconds);
+  add("as", limits.memory_bytes);
+  add("nproc", limits.processes);
+  add("fsize", limits.file_bytes);
+  add("nofile", limits.open_files);
+  command.push_back("--");
+  return command;
 }
 
 std::vector<std::string> CommandLine(const Spec& spec, bool root) {

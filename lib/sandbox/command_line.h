@@ -23,6 +23,9 @@ absl::Status Validate(const Spec& spec, bool root);
 // The program to start: drops to spec.uid when `root`, enters bubblewrap, sets the limits, runs.
 std::vector<std::string> CommandLine(const Spec& spec, bool root);
 
+// The program that sets limits, up to where the limited command follows.
+std::vector<std::string> LimitCommand(const Limits& limits);
+
 // The options of bubblewrap, NUL-separated, for its --args.
 std::string BubblewrapArguments(const Spec& spec);
 

@@ -20,6 +20,14 @@ absl::Status SandboxBroken(absl::string_view cause) {
                      absl::StrCat("bubblewrap cannot isolate programs on this machine: ", cause));
 }
 
+absl::Status ContainerBroken(absl::string_view cause) {
+  return base::Error(
+      absl::StatusCode::kFailedPrecondition, "SANDBOX_BROKEN",
+      absl::StrCat(
+          "this is not a container that isolates: ", cause,
+          "; let a docker host of the dispatcher start it, or set isolation to BUBBLEWRAP"));
+}
+
 absl::Status SandboxStartFailed(absl::string_view cause) {
   return base::Error(absl::StatusCode::kInternal, "SANDBOX_START_FAILED",
                      absl::StrCat("the sandbox was not set up, nothing was run: ", cause));

@@ -12,6 +12,7 @@
 #include "lib/base/error.h"
 #include "lib/base/file.h"
 #include "lib/base/status_macros.h"
+#include "lib/sandbox/container.h"
 #include "lib/sandbox/errors.h"
 #include "lib/sandbox/sandbox.h"
 
@@ -107,6 +108,7 @@ absl::StatusOr<RunResult> Run(Spec spec, size_t output_max) {
 }
 
 absl::Status Check(const Spec& identity) {
+  if (identity.layer == Layer::kContainer) return EnterContainer();
   Spec probe;
   probe.argv = {"/usr/bin/cat", "/proc/self/status"};
   probe.uid = identity.uid;

@@ -22,6 +22,7 @@
 #include "lib/base/status_macros.h"
 #include "lib/base/thread_pool.h"
 #include "lib/sandbox/command_line.h"
+#include "lib/sandbox/container.h"
 #include "lib/sandbox/errors.h"
 #include "lib/sandbox/memory_file.h"
 #include "lib/sandbox/process_tree.h"
@@ -114,10 +115,21 @@ struct SandboxedProcess::State {
 
   // SIGKILL to the sandbox's process 1, with which the kernel ends everything inside; bubblewrap
   // outside then ends by itself.
-  void KillInit() { syscall(SYS_pidfd_send_signal, init_fd.get(), SIGKILL, nullptr, 0); }
+  void KillInit() {
+    if (container) return SignalOthers(SIGKILL);
+    syscall(SYS_pidfd_send_signal, init_fd.get(), SIGKILL, nullptr, 0);
+  }
+  void LimitTime(absl::Duration limit) {
+    wall_clock = base::RealClock().RunAfter(limit, [this] {
+      timed_out = true;
+      killed = true;
+      KillInit();
+    });
+  }
   bool InitRuns() const { return init_fd.valid() && !ReadableWithin(init_fd.get(), {}); }
 
   base::Process outer;
+  bool container = false;  // Then `init` is this process, and `init_fd` the command's.
   base::UniqueFd status_fd;
   std::string status;
   pid_t init = -1;
@@ -140,6 +152,10 @@ SandboxedProcess::~SandboxedProcess() {
 absl::StatusOr<base::ProcessExit> SandboxedProcess::Wait(absl::Duration timeout) {
   ASSIGN_OR_RETURN(const base::ProcessExit exit, state_->outer.Wait(timeout));
   state_->wall_clock.reset();
+  if (state_->container) {
+    EndOthers();
+    return exit;
+  }
   // What the command left behind dies with bubblewrap, but a moment later: wait for that.
   state_->KillInit();
   if (!ReadableWithin(state_->init_fd.get(), kSetupTimeout)) {
@@ -195,6 +211,7 @@ bool SandboxedProcess::timed_out() const { return state_->timed_out; }
 absl::StatusOr<SandboxedProcess> Start(const Spec& spec) {
   const bool root = geteuid() == 0;
   RETURN_IF_ERROR(Validate(spec, root));
+  if (spec.layer == Layer::kContainer) return SandboxedProcess::StartBeside(spec);
   RETURN_IF_ERROR(CheckPrograms(spec, root));
   ASSIGN_OR_RETURN(const base::UniqueFd arguments, MemoryFile(BubblewrapArguments(spec)));
   ASSIGN_OR_RETURN(const base::UniqueFd seccomp, SeccompFilter());
@@ -225,12 +242,27 @@ absl::StatusOr<SandboxedProcess> Start(const Spec& spec) {
   state->init_fd = base::UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, *init, 0)));
   if (!state->init_fd.valid()) return SandboxStartFailed("it ended at once");
   block_write.Close();
-  SandboxedProcess::State* const raw = state.get();
-  state->wall_clock = base::RealClock().RunAfter(spec.limits.wall_clock, [raw] {
-    raw->timed_out = true;
-    raw->killed = true;
-    raw->KillInit();
-  });
+  state->LimitTime(spec.limits.wall_clock);
+  return SandboxedProcess(std::move(state));
+}
+
+absl::StatusOr<SandboxedProcess> SandboxedProcess::StartBeside(const Spec& spec) {
+  RETURN_IF_ERROR(CheckFacts(ReadContainerFacts()));
+  if (access("/usr/bin/prlimit", X_OK) != 0) return SandboxMissing("/usr/bin/prlimit");
+  CleanContainer();
+  base::Process::Options options = ContainerOptions(spec);
+  const std::map<int, int> streams = {{0, spec.stdin_fd}, {1, spec.stdout_fd}, {2, spec.stderr_fd}};
+  for (const auto& [target, fd] : streams) {
+    if (fd >= 0) options.fds[target] = fd;
+  }
+  ASSIGN_OR_RETURN(base::Process outer, SpawnFromLastingThread(options));
+  const pid_t command = outer.pid();
+  auto state = std::make_unique<State>(std::move(outer), base::UniqueFd());
+  state->container = true;
+  state->init = getpid();
+  state->init_fd = base::UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, command, 0)));
+  if (!state->init_fd.valid()) return SandboxStartFailed("it ended at once");
+  state->LimitTime(spec.limits.wall_clock);
   return SandboxedProcess(std::move(state));
 }
 

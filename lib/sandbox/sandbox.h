@@ -11,8 +11,9 @@
 
 namespace slipway::sandbox {
 
-// Runs a probe and looks at what isolates it. SANDBOX_MISSING or SANDBOX_BROKEN, each saying what
-// to do. There is no weaker mode: while this fails, so do Start and Run. Blocks for some 20 ms.
+// Runs a probe and looks at what isolates it; the container as a layer is looked at from within,
+// see EnterContainer. SANDBOX_MISSING or SANDBOX_BROKEN, each saying what to do. There is no weaker
+// mode: while this fails, so do Start and Run. Blocks for some 20 ms.
 absl::Status Check(const Spec& identity = {});
 
 // A sandbox with everything in it; killed as a whole when the object goes, when the wall clock
@@ -46,6 +47,7 @@ class SandboxedProcess final {
 
  private:
   friend absl::StatusOr<SandboxedProcess> Start(const Spec& spec);
+  static absl::StatusOr<SandboxedProcess> StartBeside(const Spec& spec);
   struct State;
   explicit SandboxedProcess(std::unique_ptr<State> state);
 

@@ -15,6 +15,16 @@ namespace slipway::sandbox {
 // person or service, far above those that distributions hand out.
 constexpr uid_t kDefaultUid = 64'201;
 
+// What keeps sandboxed programs from everything else.
+enum class Layer {
+  kBubblewrap,  // A set of namespaces for each, entered by bubblewrap.
+  // The hardened container that this program is process 1 of: see container.h. Programs run one at
+  // a time, beside this one, and see the container as it is; `workspace` and `run_directory` are
+  // told to them as SLIPWAY_WORKSPACE and SLIPWAY_RUN_DIRECTORY, and paths below /workspace,
+  // /run/slipway and read-only binds in `argv[0]` and `working_directory` are taken as host paths.
+  kContainer,
+};
+
 // Zero means no limit, except for wall_clock. CPU, memory and file size hold for each process,
 // the process count for the sandbox as a whole.
 struct Limits {
@@ -38,6 +48,7 @@ struct ReadOnlyBind {
 // Host paths are opened with the identity of the sandbox: each of their parents must be
 // searchable (mode 0711 is enough) for `uid`.
 struct Spec {
+  Layer layer = Layer::kBubblewrap;
   std::vector<std::string> argv;           // argv[0] is looked up in the PATH inside.
   std::map<std::string, std::string> env;  // Over PATH, HOME, USER, LANG and TMPDIR.
   std::vector<ReadOnlyBind> read_only;
