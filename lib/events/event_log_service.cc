@@ -4,6 +4,11 @@
 
 namespace slipway::events {
 
+EventLogService::EventLogService(EventLog& log, base::Executor& executor, base::Clock& clock)
+    : handlers_(log), host_(std::make_shared<WatchReactor::Host>(log, executor, clock)) {}
+
+EventLogService::~EventLogService() = default;
+
 grpc::ServerWriteReactor<v1::WatchResponse>* EventLogService::Watch(
     grpc::CallbackServerContext* context, const v1::WatchRequest* request) {
   return WatchReactor::Start(host_, *context, *request);

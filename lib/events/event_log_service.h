@@ -20,8 +20,8 @@ namespace slipway::events {
 class EventLogService final : public v1::EventLogService::CallbackService {
  public:
   // Reads of the log, which block on disk, run on `executor`.
-  EventLogService(EventLog& log, base::Executor& executor, base::Clock& clock)
-      : handlers_(log), host_(std::make_shared<WatchReactor::Host>(log, executor, clock)) {}
+  EventLogService(EventLog& log, base::Executor& executor, base::Clock& clock);
+  ~EventLogService() override;
 
   grpc::ServerWriteReactor<v1::WatchResponse>* Watch(grpc::CallbackServerContext* context,
                                                      const v1::WatchRequest* request) override;

@@ -8,21 +8,16 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/strip.h"
 
 #include "lib/base/status_macros.h"
 #include "lib/patch/binary_data.h"
 #include "lib/patch/blob_id.h"
+#include "lib/patch/diff_lines.h"
 #include "lib/patch/path_rules.h"
 #include "lib/patch/refusal.h"
 
 namespace slipway::patch {
 namespace {
-
-absl::string_view WithoutCr(absl::string_view line) {
-  absl::ConsumeSuffix(&line, "\r");
-  return line;
-}
 
 // Builds the new content while walking once through the old one.
 class HunkApplier final {

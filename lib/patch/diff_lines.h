@@ -8,10 +8,14 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 
 #include "lib/patch/refusal.h"
 
 namespace slipway::patch {
+
+// `line` without the CR of a line end of Windows.
+inline absl::string_view WithoutCr(absl::string_view line) { return absl::StripSuffix(line, "\r"); }
 
 // The lines of a text, one after the other, with their numbers from 1.
 class DiffLines final {

@@ -53,11 +53,6 @@ std::string WithUsualPrefixes(absl::string_view header) {
   return std::string(header);
 }
 
-absl::string_view WithoutCr(absl::string_view line) {
-  absl::ConsumeSuffix(&line, "\r");
-  return line;
-}
-
 // The name of a "---" or "+++" line: unquoted, without a timestamp.
 std::string FileName(absl::string_view text) {
   if (std::optional<std::string> quoted = TakeQuoted(text); quoted.has_value()) return *quoted;

@@ -68,10 +68,10 @@ class Server::Parts final {
                      .settings = std::move(settings)}),
         handlers_(dispatcher_, *store_, *logs_),
         log_host_{*logs_, *store_, read_pool_, environment.clock},
-        service_(handlers_, log_host_, read_pool_),
+        service_(BindDispatcherService(handlers_, log_host_, read_pool_)),
         event_service_(store_->event_log(), event_pool_, environment.clock),
-        agent_service_({dispatcher_, tokens_, *logs_, log_pool_},
-                       {dispatcher_, tokens_, *repository_}),
+        agent_service_(BindAgentService({dispatcher_, tokens_, *logs_, log_pool_},
+                                        {dispatcher_, tokens_, *repository_})),
         clock_(environment.clock) {}
 
   ~Parts() { Stop(); }
@@ -83,12 +83,12 @@ class Server::Parts final {
     });
     ASSIGN_OR_RETURN(const std::string cursor, dispatcher_.Start());
     ASSIGN_OR_RETURN(agents_, rpc::Server::Start({.address = config.agent_address(),
-                                                  .services = {&agent_service_},
+                                                  .services = {agent_service_.get()},
                                                   .max_message_bytes = kMessageBytesMax,
                                                   .drain_timeout = absl::Milliseconds(200)}));
     ASSIGN_OR_RETURN(endpoints_,
                      serving::Endpoints::Start({.listen = config.listen(),
-                                                .services = {&service_, &event_service_},
+                                                .services = {service_.get(), &event_service_},
                                                 .max_message_bytes = kMessageBytesMax}));
     kill_switch_ = std::make_unique<KillSwitch>(config.kill_switch_file(), clock_,
                                                 [this](bool on) { dispatcher_.SetKillSwitch(on); });
@@ -136,9 +136,9 @@ class Server::Parts final {
   Dispatcher dispatcher_;
   DispatcherHandlers handlers_;
   ReadLogReactor::Host log_host_;
-  DispatcherService service_;
+  std::unique_ptr<grpc::Service> service_;
   events::EventLogService event_service_;
-  AgentService agent_service_;
+  std::unique_ptr<grpc::Service> agent_service_;
   base::Clock& clock_;
   std::unique_ptr<rpc::Server> agents_;
   std::unique_ptr<serving::Endpoints> endpoints_;

@@ -138,8 +138,8 @@ class Server::Parts final {
     merged_logs_ = std::make_shared<MergedLogs>(
         With(backends, kOwnBackend, own_log_server_.MakeChannel()), environment_.clock);
     handlers_ = std::make_unique<GatewayHandlers>(*tokens_, backends, environment_.version);
-    service_ = std::make_unique<GatewayService>(*handlers_, handler_pool_);
-    event_service_ = std::make_unique<MergedEventService>(merged_logs_, handler_pool_);
+    service_ = BindGatewayService(*handlers_, handler_pool_);
+    event_service_ = BindMergedEventService(merged_logs_, handler_pool_);
     local_ = std::make_unique<LocalServer>(
         std::vector<grpc::Service*>{service_.get(), event_service_.get()});
     gatekeeper_ = std::make_unique<Gatekeeper>(
@@ -205,8 +205,8 @@ class Server::Parts final {
   std::unique_ptr<Tokens> tokens_;
   std::shared_ptr<MergedLogs> merged_logs_;
   std::unique_ptr<GatewayHandlers> handlers_;
-  std::unique_ptr<GatewayService> service_;
-  std::unique_ptr<MergedEventService> event_service_;
+  std::unique_ptr<grpc::Service> service_;
+  std::unique_ptr<grpc::Service> event_service_;
   std::unique_ptr<LocalServer> local_;
   std::unique_ptr<Gatekeeper> gatekeeper_;
   std::vector<std::unique_ptr<ForwardingService>> forwarding_;

@@ -1,9 +1,18 @@
 #include "services/ledger/server.h"
 
+#include <utility>
+
 #include "lib/base/error.h"
 #include "lib/base/status_macros.h"
+#include "lib/base/thread_pool.h"
+#include "lib/events/event_log_service.h"
 #include "lib/log/log.h"
+#include "lib/metrics/metrics.h"
 #include "lib/rpc/proto_time.h"
+#include "lib/serving/endpoints.h"
+#include "services/ledger/rpc/ledger_handlers.h"
+#include "services/ledger/rpc/ledger_service.h"
+#include "services/ledger/storage/sqlite_ledger_store.h"
 
 namespace slipway::ledger {
 namespace {
@@ -15,57 +24,86 @@ metrics::Gauge reserved_nanos({.name = "slipway_ledger_reserved_usd_nanos",
                                .description = "What open holds keep, in nano-USD."});
 
 constexpr int kReadThreads = 2;  // Reads are short; writes have their own thread.
+// One audits; the other tells further callers so.
+constexpr int kAuditThreads = 2;
 
 absl::Status ConfigInvalid(const char* problem) {
   return base::Error(absl::StatusCode::kInvalidArgument, "CONFIG_INVALID", problem);
 }
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::LedgerConfig& config,
-                                                      const Collaborators& collaborators) {
-  if (config.database().empty()) return ConfigInvalid("database: a path is required");
-  if (config.listen().address().empty()) {
-    return ConfigInvalid("listen.address: an address is required");
-  }
-  std::unique_ptr<Server> server(new Server());
-  ASSIGN_OR_RETURN(server->store_,
-                   SqliteLedgerStore::Open({.path = config.database(),
-                                            .ledger = {.require_budget = config.require_budget()},
-                                            .expiry_interval = rpc::DurationOr(
-                                                config.expiry_interval(), absl::Seconds(1))},
-                                           collaborators.clock, collaborators.ids));
-  SqliteLedgerStore& store = *server->store_;
+absl::Status ImportPrices(const config::v1::LedgerConfig& config, SqliteLedgerStore& store) {
   for (const std::string& path : config.price_files()) {
     ASSIGN_OR_RETURN(const int added, store.ImportPriceFile(path));
     log::Info("price file imported", {{"path", path}, {"added", added}});
   }
-  server->held_ = held_reservations.Observe([&store] { return static_cast<double>(store.held()); });
-  server->reserved_ =
-      reserved_nanos.Observe([&store] { return static_cast<double>(store.ReservedUsdNanos()); });
-  server->handlers_ = std::make_unique<LedgerHandlers>(store);
-  server->executor_ =
-      std::make_unique<base::ThreadPool>(base::ThreadPool::Options{.threads = kReadThreads});
-  // One audits; the other tells further callers so.
-  server->audits_ = std::make_unique<base::ThreadPool>(base::ThreadPool::Options{.threads = 2});
-  server->service_ =
-      std::make_unique<LedgerService>(*server->executor_, *server->audits_, *server->handlers_);
-  server->events_ = std::make_unique<events::EventLogService>(store.events(), *server->executor_,
-                                                              collaborators.clock);
-  ASSIGN_OR_RETURN(
-      server->endpoints_,
-      serving::Endpoints::Start({.listen = config.listen(),
-                                 .services = {server->service_.get(), server->events_.get()}}));
-  log::Info("serving", {{"address", server->address()}});
-  return server;
+  return absl::OkStatus();
 }
 
-Server::~Server() {
-  if (events_ != nullptr) events_->EndStreams();
-  if (endpoints_ != nullptr) endpoints_->Shutdown();
-  if (executor_ != nullptr) executor_->Stop();
-  if (audits_ != nullptr) audits_->Stop();
-  log::Info("stopped");
+}  // namespace
+
+// In the order of what needs what; destroyed in reverse.
+class Server::Parts final {
+ public:
+  Parts(std::unique_ptr<SqliteLedgerStore> store, base::Clock& clock)
+      : store_(std::move(store)),
+        held_(held_reservations.Observe([this] { return static_cast<double>(store_->held()); })),
+        reserved_(reserved_nanos.Observe(
+            [this] { return static_cast<double>(store_->ReservedUsdNanos()); })),
+        handlers_(*store_),
+        service_(BindLedgerService(handlers_, executor_, audits_)),
+        events_(store_->events(), executor_, clock) {}
+
+  ~Parts() {
+    events_.EndStreams();
+    if (endpoints_ != nullptr) endpoints_->Shutdown();
+    executor_.Stop();
+    audits_.Stop();
+    log::Info("stopped");
+  }
+
+  absl::Status Serve(const config::v1::LedgerConfig& config) {
+    ASSIGN_OR_RETURN(endpoints_,
+                     serving::Endpoints::Start(
+                         {.listen = config.listen(), .services = {service_.get(), &events_}}));
+    log::Info("serving", {{"address", address()}});
+    return absl::OkStatus();
+  }
+
+  const std::string& address() const { return endpoints_->address(); }
+
+ private:
+  const std::unique_ptr<SqliteLedgerStore> store_;
+  const metrics::Gauge::Observation held_;
+  const metrics::Gauge::Observation reserved_;
+  LedgerHandlers handlers_;
+  base::ThreadPool executor_{{.threads = kReadThreads}};
+  base::ThreadPool audits_{{.threads = kAuditThreads}};
+  const std::unique_ptr<grpc::Service> service_;
+  events::EventLogService events_;
+  std::unique_ptr<serving::Endpoints> endpoints_;
+};
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Server::~Server() = default;
+
+const std::string& Server::address() const { return parts_->address(); }
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::LedgerConfig& config,
+                                                      const Environment& environment) {
+  if (config.database().empty()) return ConfigInvalid("database: a path is required");
+  if (config.listen().address().empty()) {
+    return ConfigInvalid("listen.address: an address is required");
+  }
+  const absl::Duration expiry = rpc::DurationOr(config.expiry_interval(), absl::Seconds(1));
+  ASSIGN_OR_RETURN(std::unique_ptr<SqliteLedgerStore> store,
+                   SqliteLedgerStore::Open({.path = config.database(),
+                                            .ledger = {.require_budget = config.require_budget()},
+                                            .expiry_interval = expiry},
+                                           environment.clock, environment.ids));
+  RETURN_IF_ERROR(ImportPrices(config, *store));
+  auto parts = std::make_unique<Parts>(std::move(store), environment.clock);
+  RETURN_IF_ERROR(parts->Serve(config));
+  return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 
 }  // namespace slipway::ledger

@@ -86,7 +86,7 @@ class Server::Parts final {
     handlers_ = std::make_unique<ModelsHandlers>(ModelsHandlers::Collaborators{
         caller_, keys_, *foundation_.gates, *foundation_.store, foundation_.routes,
         foundation_.providers, *health_, environment_.clock, proxy_address_});
-    service_ = std::make_unique<ModelsService>(*handlers_, calls_, handler_pool_);
+    service_ = BindModelsService(*handlers_, calls_, handler_pool_);
     ASSIGN_OR_RETURN(endpoints_,
                      serving::Endpoints::Start({.listen = config.listen(),
                                                 .services = {service_.get(), &event_service_}}));
@@ -143,7 +143,7 @@ class Server::Parts final {
   absl::Duration drain_timeout_;
   std::unique_ptr<HealthWatch> health_;
   std::unique_ptr<ModelsHandlers> handlers_;
-  std::unique_ptr<ModelsService> service_;
+  std::unique_ptr<grpc::Service> service_;
   events::EventLogService event_service_;
   metrics::Gauge::Observation calls_observation_;
   metrics::Gauge::Observation gates_observation_;

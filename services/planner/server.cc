@@ -95,7 +95,7 @@ class Server::Parts final {
                 .dispatcher = dispatcher_,
                 .clock = environment.clock}),
         handlers_(projects_, plans_, starter_),
-        service_(handlers_, handler_pool_),
+        service_(BindPlannerService(handlers_, handler_pool_)),
         event_service_(*log_, event_pool_, environment.clock) {}
 
   ~Parts() { Stop(); }
@@ -106,8 +106,8 @@ class Server::Parts final {
     active_ = active.Observe([this] { return static_cast<double>(drafter_.active()); });
     follower_ = std::make_unique<RunFollower>(dispatcher_channel_, store_, starter_);
     ASSIGN_OR_RETURN(endpoints_,
-                     serving::Endpoints::Start(
-                         {.listen = config.listen(), .services = {&service_, &event_service_}}));
+                     serving::Endpoints::Start({.listen = config.listen(),
+                                                .services = {service_.get(), &event_service_}}));
     return absl::OkStatus();
   }
 
@@ -139,7 +139,7 @@ class Server::Parts final {
   PlannerHandlers handlers_;
   base::ThreadPool handler_pool_{{.threads = kHandlerThreads, .queue_max = kHandlerQueueMax}};
   base::ThreadPool event_pool_{{.threads = kEventThreads}};
-  PlannerService service_;
+  std::unique_ptr<grpc::Service> service_;
   events::EventLogService event_service_;
   metrics::Gauge::Observation active_;
   std::unique_ptr<RunFollower> follower_;

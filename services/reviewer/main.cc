@@ -1,18 +1,17 @@
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 
 #include "absl/status/status.h"
-#include "lib/base/exit_code.h"
 #include "lib/base/status_macros.h"
 #include "lib/config/config.h"
 #include "lib/log/log.h"
 #include "lib/rpc/signals.h"
+#include "lib/serving/program.h"
 #include "services/reviewer/server.h"
 
 namespace slipway::reviewer {
 
-absl::Status Main(const std::string& config_path) {
+absl::Status Serve(const std::string& config_path) {
   ASSIGN_OR_RETURN(const auto config, config::Load<config::v1::ReviewerConfig>(config_path));
   log::Init("reviewer", {.level = log::ParseLevel(config.log().level())});
   ASSIGN_OR_RETURN(const std::unique_ptr<Server> server,
@@ -25,11 +24,9 @@ absl::Status Main(const std::string& config_path) {
 }  // namespace slipway::reviewer
 
 int main(int argc, char** argv) {
-  slipway::rpc::PrepareProcess();
-  CLI::App app("slipway-reviewer: the only way of a change to a branch");
-  std::string config_path;
-  app.add_option("--config", config_path, "Path of a ReviewerConfig in YAML")->required();
-  app.set_version_flag("--version", SLIPWAY_VERSION);
-  CLI11_PARSE(app, argc, argv);
-  return slipway::base::ExitCode(slipway::reviewer::Main(config_path));
+  return slipway::serving::RunProgram(argc, argv,
+                                      {.name = "slipway-reviewer",
+                                       .purpose = "The only way of a change to a branch.",
+                                       .config_message = "ReviewerConfig",
+                                       .serve = slipway::reviewer::Serve});
 }

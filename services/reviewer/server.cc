@@ -70,8 +70,8 @@ class Server::Parts final {
         models_(rpc::MakeChannel(config.models_address())),
         reviewer_handlers_(workshop_, models_),
         repository_handlers_(workshop_),
-        reviewer_service_(reviewer_handlers_, git_pool_, model_pool_),
-        repository_service_(repository_handlers_, git_pool_, snapshot_pool_),
+        reviewer_service_(BindReviewerService(reviewer_handlers_, git_pool_, model_pool_)),
+        repository_service_(BindRepositoryService(repository_handlers_, git_pool_, snapshot_pool_)),
         event_service_(store_->event_log(), event_pool_, environment.clock) {}
 
   ~Parts() { Stop(); }
@@ -79,9 +79,10 @@ class Server::Parts final {
   absl::Status Serve(const config::v1::ReviewerConfig& config) {
     RETURN_IF_ERROR(Merger(workshop_).Recover());
     ASSIGN_OR_RETURN(
-        endpoints_, serving::Endpoints::Start(
-                        {.listen = config.listen(),
-                         .services = {&reviewer_service_, &repository_service_, &event_service_}}));
+        endpoints_,
+        serving::Endpoints::Start(
+            {.listen = config.listen(),
+             .services = {reviewer_service_.get(), repository_service_.get(), &event_service_}}));
     return absl::OkStatus();
   }
 
@@ -110,8 +111,8 @@ class Server::Parts final {
   base::ThreadPool model_pool_{{.threads = kModelThreads}};
   base::ThreadPool snapshot_pool_{{.threads = kSnapshotThreads}};
   base::ThreadPool event_pool_{{.threads = kEventThreads}};
-  ReviewerService reviewer_service_;
-  RepositoryService repository_service_;
+  std::unique_ptr<grpc::Service> reviewer_service_;
+  std::unique_ptr<grpc::Service> repository_service_;
   events::EventLogService event_service_;
   std::unique_ptr<serving::Endpoints> endpoints_;
 };

@@ -9,8 +9,8 @@
 namespace slipway::dispatcher {
 namespace {
 
-namespace pb = models::v1;
-using Async = pb::ModelsService::StubInterface::async_interface;
+namespace models_pb = models::v1;
+using ModelsStub = models_pb::ModelsService::StubInterface::async_interface;
 
 // Less than an offer lives, so that a key does not come for an offer that was taken back.
 constexpr absl::Duration kIssueTimeout = absl::Seconds(8);
@@ -27,7 +27,7 @@ rpc::CallOptions Patient(absl::Duration timeout) {
 
 void GrpcModels::IssueKey(const KeyRequest& request,
                           absl::AnyInvocable<void(absl::StatusOr<IssuedKey>) &&> done) {
-  pb::IssueAttemptKeyRequest proto;
+  models_pb::IssueAttemptKeyRequest proto;
   const TaskKey& task = request.attempt.task;
   proto.mutable_scopes()->set_project(ProjectOf(task.plan));
   proto.mutable_scopes()->set_plan(task.plan);
@@ -38,40 +38,44 @@ void GrpcModels::IssueKey(const KeyRequest& request,
   *proto.mutable_lifetime() = rpc::ToProto(request.lifetime);
   proto.set_limit_usd_nanos(request.limit_usd_nanos);
   const uint64_t id = calls_.Begin();
-  using Method = void (Async::*)(grpc::ClientContext*, const pb::IssueAttemptKeyRequest*,
-                                 pb::IssueAttemptKeyResponse*, std::function<void(grpc::Status)>);
-  calls_.Attach(id, rpc::CallUnaryAsync(
-                        *stub_->async(), static_cast<Method>(&Async::IssueAttemptKey),
-                        std::move(proto), Patient(kIssueTimeout),
-                        absl::AnyInvocable<void(absl::StatusOr<pb::IssueAttemptKeyResponse>) &&>(
-                            [this, id, done = std::move(done)](
-                                absl::StatusOr<pb::IssueAttemptKeyResponse> key) mutable {
-                              if (key.ok()) {
-                                std::move(done)(IssuedKey{.key = key->key(),
-                                                          .proxy_address = key->proxy_address()});
-                              } else {
-                                std::move(done)(key.status());
-                              }
-                              calls_.End(id);
-                            })));
+  using Method =
+      void (ModelsStub::*)(grpc::ClientContext*, const models_pb::IssueAttemptKeyRequest*,
+                           models_pb::IssueAttemptKeyResponse*, std::function<void(grpc::Status)>);
+  calls_.Attach(
+      id, rpc::CallUnaryAsync(
+              *stub_->async(), static_cast<Method>(&ModelsStub::IssueAttemptKey), std::move(proto),
+              Patient(kIssueTimeout),
+              absl::AnyInvocable<void(absl::StatusOr<models_pb::IssueAttemptKeyResponse>) &&>(
+                  [this, id, done = std::move(done)](
+                      absl::StatusOr<models_pb::IssueAttemptKeyResponse> key) mutable {
+                    if (key.ok()) {
+                      std::move(done)(
+                          IssuedKey{.key = key->key(), .proxy_address = key->proxy_address()});
+                    } else {
+                      std::move(done)(key.status());
+                    }
+                    calls_.End(id);
+                  })));
 }
 
 void GrpcModels::RevokeKeys(const AttemptKey& attempt,
                             absl::AnyInvocable<void(absl::Status) &&> done) {
-  pb::RevokeAttemptKeysRequest proto;
+  models_pb::RevokeAttemptKeysRequest proto;
   proto.set_attempt(attempt.Name());
   const uint64_t id = calls_.Begin();
-  using Method = void (Async::*)(grpc::ClientContext*, const pb::RevokeAttemptKeysRequest*,
-                                 pb::RevokeAttemptKeysResponse*, std::function<void(grpc::Status)>);
-  calls_.Attach(id, rpc::CallUnaryAsync(
-                        *stub_->async(), static_cast<Method>(&Async::RevokeAttemptKeys),
-                        std::move(proto), Patient(kRevokeTimeout),
-                        absl::AnyInvocable<void(absl::StatusOr<pb::RevokeAttemptKeysResponse>) &&>(
-                            [this, id, done = std::move(done)](
-                                absl::StatusOr<pb::RevokeAttemptKeysResponse> result) mutable {
-                              std::move(done)(result.status());
-                              calls_.End(id);
-                            })));
+  using Method = void (ModelsStub::*)(
+      grpc::ClientContext*, const models_pb::RevokeAttemptKeysRequest*,
+      models_pb::RevokeAttemptKeysResponse*, std::function<void(grpc::Status)>);
+  calls_.Attach(
+      id, rpc::CallUnaryAsync(
+              *stub_->async(), static_cast<Method>(&ModelsStub::RevokeAttemptKeys),
+              std::move(proto), Patient(kRevokeTimeout),
+              absl::AnyInvocable<void(absl::StatusOr<models_pb::RevokeAttemptKeysResponse>) &&>(
+                  [this, id, done = std::move(done)](
+                      absl::StatusOr<models_pb::RevokeAttemptKeysResponse> result) mutable {
+                    std::move(done)(result.status());
+                    calls_.End(id);
+                  })));
 }
 
 }  // namespace slipway::dispatcher

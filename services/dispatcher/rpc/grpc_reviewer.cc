@@ -11,41 +11,42 @@
 namespace slipway::dispatcher {
 namespace {
 
-namespace pb = reviewer::v1;
-using Async = pb::ReviewerService::StubInterface::async_interface;
+namespace reviewer_pb = reviewer::v1;
+using ReviewerStub = reviewer_pb::ReviewerService::StubInterface::async_interface;
 
 // Steps on repositories take milliseconds; a critic thinks for minutes.
 constexpr absl::Duration kStepTimeout = absl::Seconds(60);
 constexpr absl::Duration kJudgeTimeout = absl::Minutes(20);
 
-Merged MergedFromProto(const pb::Merged& proto) {
+Merged MergedFromProto(const reviewer_pb::Merged& proto) {
   return {.branch = proto.branch(), .commit = proto.commit(), .detail = proto.detail()};
 }
 
 absl::Status Unreadable() { return absl::InternalError("the reviewer's answer has no result"); }
 
-absl::StatusOr<Inspection> InspectionFromProto(const pb::InspectResponse& proto) {
+absl::StatusOr<Inspection> InspectionFromProto(const reviewer_pb::InspectResponse& proto) {
   if (proto.has_accepted()) return Inspection{.accepted = true};
   if (!proto.has_refused()) return Unreadable();
   Inspection inspection{.human_may_accept = proto.refused().human_may_accept()};
-  for (const pb::Reason& reason : proto.refused().reasons()) {
+  for (const reviewer_pb::Reason& reason : proto.refused().reasons()) {
     inspection.reasons.push_back(
         {.code = reason.code(), .path = reason.path(), .detail = reason.detail()});
   }
   return inspection;
 }
 
-absl::StatusOr<CandidateOutcome> CandidateFromProto(const pb::CreateCandidateResponse& proto) {
+absl::StatusOr<CandidateOutcome> CandidateFromProto(
+    const reviewer_pb::CreateCandidateResponse& proto) {
   if (proto.has_merged()) return CandidateOutcome(MergedFromProto(proto.merged()));
   if (proto.has_conflict()) {
     Conflict conflict;
-    for (const pb::ConflictedPath& path : proto.conflict().paths()) {
+    for (const reviewer_pb::ConflictedPath& path : proto.conflict().paths()) {
       conflict.paths.push_back({.path = path.path(), .kind = path.kind(), .hunks = path.hunks()});
     }
     return CandidateOutcome(std::move(conflict));
   }
   if (!proto.has_candidate()) return Unreadable();
-  const pb::Candidate& from = proto.candidate();
+  const reviewer_pb::Candidate& from = proto.candidate();
   Candidate candidate{.name = from.name(),
                       .commit = from.commit(),
                       .tree = from.tree(),
@@ -57,21 +58,22 @@ absl::StatusOr<CandidateOutcome> CandidateFromProto(const pb::CreateCandidateRes
   return CandidateOutcome(std::move(candidate));
 }
 
-absl::StatusOr<EvidenceOutcome> EvidenceOutcomeFromProto(const pb::RecordEvidenceResponse& proto) {
+absl::StatusOr<EvidenceOutcome> EvidenceOutcomeFromProto(
+    const reviewer_pb::RecordEvidenceResponse& proto) {
   return EvidenceOutcome{.passed = proto.passed(), .feedback = proto.feedback()};
 }
 
-absl::StatusOr<Judgement> JudgementFromProto(const pb::JudgeResponse& proto) {
+absl::StatusOr<Judgement> JudgementFromProto(const reviewer_pb::JudgeResponse& proto) {
   Judgement judgement{.summary = proto.summary(),
                       .gaps = {proto.gaps().begin(), proto.gaps().end()}};
   switch (proto.verdict()) {
-    case pb::VERDICT_PASSED:
+    case reviewer_pb::VERDICT_PASSED:
       judgement.verdict = Verdict::kPassed;
       return judgement;
-    case pb::VERDICT_GAPS_FOUND:
+    case reviewer_pb::VERDICT_GAPS_FOUND:
       judgement.verdict = Verdict::kGapsFound;
       return judgement;
-    case pb::VERDICT_HUMAN_NEEDED:
+    case reviewer_pb::VERDICT_HUMAN_NEEDED:
       judgement.verdict = Verdict::kHumanNeeded;
       return judgement;
     default:
@@ -79,13 +81,13 @@ absl::StatusOr<Judgement> JudgementFromProto(const pb::JudgeResponse& proto) {
   }
 }
 
-absl::StatusOr<Merged> MergeFromProto(const pb::MergeResponse& proto) {
+absl::StatusOr<Merged> MergeFromProto(const reviewer_pb::MergeResponse& proto) {
   if (!proto.has_merged()) return Unreadable();
   return MergedFromProto(proto.merged());
 }
 
-pb::InspectRequest InspectToProto(const InspectStep& step, ChangeResult change) {
-  pb::InspectRequest request;
+reviewer_pb::InspectRequest InspectToProto(const InspectStep& step, ChangeResult change) {
+  reviewer_pb::InspectRequest request;
   request.set_attempt(step.attempt.Name());
   request.set_epoch(step.attempt.epoch);
   request.set_base_commit(step.base_commit);
@@ -97,15 +99,15 @@ pb::InspectRequest InspectToProto(const InspectStep& step, ChangeResult change) 
   return request;
 }
 
-pb::RecordEvidenceRequest EvidenceToProto(const EvidenceStep& step,
-                                          const EvidenceResult& evidence) {
-  pb::RecordEvidenceRequest request;
+reviewer_pb::RecordEvidenceRequest EvidenceToProto(const EvidenceStep& step,
+                                                   const EvidenceResult& evidence) {
+  reviewer_pb::RecordEvidenceRequest request;
   request.set_candidate(step.candidate);
   request.set_tree(evidence.tree);
   request.set_validator_digest(evidence.validator_digest);
   request.set_attempt(step.attempt.Name());
   for (const ValidatorOutcome& outcome : evidence.outcomes) {
-    pb::ValidatorResult& result = *request.add_results();
+    reviewer_pb::ValidatorResult& result = *request.add_results();
     result.set_validator(outcome.validator);
     result.set_passed(outcome.exit_code == 0 && !outcome.timed_out);
     result.set_exit_code(outcome.exit_code);
@@ -138,9 +140,10 @@ void GrpcReviewer::Inspect(const InspectStep& step, Done<Inspection> done) {
   const absl::Status queued = executor_.TryRun([this, id, step, shared] {
     absl::StatusOr<ChangeResult> change = store_.ReadChange(step.attempt);
     if (change.ok()) {
-      using Method = void (Async::*)(grpc::ClientContext*, const pb::InspectRequest*,
-                                     pb::InspectResponse*, std::function<void(grpc::Status)>);
-      return Call(id, static_cast<Method>(&Async::Inspect),
+      using Method =
+          void (ReviewerStub::*)(grpc::ClientContext*, const reviewer_pb::InspectRequest*,
+                                 reviewer_pb::InspectResponse*, std::function<void(grpc::Status)>);
+      return Call(id, static_cast<Method>(&ReviewerStub::Inspect),
                   InspectToProto(step, *std::move(change)), kStepTimeout, &InspectionFromProto,
                   std::move(*shared));
     }
@@ -153,15 +156,16 @@ void GrpcReviewer::Inspect(const InspectStep& step, Done<Inspection> done) {
 }
 
 void GrpcReviewer::CreateCandidate(const CandidateStep& step, Done<CandidateOutcome> done) {
-  pb::CreateCandidateRequest request;
+  reviewer_pb::CreateCandidateRequest request;
   if (step.plan.empty()) {
     request.set_attempt(step.attempt.Name());
   } else {
     request.set_plan(step.plan);
   }
-  using Method = void (Async::*)(grpc::ClientContext*, const pb::CreateCandidateRequest*,
-                                 pb::CreateCandidateResponse*, std::function<void(grpc::Status)>);
-  Call(calls_.Begin(), static_cast<Method>(&Async::CreateCandidate), std::move(request),
+  using Method = void (ReviewerStub::*)(
+      grpc::ClientContext*, const reviewer_pb::CreateCandidateRequest*,
+      reviewer_pb::CreateCandidateResponse*, std::function<void(grpc::Status)>);
+  Call(calls_.Begin(), static_cast<Method>(&ReviewerStub::CreateCandidate), std::move(request),
        kStepTimeout, &CandidateFromProto, std::move(done));
 }
 
@@ -171,11 +175,12 @@ void GrpcReviewer::RecordEvidence(const EvidenceStep& step, Done<EvidenceOutcome
   const absl::Status queued = executor_.TryRun([this, id, step, shared] {
     const absl::StatusOr<EvidenceResult> evidence = store_.ReadEvidence(step.attempt);
     if (evidence.ok()) {
-      using Method =
-          void (Async::*)(grpc::ClientContext*, const pb::RecordEvidenceRequest*,
-                          pb::RecordEvidenceResponse*, std::function<void(grpc::Status)>);
-      return Call(id, static_cast<Method>(&Async::RecordEvidence), EvidenceToProto(step, *evidence),
-                  kStepTimeout, &EvidenceOutcomeFromProto, std::move(*shared));
+      using Method = void (ReviewerStub::*)(
+          grpc::ClientContext*, const reviewer_pb::RecordEvidenceRequest*,
+          reviewer_pb::RecordEvidenceResponse*, std::function<void(grpc::Status)>);
+      return Call(id, static_cast<Method>(&ReviewerStub::RecordEvidence),
+                  EvidenceToProto(step, *evidence), kStepTimeout, &EvidenceOutcomeFromProto,
+                  std::move(*shared));
     }
     std::move (*shared)(evidence.status());
     calls_.End(id);
@@ -186,26 +191,28 @@ void GrpcReviewer::RecordEvidence(const EvidenceStep& step, Done<EvidenceOutcome
 }
 
 void GrpcReviewer::Judge(const JudgeStep& step, Done<Judgement> done) {
-  pb::JudgeRequest request;
+  reviewer_pb::JudgeRequest request;
   request.set_candidate(step.candidate);
   request.set_title(step.title);
   request.set_description(step.description);
   request.mutable_acceptance()->Add(step.acceptance.begin(), step.acceptance.end());
   request.set_critical(step.critical);
   request.set_round(step.round);
-  using Method = void (Async::*)(grpc::ClientContext*, const pb::JudgeRequest*, pb::JudgeResponse*,
-                                 std::function<void(grpc::Status)>);
-  Call(calls_.Begin(), static_cast<Method>(&Async::Judge), std::move(request), kJudgeTimeout,
+  using Method =
+      void (ReviewerStub::*)(grpc::ClientContext*, const reviewer_pb::JudgeRequest*,
+                             reviewer_pb::JudgeResponse*, std::function<void(grpc::Status)>);
+  Call(calls_.Begin(), static_cast<Method>(&ReviewerStub::Judge), std::move(request), kJudgeTimeout,
        &JudgementFromProto, std::move(done));
 }
 
 void GrpcReviewer::Merge(const MergeStep& step, Done<Merged> done) {
-  pb::MergeRequest request;
+  reviewer_pb::MergeRequest request;
   request.set_candidate(step.candidate);
   request.set_approver(step.approver);
-  using Method = void (Async::*)(grpc::ClientContext*, const pb::MergeRequest*, pb::MergeResponse*,
-                                 std::function<void(grpc::Status)>);
-  Call(calls_.Begin(), static_cast<Method>(&Async::Merge), std::move(request), kStepTimeout,
+  using Method =
+      void (ReviewerStub::*)(grpc::ClientContext*, const reviewer_pb::MergeRequest*,
+                             reviewer_pb::MergeResponse*, std::function<void(grpc::Status)>);
+  Call(calls_.Begin(), static_cast<Method>(&ReviewerStub::Merge), std::move(request), kStepTimeout,
        &MergeFromProto, std::move(done));
 }
 

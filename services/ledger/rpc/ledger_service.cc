@@ -1,119 +1,48 @@
 #include "services/ledger/rpc/ledger_service.h"
 
-#include "lib/rpc/serve.h"
+#include "lib/rpc/bind.h"
+#include "slipway/ledger/v1/ledger_service.grpc.pb.h"
 
 namespace slipway::ledger {
+namespace {
 
-using Context = grpc::CallbackServerContext;
-using Reactor = grpc::ServerUnaryReactor;
+class LedgerBinding final : public v1::LedgerService::CallbackService {
+ public:
+  LedgerBinding(LedgerHandlers& handlers, base::Executor& executor, base::Executor& audits)
+      : handlers_(handlers), executor_(executor), audits_(audits) {}
 
-Reactor* LedgerService::Reserve(Context* context, const v1::ReserveRequest* request,
-                                v1::ReserveResponse* response) {
-  return rpc::ServeAsync(context, request, response, &handlers_, &LedgerHandlers::Reserve);
-}
+  SLIPWAY_ASYNC(v1, Reserve, handlers_)
+  SLIPWAY_ASYNC(v1, Settle, handlers_)
+  SLIPWAY_ASYNC(v1, Release, handlers_)
+  SLIPWAY_ASYNC(v1, Extend, handlers_)
+  SLIPWAY_ASYNC(v1, TopUp, handlers_)
+  SLIPWAY_ASYNC(v1, FreezeScope, handlers_)
+  SLIPWAY_ASYNC(v1, Adjust, handlers_)
+  SLIPWAY_ASYNC(v1, CloseOwner, handlers_)
+  SLIPWAY_ASYNC(v1, Quote, handlers_)
+  SLIPWAY_ASYNC(v1, SetBudget, handlers_)
+  SLIPWAY_ASYNC(v1, DeleteBudget, handlers_)
+  SLIPWAY_ASYNC(v1, ImportPrices, handlers_)
+  SLIPWAY_UNARY(v1, ListReservations, executor_, handlers_)
+  SLIPWAY_UNARY(v1, ListBalances, executor_, handlers_)
+  SLIPWAY_UNARY(v1, GetBudget, executor_, handlers_)
+  SLIPWAY_UNARY(v1, ListFrozenScopes, executor_, handlers_)
+  SLIPWAY_UNARY(v1, QueryUsage, executor_, handlers_)
+  SLIPWAY_UNARY(v1, ListUsage, executor_, handlers_)
+  SLIPWAY_UNARY(v1, ListPrices, executor_, handlers_)
+  SLIPWAY_UNARY(v1, Audit, audits_, handlers_)
 
-Reactor* LedgerService::Settle(Context* context, const v1::SettleRequest* request,
-                               v1::SettleResponse* response) {
-  return rpc::ServeAsync(context, request, response, &handlers_, &LedgerHandlers::Settle);
-}
+ private:
+  LedgerHandlers& handlers_;
+  base::Executor& executor_;
+  base::Executor& audits_;
+};
 
-Reactor* LedgerService::Release(Context* context, const v1::ReleaseRequest* request,
-                                v1::ReleaseResponse* response) {
-  return rpc::ServeAsync(context, request, response, &handlers_, &LedgerHandlers::Release);
-}
+}  // namespace
 
-Reactor* LedgerService::Extend(Context* context, const v1::ExtendRequest* request,
-                               v1::ExtendResponse* response) {
-  return rpc::ServeAsync(context, request, response, &handlers_, &LedgerHandlers::Extend);
-}
-
-Reactor* LedgerService::TopUp(Context* context, const v1::TopUpRequest* request,
-                              v1::TopUpResponse* response) {
-  return rpc::ServeAsync(context, request, response, &handlers_, &LedgerHandlers::TopUp);
-}
-
-Reactor* LedgerService::FreezeScope(Context* context, const v1::FreezeScopeRequest* request,
-                                    v1::FreezeScopeResponse* response) {
-  return rpc::ServeAsync(context, request, response, &handlers_, &LedgerHandlers::FreezeScope);
-}
-
-Reactor* LedgerService::Adjust(Context* context, const v1::AdjustRequest* request,
-                               v1::AdjustResponse* response) {
-  return rpc::ServeAsync(context, request, response, &handlers_, &LedgerHandlers::Adjust);
-}
-
-Reactor* LedgerService::CloseOwner(Context* context, const v1::CloseOwnerRequest* request,
-                                   v1::CloseOwnerResponse* response) {
-  return rpc::ServeAsync(context, request, response, &handlers_, &LedgerHandlers::CloseOwner);
-}
-
-Reactor* LedgerService::Quote(Context* context, const v1::QuoteRequest* request,
-                              v1::QuoteResponse* response) {
-  return rpc::ServeAsync(context, request, response, &handlers_, &LedgerHandlers::Quote);
-}
-
-Reactor* LedgerService::SetBudget(Context* context, const v1::SetBudgetRequest* request,
-                                  v1::SetBudgetResponse* response) {
-  return rpc::ServeAsync(context, request, response, &handlers_, &LedgerHandlers::SetBudget);
-}
-
-Reactor* LedgerService::DeleteBudget(Context* context, const v1::DeleteBudgetRequest* request,
-                                     v1::DeleteBudgetResponse* response) {
-  return rpc::ServeAsync(context, request, response, &handlers_, &LedgerHandlers::DeleteBudget);
-}
-
-Reactor* LedgerService::ImportPrices(Context* context, const v1::ImportPricesRequest* request,
-                                     v1::ImportPricesResponse* response) {
-  return rpc::ServeAsync(context, request, response, &handlers_, &LedgerHandlers::ImportPrices);
-}
-
-Reactor* LedgerService::ListReservations(Context* context,
-                                         const v1::ListReservationsRequest* request,
-                                         v1::ListReservationsResponse* response) {
-  return rpc::ServeUnary(executor_, context, request, response, &handlers_,
-                         &LedgerHandlers::ListReservations);
-}
-
-Reactor* LedgerService::ListBalances(Context* context, const v1::ListBalancesRequest* request,
-                                     v1::ListBalancesResponse* response) {
-  return rpc::ServeUnary(executor_, context, request, response, &handlers_,
-                         &LedgerHandlers::ListBalances);
-}
-
-Reactor* LedgerService::GetBudget(Context* context, const v1::GetBudgetRequest* request,
-                                  v1::GetBudgetResponse* response) {
-  return rpc::ServeUnary(executor_, context, request, response, &handlers_,
-                         &LedgerHandlers::GetBudget);
-}
-
-Reactor* LedgerService::ListFrozenScopes(Context* context,
-                                         const v1::ListFrozenScopesRequest* request,
-                                         v1::ListFrozenScopesResponse* response) {
-  return rpc::ServeUnary(executor_, context, request, response, &handlers_,
-                         &LedgerHandlers::ListFrozenScopes);
-}
-
-Reactor* LedgerService::QueryUsage(Context* context, const v1::QueryUsageRequest* request,
-                                   v1::QueryUsageResponse* response) {
-  return rpc::ServeUnary(executor_, context, request, response, &handlers_,
-                         &LedgerHandlers::QueryUsage);
-}
-
-Reactor* LedgerService::ListUsage(Context* context, const v1::ListUsageRequest* request,
-                                  v1::ListUsageResponse* response) {
-  return rpc::ServeUnary(executor_, context, request, response, &handlers_,
-                         &LedgerHandlers::ListUsage);
-}
-
-Reactor* LedgerService::ListPrices(Context* context, const v1::ListPricesRequest* request,
-                                   v1::ListPricesResponse* response) {
-  return rpc::ServeUnary(executor_, context, request, response, &handlers_,
-                         &LedgerHandlers::ListPrices);
-}
-
-Reactor* LedgerService::Audit(Context* context, const v1::AuditRequest* request,
-                              v1::AuditResponse* response) {
-  return rpc::ServeUnary(audits_, context, request, response, &handlers_, &LedgerHandlers::Audit);
+std::unique_ptr<grpc::Service> BindLedgerService(LedgerHandlers& handlers, base::Executor& executor,
+                                                 base::Executor& audits) {
+  return std::make_unique<LedgerBinding>(handlers, executor, audits);
 }
 
 }  // namespace slipway::ledger

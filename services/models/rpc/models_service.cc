@@ -1,76 +1,42 @@
 #include "services/models/rpc/models_service.h"
 
-#include "lib/rpc/serve.h"
+#include "lib/rpc/bind.h"
 #include "services/models/rpc/generate_reactor.h"
+#include "slipway/models/v1/models_service.grpc.pb.h"
 
 namespace slipway::models {
+namespace {
 
-grpc::ServerWriteReactor<v1::GenerateResponse>* ModelsService::Generate(
-    grpc::CallbackServerContext* context, const v1::GenerateRequest* request) {
-  return GenerateReactor::Start(calls_, handlers_, *context, *request);
-}
+class ModelsBinding final : public v1::ModelsService::CallbackService {
+ public:
+  ModelsBinding(ModelsHandlers& handlers, base::Executor& calls, base::Executor& executor)
+      : handlers_(handlers), calls_(calls), executor_(executor) {}
 
-grpc::ServerUnaryReactor* ModelsService::Estimate(grpc::CallbackServerContext* context,
-                                                  const v1::EstimateRequest* request,
-                                                  v1::EstimateResponse* response) {
-  return rpc::ServeUnary(executor_, context, request, response, &handlers_,
-                         &ModelsHandlers::Estimate);
-}
+  grpc::ServerWriteReactor<v1::GenerateResponse>* Generate(
+      grpc::CallbackServerContext* context, const v1::GenerateRequest* request) override {
+    return GenerateReactor::Start(calls_, handlers_, *context, *request);
+  }
+  SLIPWAY_UNARY(v1, Estimate, executor_, handlers_)
+  SLIPWAY_UNARY(v1, IssueAttemptKey, executor_, handlers_)
+  SLIPWAY_UNARY(v1, RevokeAttemptKeys, executor_, handlers_)
+  SLIPWAY_UNARY(v1, ListCalls, executor_, handlers_)
+  SLIPWAY_UNARY(v1, ListRoutes, executor_, handlers_)
+  SLIPWAY_UNARY(v1, ExplainRoute, executor_, handlers_)
+  SLIPWAY_UNARY(v1, ApproveCalls, executor_, handlers_)
+  SLIPWAY_UNARY(v1, ListProviders, executor_, handlers_)
+  SLIPWAY_UNARY(v1, OpenGate, executor_, handlers_)
 
-grpc::ServerUnaryReactor* ModelsService::IssueAttemptKey(grpc::CallbackServerContext* context,
-                                                         const v1::IssueAttemptKeyRequest* request,
-                                                         v1::IssueAttemptKeyResponse* response) {
-  return rpc::ServeUnary(executor_, context, request, response, &handlers_,
-                         &ModelsHandlers::IssueAttemptKey);
-}
+ private:
+  ModelsHandlers& handlers_;
+  base::Executor& calls_;
+  base::Executor& executor_;
+};
 
-grpc::ServerUnaryReactor* ModelsService::RevokeAttemptKeys(
-    grpc::CallbackServerContext* context, const v1::RevokeAttemptKeysRequest* request,
-    v1::RevokeAttemptKeysResponse* response) {
-  return rpc::ServeUnary(executor_, context, request, response, &handlers_,
-                         &ModelsHandlers::RevokeAttemptKeys);
-}
+}  // namespace
 
-grpc::ServerUnaryReactor* ModelsService::ListCalls(grpc::CallbackServerContext* context,
-                                                   const v1::ListCallsRequest* request,
-                                                   v1::ListCallsResponse* response) {
-  return rpc::ServeUnary(executor_, context, request, response, &handlers_,
-                         &ModelsHandlers::ListCalls);
-}
-
-grpc::ServerUnaryReactor* ModelsService::ListRoutes(grpc::CallbackServerContext* context,
-                                                    const v1::ListRoutesRequest* request,
-                                                    v1::ListRoutesResponse* response) {
-  return rpc::ServeUnary(executor_, context, request, response, &handlers_,
-                         &ModelsHandlers::ListRoutes);
-}
-
-grpc::ServerUnaryReactor* ModelsService::ExplainRoute(grpc::CallbackServerContext* context,
-                                                      const v1::ExplainRouteRequest* request,
-                                                      v1::ExplainRouteResponse* response) {
-  return rpc::ServeUnary(executor_, context, request, response, &handlers_,
-                         &ModelsHandlers::ExplainRoute);
-}
-
-grpc::ServerUnaryReactor* ModelsService::ApproveCalls(grpc::CallbackServerContext* context,
-                                                      const v1::ApproveCallsRequest* request,
-                                                      v1::ApproveCallsResponse* response) {
-  return rpc::ServeUnary(executor_, context, request, response, &handlers_,
-                         &ModelsHandlers::ApproveCalls);
-}
-
-grpc::ServerUnaryReactor* ModelsService::ListProviders(grpc::CallbackServerContext* context,
-                                                       const v1::ListProvidersRequest* request,
-                                                       v1::ListProvidersResponse* response) {
-  return rpc::ServeUnary(executor_, context, request, response, &handlers_,
-                         &ModelsHandlers::ListProviders);
-}
-
-grpc::ServerUnaryReactor* ModelsService::OpenGate(grpc::CallbackServerContext* context,
-                                                  const v1::OpenGateRequest* request,
-                                                  v1::OpenGateResponse* response) {
-  return rpc::ServeUnary(executor_, context, request, response, &handlers_,
-                         &ModelsHandlers::OpenGate);
+std::unique_ptr<grpc::Service> BindModelsService(ModelsHandlers& handlers, base::Executor& calls,
+                                                 base::Executor& executor) {
+  return std::make_unique<ModelsBinding>(handlers, calls, executor);
 }
 
 }  // namespace slipway::models
