@@ -6,6 +6,7 @@
 #include "tools/bench/ledger_bench.h"
 #include "tools/bench/ledger_scale.h"
 #include "tools/bench/own_server.h"
+#include "tools/bench/review_bench.h"
 
 int main(int argc, char** argv) {
   slipway::rpc::PrepareProcess();
@@ -41,6 +42,22 @@ int main(int argc, char** argv) {
   scale_command->callback([&] {
     scale.json = output == "json";
     status = slipway::bench::RunLedgerScale(scale);
+  });
+
+  slipway::bench::ReviewBenchOptions review;
+  CLI::App* const review_command =
+      app.add_subcommand("review", "Landings of changes, beside git, and scans of patches");
+  review_command->add_option("-o,--output", output, "table or json")
+      ->check(CLI::IsMember({"table", "json"}));
+  review_command->add_option("--files", review.sizes, "Files of the repositories, a size each")
+      ->delimiter(',');
+  review_command->add_option("--landings", review.landings, "Changes at each size");
+  review_command->add_option("--rounds", review.rounds, "Slices of each way to land");
+  review_command->add_option("--slice", review.slice, "Changes of a slice");
+  review_command->add_option("--directory", review.directory, "Where the repositories are made");
+  review_command->callback([&] {
+    review.json = output == "json";
+    status = slipway::bench::RunReviewBench(review);
   });
 
   std::string kind;
