@@ -1,22 +1,13 @@
 #include "lib/git/overlay.h"
 
-#include <git2/sys/odb_backend.h>
-
 #include <utility>
 
 #include "lib/base/status_macros.h"
 #include "lib/git/errors.h"
-#include "lib/git/libgit.h"
-#include "lib/git/pack_writer.h"
+#include "lib/git/object_packs.h"
 #include "lib/git/tree_writer.h"
 
 namespace slipway::git {
-namespace {
-
-void FreeWritepack(git_odb_writepack* writepack) { writepack->free(writepack); }
-using WritepackPtr = std::unique_ptr<git_odb_writepack, LibgitDeleter<FreeWritepack>>;
-
-}  // namespace
 
 absl::StatusOr<Object> Overlay::Read(const Oid& oid, size_t size_max) const {
   const auto found = objects_.find(oid);
@@ -59,20 +50,12 @@ absl::StatusOr<Oid> Overlay::WriteTree(const Oid& base_tree, const TreeChanges& 
 
 absl::Status Overlay::Publish(const Repository& repository) {
   if (pending_.empty()) return absl::OkStatus();
-  git_odb_writepack* raw = nullptr;
-  RETURN_IF_ERROR(
-      LibgitStatus(git_odb_write_pack(&raw, repository.odb(), nullptr, nullptr), "begin pack"));
-  const WritepackPtr writepack(raw);
-  git_indexer_progress progress = {};
-  PackWriter writer(static_cast<uint32_t>(pending_.size()), [&](absl::string_view chunk) {
-    return LibgitStatus(raw->append(raw, chunk.data(), chunk.size(), &progress), "write pack");
-  });
+  std::vector<NewObject> objects;
   for (const Oid& oid : pending_) {
     const Object& object = objects_.at(oid);
-    RETURN_IF_ERROR(writer.Add(object.type, object.bytes));
+    objects.push_back({.oid = oid, .type = object.type, .bytes = object.bytes});
   }
-  RETURN_IF_ERROR(writer.Finish());
-  RETURN_IF_ERROR(LibgitStatus(raw->commit(raw, &progress), "finish pack"));
+  RETURN_IF_ERROR(WritePack(repository.path() + "objects", objects));
   pending_.clear();
   return absl::OkStatus();
 }

@@ -11,7 +11,6 @@
 #include "lib/git/overlay.h"
 #include "lib/git/tree.h"
 #include "lib/metrics/metrics.h"
-#include "services/reviewer/domain/commit_message.h"
 #include "services/reviewer/domain/errors.h"
 #include "services/reviewer/domain/limits.h"
 #include "services/reviewer/domain/stored_form.h"
@@ -177,22 +176,16 @@ absl::StatusOr<Candidate> CandidateBuilder::Finish(Job& job, const git::Oid& tre
     result.commit = result.base;
     return workshop_.store.AddCandidate(result);
   }
-  CommitText text{.subject = job.change.title,
-                  .body = "",
-                  .trailers = {{kPlanTrailer, result.plan},
-                               {kTaskTrailer, result.task},
-                               {kAttemptTrailer, result.attempt},
-                               {kEpochTrailer, absl::StrCat(job.change.epoch)},
-                               {kPatchTrailer, absl::StrCat("sha256:", job.change.patch_digest)}}};
-  if (!result.validator_digest.empty()) {
-    text.trailers.emplace_back(kValidatorsTrailer,
-                               absl::StrCat("sha256:", result.validator_digest));
-  }
-  if (!job.change.findings.empty()) {
-    text.trailers.emplace_back(kApproverTrailer, job.change.approver);
+  const std::string message = ChangeMessage(job.change, result.validator_digest);
+  // On the tip that it was made for, the agent's commit is what would be made here, and its ref
+  // keeps it.
+  if (job.agent.parents == std::vector<git::Oid>{job.tip.oid} && job.agent.message == message &&
+      job.agent.tree == tree) {
+    result.commit = job.agent.oid.ToHex();
+    return workshop_.store.AddCandidate(result);
   }
   ASSIGN_OR_RETURN(const git::Oid commit,
-                   PutCommit(workshop_, job.overlay, tree, {job.tip.oid}, ComposeMessage(text)));
+                   PutCommit(workshop_, job.overlay, tree, {job.tip.oid}, message));
   result.commit = commit.ToHex();
   ASSIGN_OR_RETURN(const Names names, ParseCandidate(result.name));
   RETURN_IF_ERROR(Publish(job.mirror, job.overlay, CandidateRef(names), commit));

@@ -3,7 +3,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "lib/base/digest.h"
 #include "lib/base/error.h"
 #include "lib/base/status_macros.h"
@@ -12,8 +11,8 @@
 #include "lib/inspection/inspect_patch.h"
 #include "lib/metrics/metrics.h"
 #include "lib/policy/rule_table.h"
-#include "services/reviewer/domain/commit_message.h"
 #include "services/reviewer/domain/errors.h"
+#include "services/reviewer/domain/stored_form.h"
 
 namespace slipway::reviewer {
 namespace {
@@ -115,16 +114,9 @@ absl::Status Inspector::Examine(Job& job) {
 
 absl::Status Inspector::Accept(Job& job) {
   Inspection& result = job.result;
-  CommitText text{.subject = result.title,
-                  .body = "",
-                  .trailers = {{kPlanTrailer, result.plan},
-                               {kTaskTrailer, result.task},
-                               {kAttemptTrailer, result.attempt},
-                               {kEpochTrailer, absl::StrCat(result.epoch)},
-                               {kPatchTrailer, absl::StrCat("sha256:", result.patch_digest)}}};
-  if (!result.findings.empty()) text.trailers.emplace_back(kApproverTrailer, result.approver);
-  ASSIGN_OR_RETURN(const git::Oid commit, PutCommit(workshop_, job.overlay, job.tree,
-                                                    {job.base.oid}, ComposeMessage(text)));
+  ASSIGN_OR_RETURN(const git::Oid commit,
+                   PutCommit(workshop_, job.overlay, job.tree, {job.base.oid},
+                             ChangeMessage(result, ValidatorDigest(job.plan.policy.validators))));
   RETURN_IF_ERROR(Publish(job.mirror, job.overlay, AgentRef(job.names), commit));
   result.accepted = true;
   result.commit = commit.ToHex();

@@ -3,8 +3,12 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "lib/base/error.h"
 #include "lib/base/status_macros.h"
+#include "lib/git/object_packs.h"
+#include "lib/log/log.h"
+#include "services/reviewer/domain/commit_message.h"
 #include "services/reviewer/domain/errors.h"
 
 namespace slipway::reviewer {
@@ -45,9 +49,29 @@ absl::StatusOr<git::Oid> PutCommit(const Workshop& workshop, git::Overlay& overl
                             .message = std::move(message)});
 }
 
+std::string ChangeMessage(const Inspection& change, const std::string& validator_digest) {
+  CommitText text{.subject = change.title,
+                  .body = "",
+                  .trailers = {{kPlanTrailer, change.plan},
+                               {kTaskTrailer, change.task},
+                               {kAttemptTrailer, change.attempt},
+                               {kEpochTrailer, absl::StrCat(change.epoch)},
+                               {kPatchTrailer, absl::StrCat("sha256:", change.patch_digest)}}};
+  if (!validator_digest.empty()) {
+    text.trailers.emplace_back(kValidatorsTrailer, absl::StrCat("sha256:", validator_digest));
+  }
+  if (!change.findings.empty()) text.trailers.emplace_back(kApproverTrailer, change.approver);
+  return ComposeMessage(text);
+}
+
 absl::Status Publish(git::Repository& repository, git::Overlay& overlay, const std::string& ref,
                      const git::Oid& commit) {
   RETURN_IF_ERROR(overlay.Publish(repository));
+  const absl::StatusOr<int> joined = git::JoinPacks(repository.path() + "objects");
+  // The change is safe; the next one tries again.
+  if (!joined.ok()) {
+    log::Warning("packs could not be joined", {{"error", joined.status().ToString()}});
+  }
   ASSIGN_OR_RETURN(const std::optional<git::Oid> current, repository.FindRef(ref));
   if (current == commit) return absl::OkStatus();
   const absl::Status moved = repository.CompareAndSwap(ref, current, commit, "slipway: publish");

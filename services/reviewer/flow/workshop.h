@@ -45,6 +45,10 @@ absl::StatusOr<git::Oid> PutCommit(const Workshop& workshop, git::Overlay& overl
                                    const git::Oid& tree, std::vector<git::Oid> parents,
                                    std::string message);
 
+// What the commit of an accepted change says, wherever it is put: `validator_digest` is that of the
+// plan's validators, empty when there are none.
+std::string ChangeMessage(const Inspection& change, const std::string& validator_digest);
+
 // Publishes what the overlay holds and points `ref`, wherever it is, to `commit`.
 absl::Status Publish(git::Repository& repository, git::Overlay& overlay, const std::string& ref,
                      const git::Oid& commit);
