@@ -86,6 +86,11 @@ class Repository final : public ObjectSource {
   absl::Status CompareAndSwap(absl::string_view ref, const std::optional<Oid>& expected,
                               const Oid& target, absl::string_view reflog_message);
 
+  // Points `ref`, wherever it is, to `target`, without syncing: to keep objects that something
+  // durable knows from garbage collection. RefExists when a ref is above or below the name. Only
+  // for bare repositories.
+  absl::Status Pin(absl::string_view ref, const Oid& target);
+
   // Deletes `ref`, which must be at `expected`. Fails with RefNotFound, RefMoved, RefLocked.
   absl::Status DeleteRef(absl::string_view ref, const Oid& expected);
 
@@ -109,6 +114,10 @@ class Repository final : public ObjectSource {
   };
 
   static absl::StatusOr<Repository> Adopt(git_repository* repository);
+  absl::Status SwapFile(const std::string& ref, const Oid& expected, const Oid& target,
+                        absl::string_view reflog_message);
+  absl::Status SwapByLibgit(const std::string& name, const std::optional<Oid>& expected,
+                            const Oid& target, absl::string_view reflog_message);
   absl::StatusOr<bool> WalkToAncestor(const Oid& ancestor, const Oid& commit) const;
   Repository();
 

@@ -1,13 +1,20 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <functional>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
+#include "lib/base/clock.h"
+#include "lib/base/file.h"
 #include "lib/base/mutex.h"
 #include "lib/base/status_macros.h"
 #include "lib/git/errors.h"
 #include "lib/git/libgit.h"
+#include "lib/git/ref_file.h"
 #include "lib/git/ref_name.h"
 #include "lib/git/repository.h"
 
@@ -46,6 +53,18 @@ bool HasRefAbove(git_repository* repository, const std::string& ref) {
     }
   }
   return false;
+}
+
+// Whether the ref is a plain one in a file of a bare repository: not packed, not symbolic, with a
+// reflog that is there or is not wanted.
+bool IsOwnFile(git_repository* repository, const std::string& ref) {
+  if (git_repository_is_bare(repository) != 1) return false;
+  const std::string directory = git_repository_path(repository);
+  if (git_repository_commondir(repository) != directory) return false;
+  const absl::StatusOr<std::string> content = base::ReadFile(absl::StrCat(directory, ref), 1'024);
+  if (!content.ok() || absl::StartsWith(*content, "ref:")) return false;
+  return access(absl::StrCat(directory, "logs/", ref).c_str(), F_OK) == 0 ||
+         !absl::StartsWith(ref, "refs/heads/");
 }
 
 }  // namespace
@@ -98,13 +117,39 @@ absl::Status Repository::CompareAndSwap(absl::string_view ref, const std::option
   RETURN_IF_ERROR(CheckRefName(ref));
   if (!Contains(target)) return ObjectMissing(target);
   const std::string name(ref);
-  const std::string message(reflog_message);
-  const git_oid to = ToLibgit(target);
-  git_reference* raw = nullptr;
   const base::MutexLock lock(MutexOf(path_, name));
   // A null expected id would match a ref that does not exist, so absence is asked with force = 0.
-  const git_oid from = ToLibgit(expected.value_or(Oid()));
   if (expected.has_value() && expected->IsNull()) return RefMoved(ref);
+  if (expected.has_value() && IsOwnFile(repository_.get(), name)) {
+    return SwapFile(name, *expected, target, reflog_message);
+  }
+  return SwapByLibgit(name, expected, target, reflog_message);
+}
+
+// A branch that is a file moves with two syncs, its content and its name. libgit2 takes four: it
+// syncs the reflog, too.
+absl::Status Repository::SwapFile(const std::string& ref, const Oid& expected, const Oid& target,
+                                  absl::string_view reflog_message) {
+  RefLock file;
+  RETURN_IF_ERROR(file.Take(path_, ref));
+  ASSIGN_OR_RETURN(const std::optional<Oid> current, FindRef(ref));
+  if (current != expected) return RefMoved(ref);
+  return file.Commit({.git_directory = path_,
+                      .ref = ref,
+                      .target = target,
+                      .synced = true,
+                      .reflog_line = absl::StrFormat(
+                          "%s %s Slipway <slipway@localhost> %d +0000\t%s\n", expected.ToHex(),
+                          target.ToHex(), absl::ToUnixSeconds(base::RealClock().Now()),
+                          absl::StrReplaceAll(reflog_message, {{"\n", " "}}))});
+}
+
+absl::Status Repository::SwapByLibgit(const std::string& name, const std::optional<Oid>& expected,
+                                      const Oid& target, absl::string_view reflog_message) {
+  const std::string message(reflog_message);
+  const git_oid to = ToLibgit(target);
+  const git_oid from = ToLibgit(expected.value_or(Oid()));
+  git_reference* raw = nullptr;
   const int code =
       expected.has_value()
           ? git_reference_create_matching(&raw, repository_.get(), name.c_str(), &to, 1, &from,
@@ -114,6 +159,20 @@ absl::Status Repository::CompareAndSwap(absl::string_view ref, const std::option
   if (code >= 0) return absl::OkStatus();
   if (!expected.has_value() && HasRefAbove(repository_.get(), name)) return RefExists(name);
   return SwapError(code, name);
+}
+
+absl::Status Repository::Pin(absl::string_view ref, const Oid& target) {
+  RETURN_IF_ERROR(CheckRefName(ref));
+  if (!Contains(target)) return ObjectMissing(target);
+  const std::string name(ref);
+  const base::MutexLock lock(MutexOf(path_, name));
+  RefLock file;
+  absl::Status written = file.Take(path_, name);
+  if (written.ok()) {
+    written = file.Commit({.git_directory = path_, .ref = name, .target = target, .synced = false});
+  }
+  if (absl::IsNotFound(written) || absl::IsFailedPrecondition(written)) return RefExists(name);
+  return written;
 }
 
 absl::Status Repository::DeleteRef(absl::string_view ref, const Oid& expected) {

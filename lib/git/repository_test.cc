@@ -269,6 +269,48 @@ TEST_F(RefTest, EveryWinOfEightRacingThreadsIsOneCommitOfTheChain) {
   Git(path_, {"fsck", "--strict", "--no-dangling"});
 }
 
+TEST_F(RefTest, APinPointsWhereverItIsToldAndIsARefForGit) {
+  const std::string ref = "refs/pins/deep/x";
+  ASSERT_OK(repository_->Pin(ref, commits_[0]));
+  ASSERT_OK(repository_->Pin(ref, commits_[2]));
+  EXPECT_EQ(Git(path_, {"rev-parse", ref}), commits_[2].ToHex());
+  EXPECT_THAT(repository_->Pin("refs/pins/deep", commits_[0]), FailsWithReason("REF_EXISTS"));
+  EXPECT_THAT(repository_->Pin("refs/pins/deep/x/y", commits_[0]), FailsWithReason("REF_EXISTS"));
+  EXPECT_THAT(repository_->Pin("refs/pins/z", Oid()), FailsWithReason("OBJECT_MISSING"));
+  WriteFile(path_ + "/refs/pins/z.lock", "");
+  EXPECT_THAT(repository_->Pin("refs/pins/z", commits_[0]), FailsWithReason("REF_LOCKED"));
+}
+
+TEST_F(RefTest, APackedRefIsSwappedAsAFileIs) {
+  const std::string ref = "refs/heads/packed";
+  ASSERT_OK(repository_->CompareAndSwap(ref, std::nullopt, commits_[0], "m"));
+  Git(path_, {"pack-refs", "--all"});
+  EXPECT_THAT(repository_->CompareAndSwap(ref, commits_[1], commits_[2], "m"),
+              FailsWithReason("REF_MOVED"));
+  EXPECT_OK(repository_->CompareAndSwap(ref, commits_[0], commits_[1], "m"));
+  EXPECT_OK(repository_->CompareAndSwap(ref, commits_[1], commits_[2], "m"));
+  EXPECT_EQ(Git(path_, {"rev-parse", ref}), commits_[2].ToHex());
+}
+
+TEST_F(RefTest, ASwapWaitsForNoLockOfGit) {
+  const std::string ref = "refs/heads/held";
+  ASSERT_OK(repository_->CompareAndSwap(ref, std::nullopt, commits_[0], "m"));
+  WriteFile(path_ + "/" + ref + ".lock", "");
+  EXPECT_THAT(repository_->CompareAndSwap(ref, commits_[0], commits_[1], "m"),
+              FailsWithReason("REF_LOCKED"));
+  EXPECT_EQ(Git(path_, {"rev-parse", ref}), commits_[0].ToHex());
+  EXPECT_EQ(access((path_ + "/" + ref + ".lock").c_str(), F_OK), 0) << "the lock of another";
+}
+
+TEST_F(RefTest, SweepRemovesRefsThatAFailureOfPowerEmptied) {
+  ASSERT_OK(repository_->Pin("refs/pins/a", commits_[0]));
+  WriteFile(path_ + "/refs/pins/b", "");
+  WriteFile(path_ + "/refs/pins/c", std::string(41, '\0'));
+  ASSERT_OK_AND_ASSIGN(const base::UniqueFd owner, Repository::LockOwner(path_));
+  EXPECT_THAT(Repository::SweepStale(path_, owner), IsOkAndHolds(2));
+  EXPECT_THAT(repository_->ListRefs("refs/pins/", 10), IsOkAndHolds(SizeIs(1)));
+}
+
 TEST_F(RefTest, SweepRemovesWhatKilledWritersLeftAndNothingElse) {
   ASSERT_OK(repository_->CompareAndSwap("refs/heads/a", std::nullopt, commits_[0], "m"));
   for (const char* stale :

@@ -15,10 +15,19 @@ namespace fs = std::filesystem;
 
 constexpr char kOwnerLock[] = "slipway-owner.flock";
 
+// A ref that was not synced before the power failed: a file without content.
+bool IsCutOff(const fs::path& file) {
+  std::error_code error;
+  if (!fs::is_regular_file(fs::symlink_status(file, error)) || error) return false;
+  const absl::StatusOr<std::string> content = base::ReadFile(file.string(), 1'024);
+  return content.ok() && (content->empty() || content->front() == '\0');
+}
+
 // `path` is relative to the repository. Below refs/ anything but a lock may be a ref's name.
 bool IsStale(const fs::path& repository, const fs::path& path) {
   const std::string name = path.filename().string();
   if (absl::EndsWith(name, ".lock")) return true;
+  if (*path.begin() == "refs") return IsCutOff(repository / path);
   if (*path.begin() != "objects") return false;
   for (const char* prefix : {"pack_git2_", "tmp_pack_", "tmp_idx_", "tmp_rev_", "tmp_obj_",
                              "incoming-", "tmp_objdir-"}) {

@@ -44,25 +44,9 @@ int main(int argc, char** argv) {
     status = slipway::bench::RunLedgerScale(scale);
   });
 
-  slipway::bench::ReviewBenchOptions review;
-  CLI::App* const review_command =
-      app.add_subcommand("review", "Landings of changes, beside git, and scans of patches");
-  review_command->add_option("-o,--output", output, "table or json")
-      ->check(CLI::IsMember({"table", "json"}));
-  review_command->add_option("--files", review.sizes, "Files of the repositories, a size each")
-      ->delimiter(',');
-  review_command->add_option("--landings", review.landings, "Changes at each size");
-  review_command->add_option("--rounds", review.rounds, "Slices of each way to land");
-  review_command->add_option("--slice", review.slice, "Changes of a slice");
-  review_command->add_option("--directory", review.directory, "Where the repositories are made");
-  review_command->callback([&] {
-    review.json = output == "json";
-    status = slipway::bench::RunReviewBench(review);
-  });
+  slipway::bench::AddReviewCommand(app, status);
 
-  std::string kind;
-  std::string listen;
-  std::string database;
+  std::string kind, listen, database;
   CLI::App* const serve = app.add_subcommand("serve", "A server that the benchmarks start");
   serve->group("");  // Not in the help.
   serve->add_option("kind", kind)->required();

@@ -205,4 +205,23 @@ absl::Status RunReviewBench(const ReviewBenchOptions& options) {
   return absl::OkStatus();
 }
 
+void AddReviewCommand(CLI::App& app, absl::Status& status) {
+  const auto options = std::make_shared<ReviewBenchOptions>();
+  const auto output = std::make_shared<std::string>("table");
+  CLI::App* const command =
+      app.add_subcommand("review", "Landings of changes, beside git, and scans of patches");
+  command->add_option("-o,--output", *output, "table or json")
+      ->check(CLI::IsMember({"table", "json"}));
+  command->add_option("--files", options->sizes, "Files of the repositories, a size each")
+      ->delimiter(',');
+  command->add_option("--landings", options->landings, "Changes at each size");
+  command->add_option("--rounds", options->rounds, "Slices of each way to land");
+  command->add_option("--slice", options->slice, "Changes of a slice");
+  command->add_option("--directory", options->directory, "Where the repositories are made");
+  command->callback([options, output, &status] {
+    options->json = *output == "json";
+    status = RunReviewBench(*options);
+  });
+}
+
 }  // namespace slipway::bench

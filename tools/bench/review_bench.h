@@ -1,5 +1,6 @@
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
@@ -20,5 +21,8 @@ struct ReviewBenchOptions {
 // Measures landings, durably, at each size and beside two ways of doing the same with git, and the
 // scans of patches; prints the figures.
 absl::Status RunReviewBench(const ReviewBenchOptions& options);
+
+// Adds the command `review`, which leaves its result in `status`; both must outlive the parsing.
+void AddReviewCommand(CLI::App& app, absl::Status& status);
 
 }  // namespace slipway::bench

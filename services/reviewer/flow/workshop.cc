@@ -72,14 +72,7 @@ absl::Status Publish(git::Repository& repository, git::Overlay& overlay, const s
   if (!joined.ok()) {
     log::Warning("packs could not be joined", {{"error", joined.status().ToString()}});
   }
-  ASSIGN_OR_RETURN(const std::optional<git::Oid> current, repository.FindRef(ref));
-  if (current == commit) return absl::OkStatus();
-  const absl::Status moved = repository.CompareAndSwap(ref, current, commit, "slipway: publish");
-  if (moved.ok()) return moved;
-  // Two calls for one attempt publish the same ref; either may come last.
-  ASSIGN_OR_RETURN(const std::optional<git::Oid> winner, repository.FindRef(ref));
-  if (winner == current || !winner.has_value()) return moved;
-  return repository.CompareAndSwap(ref, winner, commit, "slipway: publish");
+  return repository.Pin(ref, commit);
 }
 
 }  // namespace slipway::reviewer

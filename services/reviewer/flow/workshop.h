@@ -49,7 +49,8 @@ absl::StatusOr<git::Oid> PutCommit(const Workshop& workshop, git::Overlay& overl
 // plan's validators, empty when there are none.
 std::string ChangeMessage(const Inspection& change, const std::string& validator_digest);
 
-// Publishes what the overlay holds and points `ref`, wherever it is, to `commit`.
+// Publishes what the overlay holds, durably, and points `ref`, wherever it is, to `commit`, which
+// keeps the objects from garbage collection: what the commit is for is told by the store.
 absl::Status Publish(git::Repository& repository, git::Overlay& overlay, const std::string& ref,
                      const git::Oid& commit);
 
