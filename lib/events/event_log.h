@@ -48,6 +48,8 @@ class EventLog final {
                                                         base::IdGenerator& ids, std::string name);
 
   const std::string& name() const { return name_; }
+  // Of the database: marks what belongs to the service wherever it is.
+  const std::string& uuid() const { return uuid_; }
 
   // Appends in the caller's transaction and returns the sequence. Call NotifyAppended after the
   // commit. Fails with EVENT_INVALID or EVENT_TOO_LARGE.

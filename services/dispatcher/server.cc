@@ -11,8 +11,10 @@
 #include "lib/rpc/channel.h"
 #include "lib/rpc/server.h"
 #include "lib/serving/endpoints.h"
+#include "services/dispatcher/docker_settings.h"
 #include "services/dispatcher/domain/dispatcher.h"
 #include "services/dispatcher/domain/limits.h"
+#include "services/dispatcher/fleet/host_fleet.h"
 #include "services/dispatcher/fleet/kill_switch.h"
 #include "services/dispatcher/fleet/process_fleet.h"
 #include "services/dispatcher/rpc/agent_service.h"
@@ -49,7 +51,8 @@ Randomness OwnRandomness() {
 class Server::Parts final {
  public:
   Parts(std::unique_ptr<SqliteTaskStore> store, std::unique_ptr<LogFiles> logs, Settings settings,
-        const config::v1::DispatcherConfig& config, const Environment& environment)
+        std::vector<DockerHost::Options> engines, const config::v1::DispatcherConfig& config,
+        const Environment& environment)
       : store_(std::move(store)),
         logs_(std::move(logs)),
         reviewer_channel_(
@@ -57,7 +60,8 @@ class Server::Parts final {
         repository_(repository::v1::RepositoryService::NewStub(reviewer_channel_)),
         reviewer_(reviewer_channel_, *store_, read_pool_),
         models_(rpc::MakeChannel(config.models_address())),
-        fleet_(ProgramsOf(config), tokens_, environment.ids, environment.clock),
+        processes_(ProgramsOf(config), tokens_, environment.clock),
+        fleet_(processes_, std::move(engines), tokens_, environment.clock),
         dispatcher_({.store = *store_,
                      .reviewer = reviewer_,
                      .models = models_,
@@ -78,9 +82,14 @@ class Server::Parts final {
 
   absl::Status Serve(const config::v1::DispatcherConfig& config) {
     RETURN_IF_ERROR(AddExternalTokens(config, tokens_));
-    fleet_.Begin([this](std::string agent, std::string problem) {
+    const auto on_exited = [this](std::string agent, std::string problem) {
       dispatcher_.OnAgentExited(std::move(agent), std::move(problem));
-    });
+    };
+    processes_.Begin(on_exited);
+    fleet_.set_reports(
+        {.on_exited = on_exited, .on_reach = [this](std::string host, std::string problem) {
+           dispatcher_.OnHostReach(std::move(host), std::move(problem));
+         }});
     ASSIGN_OR_RETURN(const std::string cursor, dispatcher_.Start());
     ASSIGN_OR_RETURN(agents_, rpc::Server::Start({.address = config.agent_address(),
                                                   .services = {agent_service_.get()},
@@ -108,8 +117,9 @@ class Server::Parts final {
     if (agents_ != nullptr) agents_->Shutdown();
     // What follows from the end of sessions and processes is for the next start to find.
     dispatcher_.Stop();
+    store_->Stop();  // With the last effects of the core, which are for the fleet.
     fleet_.Stop();
-    store_->Stop();
+    processes_.Stop();
     reviewer_.Stop();
     models_.Stop();
     read_pool_.Stop();
@@ -132,7 +142,8 @@ class Server::Parts final {
   const std::unique_ptr<repository::v1::RepositoryService::Stub> repository_;
   GrpcReviewer reviewer_;
   GrpcModels models_;
-  ProcessFleet fleet_;
+  ProcessFleet processes_;
+  HostFleet fleet_;
   Dispatcher dispatcher_;
   DispatcherHandlers handlers_;
   ReadLogReactor::Host log_host_;
@@ -153,9 +164,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::Dispatch
   ASSIGN_OR_RETURN(std::unique_ptr<SqliteTaskStore> store,
                    SqliteTaskStore::Open(config.database(), environment.clock, environment.ids));
   ASSIGN_OR_RETURN(std::unique_ptr<LogFiles> logs, LogFiles::Open(config.log_directory()));
+  ASSIGN_OR_RETURN(std::vector<DockerHost::Options> engines,
+                   EnginesOf(config, store->event_log().uuid()));
   const int64_t term = store->term();
   auto parts = std::make_unique<Parts>(std::move(store), std::move(logs), std::move(settings),
-                                       config, environment);
+                                       std::move(engines), config, environment);
   RETURN_IF_ERROR(parts->Serve(config));
   log::Info("dispatcher serves", {{"address", parts->address()}, {"term", term}});
   return std::unique_ptr<Server>(new Server(std::move(parts)));

@@ -43,16 +43,20 @@ absl::StatusOr<HostSettings> HostOf(const config::v1::AgentHost& host) {
     case config::v1::AgentHost::kProcess:
       if (host.process().agent_program().empty()) return Invalid(field, "needs agent_program");
       if (host.process().agent_config().empty()) return Invalid(field, "needs agent_config");
-      settings.process = true;
+      settings.driver = HostDriver::kProcess;
       settings.warm = std::clamp(host.process().warm(), 0, host.slots());
       return settings;
     case config::v1::AgentHost::kExternal:
       if (host.external().token_file().empty()) return Invalid(field, "needs token_file");
       return settings;
+    case config::v1::AgentHost::kDocker:  // See docker_settings.h.
+      settings.driver = HostDriver::kDocker;
+      settings.warm = std::clamp(host.docker().warm(), 0, host.slots());
+      return settings;
     case config::v1::AgentHost::DRIVER_NOT_SET:
-      return Invalid(field, "needs a driver: process or external");
+      return Invalid(field, "needs a driver: process, docker or external");
   }
-  return Invalid(field, "needs a driver: process or external");
+  return Invalid(field, "needs a driver: process, docker or external");
 }
 
 absl::Status CheckPresent(const config::v1::DispatcherConfig& config) {

@@ -11,10 +11,17 @@ namespace {
 constexpr absl::Duration kStartBackoffInitial = absl::Seconds(1);
 constexpr int kStartDoublingsMax = 6;  // About a minute.
 
+// An engine starts containers one after the other, each in a fraction of a second: more would only
+// wait there, and could not be placed elsewhere.
+constexpr int kContainerStartsMax = 4;
+
 }  // namespace
 
 AgentRoster::AgentRoster(const Settings& settings) {
-  for (const HostSettings& host : settings.hosts) hosts_[host.name].settings = host;
+  for (const HostSettings& host : settings.hosts) {
+    hosts_[host.name].settings = host;
+    hosts_[host.name].order.host = host.name;
+  }
 }
 
 Agent* AgentRoster::Find(const std::string& id) {
@@ -31,7 +38,9 @@ void AgentRoster::Remove(const std::string& id) { agents_.erase(id); }
 
 Agent* AgentRoster::FindIdle() {
   for (auto& [id, agent] : agents_) {
-    if (agent.state == AgentState::kIdle && agent.session != nullptr) return &agent;
+    if (agent.state != AgentState::kIdle || agent.session == nullptr) continue;
+    const HostOrder* const order = FindOrder(agent.host);
+    if (order == nullptr || !order->cordoned) return &agent;
   }
   return nullptr;
 }
@@ -53,28 +62,64 @@ std::vector<std::string> AgentRoster::Overdue(absl::Duration elapsed) const {
   return overdue;
 }
 
-bool AgentRoster::IsProcessHost(const std::string& host) const {
+bool AgentRoster::Runs(const std::string& host, HostDriver driver) const {
   const auto found = hosts_.find(host);
-  return found != hosts_.end() && found->second.settings.process;
+  return found != hosts_.end() && found->second.settings.driver == driver;
 }
 
-std::vector<std::string> AgentRoster::HostsToStartOn(int unserved, absl::Duration elapsed) const {
-  std::vector<std::string> starts;
+std::vector<AgentRoster::Room> AgentRoster::Rooms(absl::Duration elapsed) const {
+  std::vector<Room> rooms;
   for (const auto& [name, host] : hosts_) {
-    if (!host.settings.process || host.not_before > elapsed) continue;
+    if (!host.Starts(elapsed)) continue;
     int present = 0;
-    int available = 0;
+    int starting = 0;
+    int idle = 0;
     for (const auto& [id, agent] : agents_) {
       if (agent.host != name) continue;
       ++present;
-      if (agent.state == AgentState::kStarting || agent.state == AgentState::kIdle) ++available;
+      starting += agent.state == AgentState::kStarting;
+      idle += agent.state == AgentState::kIdle;
     }
-    const int wanted = unserved + host.settings.warm - available;
-    const int count = std::clamp(wanted, 0, std::max(0, host.settings.slots - present));
-    starts.insert(starts.end(), static_cast<size_t>(count), name);
-    unserved = std::max(0, unserved - available - count);
+    int free = std::max(0, host.settings.slots - present);
+    if (host.settings.driver == HostDriver::kDocker) {
+      free = std::clamp(kContainerStartsMax - starting, 0, free);
+    }
+    rooms.push_back(
+        {.host = name, .free = free, .available = starting + idle, .warm = host.settings.warm});
+  }
+  return rooms;
+}
+
+std::vector<std::string> AgentRoster::HostsToStartOn(int unserved, absl::Duration elapsed) const {
+  std::vector<Room> rooms = Rooms(elapsed);
+  std::vector<std::string> starts;
+  // Those that are there, or come, serve first.
+  for (Room& room : rooms) {
+    const int served = std::min(unserved, room.available);
+    room.available -= served;
+    unserved -= served;
+  }
+  for (; unserved > 0; --unserved) {
+    const auto most = std::max_element(
+        rooms.begin(), rooms.end(), [](const Room& a, const Room& b) { return a.free < b.free; });
+    if (most == rooms.end() || most->free == 0) break;
+    --most->free;
+    starts.push_back(most->host);
+  }
+  for (const Room& room : rooms) {
+    const int count = std::clamp(room.warm - room.available, 0, room.free);
+    starts.insert(starts.end(), static_cast<size_t>(count), room.host);
   }
   return starts;
+}
+
+int AgentRoster::Surplus(const std::string& host) const {
+  if (!Runs(host, HostDriver::kDocker)) return 0;
+  int idle = 0;
+  for (const auto& [id, agent] : agents_) {
+    idle += agent.host == host && agent.state == AgentState::kIdle;
+  }
+  return std::max(0, idle - hosts_.at(host).settings.warm);
 }
 
 void AgentRoster::NoteStarted(const std::string& host) {
@@ -94,16 +139,35 @@ void AgentRoster::NoteStartFailed(const std::string& host, const std::string& pr
   found->second.not_before = elapsed + kStartBackoffInitial * (int64_t{1} << doublings);
 }
 
-std::vector<HostStatus> AgentRoster::Statuses() const {
+void AgentRoster::NoteReach(const std::string& host, const std::string& problem) {
+  const auto found = hosts_.find(host);
+  if (found != hosts_.end()) found->second.unreachable = problem;
+}
+
+const HostOrder* AgentRoster::FindOrder(const std::string& host) const {
+  const auto found = hosts_.find(host);
+  return found == hosts_.end() ? nullptr : &found->second.order;
+}
+
+void AgentRoster::SetOrder(const HostOrder& order) {
+  const auto found = hosts_.find(order.host);
+  if (found != hosts_.end()) found->second.order = order;
+}
+
+std::vector<HostStatus> AgentRoster::Statuses(absl::Duration elapsed) const {
   std::vector<HostStatus> statuses;
   for (const auto& [name, host] : hosts_) {
     HostStatus status{.name = name,
-                      .process = host.settings.process,
+                      .driver = host.settings.driver,
                       .slots = host.settings.slots,
-                      .problem = host.problem};
+                      .warm = host.settings.warm,
+                      .order = host.order,
+                      .open = host.unreachable.empty() && host.not_before <= elapsed,
+                      .problem = host.unreachable.empty() ? host.problem : host.unreachable};
     for (const auto& [id, agent] : agents_) {
       if (agent.host != name) continue;
       if (agent.session != nullptr) ++status.agents;
+      if (agent.state == AgentState::kStarting) ++status.starting;
       if (agent.state == AgentState::kBusy) ++status.busy;
     }
     statuses.push_back(std::move(status));

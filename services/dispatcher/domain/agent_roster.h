@@ -46,24 +46,52 @@ class AgentRoster final {
   std::vector<std::string> Overdue(absl::Duration elapsed) const;
 
   bool HasHost(const std::string& host) const { return hosts_.count(host) > 0; }
-  bool IsProcessHost(const std::string& host) const;
+  bool IsProcessHost(const std::string& host) const { return Runs(host, HostDriver::kProcess); }
+  bool Runs(const std::string& host, HostDriver driver) const;
+  const std::map<std::string, Agent>& agents() const { return agents_; }
 
   // On which hosts to start agents now so that `unserved` pieces of work and each host's warm
-  // agents are served, within slots and backoffs: a host's name once for each agent.
+  // agents are served, within slots and backoffs: a host's name once for each agent. Work goes to
+  // the host with most free slots.
   std::vector<std::string> HostsToStartOn(int unserved, absl::Duration elapsed) const;
+
+  // How many agents of a host wait for work beyond its warm ones; for hosts of the docker driver.
+  int Surplus(const std::string& host) const;
 
   void NoteStarted(const std::string& host);
   void NoteStartFailed(const std::string& host, const std::string& problem, absl::Duration elapsed);
+  // The driver cannot reach the host: nothing is started there until it can. Empty: it can.
+  void NoteReach(const std::string& host, const std::string& problem);
 
-  std::vector<HostStatus> Statuses() const;
+  // Null when there is no such host.
+  const HostOrder* FindOrder(const std::string& host) const;
+  void SetOrder(const HostOrder& order);
+
+  std::vector<HostStatus> Statuses(absl::Duration elapsed) const;
 
  private:
   struct Host {
     HostSettings settings;
+    HostOrder order;
     std::string problem;
+    std::string unreachable;
     int failures = 0;
     absl::Duration not_before = absl::ZeroDuration();
+
+    bool Starts(absl::Duration elapsed) const {
+      return settings.driver != HostDriver::kExternal && !order.cordoned && unreachable.empty() &&
+             not_before <= elapsed;
+    }
   };
+  // How many agents of a host may still be started, and what there is of it.
+  struct Room {
+    std::string host;
+    int free = 0;
+    int available = 0;  // Agents that wait, or will.
+    int warm = 0;
+  };
+
+  std::vector<Room> Rooms(absl::Duration elapsed) const;
 
   std::map<std::string, Host> hosts_;
   std::map<std::string, Agent> agents_;

@@ -12,7 +12,8 @@ constexpr absl::Duration kNow = absl::Seconds(100);
 
 Settings OneHost(int slots, int warm) {
   Settings settings;
-  settings.hosts = {{.name = "hosts/local", .process = true, .slots = slots, .warm = warm}};
+  settings.hosts = {
+      {.name = "hosts/local", .driver = HostDriver::kProcess, .slots = slots, .warm = warm}};
   return settings;
 }
 
@@ -47,12 +48,12 @@ TEST(AgentRosterTest, AFailedStartWaitsLongerEachTimeAndSaysWhy) {
   EXPECT_THAT(roster.HostsToStartOn(1, kNow + absl::Seconds(1)), SizeIs(1));
   roster.NoteStartFailed("hosts/local", "no such program", kNow);
   EXPECT_THAT(roster.HostsToStartOn(1, kNow + absl::Seconds(1)), IsEmpty());
-  EXPECT_EQ(roster.Statuses().at(0).problem, "no such program");
+  EXPECT_EQ(roster.Statuses(kNow).at(0).problem, "no such program");
 
   roster.NoteStarted("hosts/local");
 
   EXPECT_THAT(roster.HostsToStartOn(1, kNow), SizeIs(1));
-  EXPECT_EQ(roster.Statuses().at(0).problem, "");
+  EXPECT_EQ(roster.Statuses(kNow).at(0).problem, "");
 }
 
 }  // namespace

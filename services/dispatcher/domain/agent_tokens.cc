@@ -6,9 +6,15 @@
 
 namespace slipway::dispatcher {
 
+std::string AgentTokens::Digest(const std::string& token) { return base::Sha256Hex(token); }
+
 void AgentTokens::Add(const std::string& token, AgentIdentity identity) {
+  AddDigest(Digest(token), std::move(identity));
+}
+
+void AgentTokens::AddDigest(const std::string& digest, AgentIdentity identity) {
   base::MutexLock lock(mutex_);
-  by_digest_[base::Sha256Hex(token)] = std::move(identity);
+  by_digest_[digest] = std::move(identity);
 }
 
 void AgentTokens::Remove(const std::string& agent) {

@@ -16,10 +16,13 @@ struct AgentIdentity {
 };
 
 // The tokens that agents may show, kept as digests in memory: those of child processes die with the
-// dispatcher, as the processes do. Thread-safe.
+// dispatcher, as the processes do; those of containers come back with their intents. Thread-safe.
 class AgentTokens final {
  public:
+  static std::string Digest(const std::string& token);
+
   void Add(const std::string& token, AgentIdentity identity);
+  void AddDigest(const std::string& digest, AgentIdentity identity);
   void Remove(const std::string& agent);
   std::optional<AgentIdentity> Find(const std::string& token) const;
 

@@ -74,6 +74,9 @@ class Board final {
   bool IsPaused(const TaskKey& key) const;
 
   void StoreResult(const AttemptKey& attempt, AttemptResult result, bool salvage);
+  void StoreStart(StartIntent intent) { changes_.starts.push_back(std::move(intent)); }
+  void EndStart(std::string agent) { changes_.ended_starts.push_back(std::move(agent)); }
+  void StoreHostOrder(HostOrder order) { changes_.host_orders.push_back(std::move(order)); }
   void StoreLedgerCursor(std::string cursor) { changes_.ledger_cursor = std::move(cursor); }
   void EmitProgress(const AttemptKey& attempt, absl::string_view phase, absl::string_view detail);
   struct Amended {

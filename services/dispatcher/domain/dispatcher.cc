@@ -44,12 +44,24 @@ Dispatcher::Dispatcher(Collaborators with)
                .clock = clock_,
                .ids = with.ids,
                .settings = settings_,
-               .post = [this](auto command) { loop_.Post(std::move(command)); }}) {}
+               .post = [this](auto command) { loop_.Post(std::move(command)); }}),
+      hosts_({.board = board_,
+              .tasks = tasks_,
+              .roster = grants_.roster(),
+              .outbox = outbox_,
+              .fleet = with.fleet,
+              .clock = clock_,
+              .ids = with.ids,
+              .settings = settings_}) {}
 
 absl::StatusOr<std::string> Dispatcher::Start() {
   ASSIGN_OR_RETURN(Snapshot snapshot, store_.Load());
   const std::string cursor = snapshot.ledger_cursor;
+  const std::vector<StartIntent> starts = std::move(snapshot.starts);
+  const std::vector<HostOrder> orders = std::move(snapshot.host_orders);
   board_.Restore(std::move(snapshot));
+  // Before agents can dial: those of containers have been running on.
+  hosts_.Restore(starts, orders);
   loop_.Start([this] { Finish(); });
   loop_.Post([this] {
     grants_.Restore();
@@ -67,6 +79,7 @@ void Dispatcher::Stop() {
     timer = std::move(timer_);
   }
   timer.reset();
+  loop_.Post([this] { hosts_.ReleaseIdle(); });
   loop_.Stop();
 }
 
@@ -81,6 +94,7 @@ void Dispatcher::ArmTick() {
 void Dispatcher::Tick() {
   tick_queued_ = false;
   grants_.CheckDeadlines();
+  hosts_.CheckHosts();
   if (++ticks_ % kTicksPerSweep == 0) {
     grants_.RevokeOpenKeys();
     board_.ForgetEnded();
@@ -101,12 +115,10 @@ void Dispatcher::Publish() {
 
 void Dispatcher::Finish() {
   review_.Drive();
-  grants_.Schedule();
+  hosts_.Scale(grants_.Schedule());
   ChangeSet changes = board_.TakeChanges();
   std::vector<Outbox::Effect> effects = outbox_.Take();
-  const bool unchanged = changes.events.empty() && changes.runs.empty() && changes.tasks.empty() &&
-                         changes.attempts.empty() && changes.results.empty() &&
-                         changes.checkpoints.empty() && !changes.ledger_cursor.has_value();
+  const bool unchanged = changes.empty();
   if (unchanged && effects.empty()) return;
   if (unchanged && commits_under_way_ == 0) {
     for (Outbox::Effect& effect : effects) std::move(effect)();
@@ -192,7 +204,28 @@ void Dispatcher::Resume(std::string scope, std::string actor, base::Reply<int> r
 void Dispatcher::ListHosts(base::Reply<std::vector<HostStatus>> reply) {
   Ask<std::vector<HostStatus>>(
       std::move(reply),
-      [this]() -> absl::StatusOr<std::vector<HostStatus>> { return grants_.Hosts(); });
+      [this]() -> absl::StatusOr<std::vector<HostStatus>> { return hosts_.List(); });
+}
+
+void Dispatcher::CordonHost(std::string host, std::string reason, std::string actor,
+                            base::Reply<HostStatus> reply) {
+  Ask<HostStatus>(std::move(reply),
+                  [this, host = std::move(host), reason = std::move(reason),
+                   actor = std::move(actor)] { return hosts_.Cordon(host, reason, actor); });
+}
+
+void Dispatcher::UncordonHost(std::string host, std::string actor, base::Reply<HostStatus> reply) {
+  Ask<HostStatus>(std::move(reply), [this, host = std::move(host), actor = std::move(actor)] {
+    return hosts_.Uncordon(host, actor);
+  });
+}
+
+void Dispatcher::DrainHost(std::string host, absl::Duration patience, std::string reason,
+                           std::string actor, base::Reply<HostStatus> reply) {
+  Ask<HostStatus>(std::move(reply), [this, host = std::move(host), patience,
+                                     reason = std::move(reason), actor = std::move(actor)] {
+    return hosts_.Drain(host, patience, reason, actor);
+  });
 }
 
 void Dispatcher::SetKillSwitch(bool on) {
@@ -265,6 +298,13 @@ void Dispatcher::SnapshotCommit(AgentIdentity caller, AttemptKey key,
 void Dispatcher::OnAgentExited(std::string agent, std::string problem) {
   loop_.Post([this, agent = std::move(agent), problem = std::move(problem)] {
     grants_.OnAgentExited(agent, problem);
+    hosts_.OnAgentExited(agent);
+  });
+}
+
+void Dispatcher::OnHostReach(std::string host, std::string problem) {
+  loop_.Post([this, host = std::move(host), problem = std::move(problem)] {
+    hosts_.OnHostReach(host, problem);
   });
 }
 

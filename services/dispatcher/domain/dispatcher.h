@@ -16,6 +16,7 @@
 #include "services/dispatcher/domain/board.h"
 #include "services/dispatcher/domain/dispatch_loop.h"
 #include "services/dispatcher/domain/grant_flow.h"
+#include "services/dispatcher/domain/host_flow.h"
 #include "services/dispatcher/domain/operator_flow.h"
 #include "services/dispatcher/domain/outbox.h"
 #include "services/dispatcher/domain/review_flow.h"
@@ -63,6 +64,11 @@ class Dispatcher final {
              base::Reply<int> reply);
   void Resume(std::string scope, std::string actor, base::Reply<int> reply);
   void ListHosts(base::Reply<std::vector<HostStatus>> reply);
+  void CordonHost(std::string host, std::string reason, std::string actor,
+                  base::Reply<HostStatus> reply);
+  void UncordonHost(std::string host, std::string actor, base::Reply<HostStatus> reply);
+  void DrainHost(std::string host, absl::Duration patience, std::string reason, std::string actor,
+                 base::Reply<HostStatus> reply);
 
   // The kill switch is a pause of everything by nobody: it ends only what it began.
   void SetKillSwitch(bool on);
@@ -82,6 +88,8 @@ class Dispatcher final {
                     base::Reply<Receipt> reply);
   void SnapshotCommit(AgentIdentity caller, AttemptKey key, base::Reply<std::string> reply);
   void OnAgentExited(std::string agent, std::string problem);
+  // The driver lost a host (`problem` says how), or has it again (empty).
+  void OnHostReach(std::string host, std::string problem);
 
   size_t queue_size() const { return loop_.size(); }
 
@@ -107,6 +115,7 @@ class Dispatcher final {
   DispatchLoop loop_;
   ReviewFlow review_;
   GrantFlow grants_;
+  HostFlow hosts_;
   std::atomic<int> commits_under_way_ = 0;
   std::atomic<bool> tick_queued_ = false;
   int ticks_ = 0;

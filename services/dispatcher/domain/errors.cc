@@ -64,6 +64,11 @@ absl::Status GuidanceTooLarge(size_t bytes) {
       StrCat("the text has ", bytes, " bytes, at most ", kGuidanceBytesMax, " are possible"));
 }
 
+absl::Status DrainInvalid() {
+  return Error(StatusCode::kInvalidArgument, "DRAIN_INVALID",
+               "the timeout of a drain must not be negative; leave it out to let attempts end");
+}
+
 absl::Status HelloMissing() {
   return Error(StatusCode::kInvalidArgument, "HELLO_MISSING",
                "the first message of a session must be a Hello with an agent id and a host");
@@ -106,6 +111,12 @@ absl::Status ScopeUnknown(absl::string_view scope) {
                StrCat("nothing is known of '", scope,
                       "'; name a task, plan or project that has a run, or \"everything\""),
                {{"scope", Text(scope)}});
+}
+
+absl::Status HostUnknown(absl::string_view host) {
+  return Error(StatusCode::kNotFound, "HOST_UNKNOWN",
+               StrCat("no host is configured as '", host, "'; list the hosts to see their names"),
+               {{"host", Text(host)}});
 }
 
 absl::Status PlanSubmitted(absl::string_view plan) {

@@ -20,6 +20,7 @@ absl::Status TaskInvalid(absl::string_view task, absl::string_view problem);
 absl::Status PageInvalid(absl::string_view problem);
 absl::Status DecisionInvalid(absl::string_view decision, absl::string_view options);
 absl::Status GuidanceTooLarge(size_t bytes);
+absl::Status DrainInvalid();
 absl::Status HelloMissing();
 absl::Status ResultMissing();
 absl::Status ResultTooLarge(size_t bytes);
@@ -30,6 +31,7 @@ absl::Status TaskUnknown(absl::string_view task);
 absl::Status AttemptUnknown(absl::string_view attempt);
 absl::Status CheckpointUnknown(absl::string_view checkpoint);
 absl::Status ScopeUnknown(absl::string_view scope);
+absl::Status HostUnknown(absl::string_view host);
 
 // ALREADY_EXISTS
 absl::Status PlanSubmitted(absl::string_view plan);

@@ -113,7 +113,7 @@ std::map<std::string, ProjectShare> GrantFlow::Shares() {
   return shares;
 }
 
-void GrantFlow::Schedule() {
+int GrantFlow::Schedule() {
   int unserved = 0;
   if (board_.CountIn(kReady) + board_.CountIn(kValidating) > 0) {
     for (const ReadyTask& ready : OrderOfTurns(Grantable(), Shares(), clock_.Now())) {
@@ -125,14 +125,7 @@ void GrantFlow::Schedule() {
       }
     }
   }
-  for (const std::string& host : roster_.HostsToStartOn(unserved, clock_.Elapsed())) {
-    const std::string id = ids_.NewId("agent");
-    roster_.Add({.id = id,
-                 .host = host,
-                 .process = true,
-                 .start_deadline = clock_.Elapsed() + kStartTimeout});
-    outbox_.Add([this, host, id] { fleet_.Start(host, id); });
-  }
+  return unserved;
 }
 
 void GrantFlow::Grant(Task& task, Agent& agent) {

@@ -72,10 +72,10 @@ class GrantFlow final {
   // Deadlines: offers, leases, hard limits, starts, waits.
   void CheckDeadlines();
 
-  // Grants what can be granted and asks for agents where there are too few.
-  void Schedule();
+  // Grants what can be granted. How much work there is no agent for.
+  int Schedule();
 
-  std::vector<HostStatus> Hosts() const { return roster_.Statuses(); }
+  AgentRoster& roster() { return roster_; }
 
   // Asks again for the end of keys whose attempts ended but whose revocation was not confirmed.
   void RevokeOpenKeys();

@@ -38,6 +38,13 @@ inline constexpr absl::Duration kReattachGrace = absl::Seconds(30);
 // A child that has not said hello by then did not start.
 inline constexpr absl::Duration kStartTimeout = absl::Seconds(30);
 
+// A container takes longer, and its engine may have others to start first.
+inline constexpr absl::Duration kContainerStartTimeout = absl::Seconds(60);
+
+// A container that waited so long for work, beyond the warm ones of its host, is let go: longer than
+// the pauses between the tasks of a plan.
+inline constexpr absl::Duration kIdleTimeout = absl::Minutes(2);
+
 // Retries by class before a person is asked; agent retries are set by policy.
 inline constexpr int kConflictRetriesMax = 3;
 inline constexpr int kInfrastructureRetriesMax = 8;

@@ -8,6 +8,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "lib/events/event.h"
+#include "services/dispatcher/domain/agent_fleet.h"
 #include "services/dispatcher/domain/attempt.h"
 #include "services/dispatcher/domain/checkpoint.h"
 #include "services/dispatcher/domain/run.h"
@@ -36,8 +37,18 @@ struct ChangeSet {
   std::vector<Pause> pauses;
   std::vector<std::string> ended_pauses;  // By scope.
   std::vector<ResultWrite> results;
+  std::vector<StartIntent> starts;
+  std::vector<std::string> ended_starts;  // By agent.
+  std::vector<HostOrder> host_orders;
   std::vector<events::EventDraft> events;
   std::optional<std::string> ledger_cursor;
+
+  bool empty() const {
+    return runs.empty() && tasks.empty() && attempts.empty() && checkpoints.empty() &&
+           pauses.empty() && ended_pauses.empty() && results.empty() && starts.empty() &&
+           ended_starts.empty() && host_orders.empty() && events.empty() &&
+           !ledger_cursor.has_value();
+  }
 };
 
 // What the core keeps in memory: every run, and of those under way everything else.
@@ -47,7 +58,9 @@ struct Snapshot {
   std::vector<Attempt> attempts;
   std::vector<Checkpoint> checkpoints;
   std::vector<Pause> pauses;
-  std::vector<Attempt> open_keys;  // Ended attempts whose keys were not revoked, of all runs.
+  std::vector<Attempt> open_keys;   // Ended attempts whose keys were not revoked, of all runs.
+  std::vector<StartIntent> starts;  // Of agents that may still run.
+  std::vector<HostOrder> host_orders;
   std::string ledger_cursor;
 };
 

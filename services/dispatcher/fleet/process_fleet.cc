@@ -56,8 +56,8 @@ std::string Describe(const base::ProcessExit& exit) {
 }  // namespace
 
 ProcessFleet::ProcessFleet(std::map<std::string, Program> programs, AgentTokens& tokens,
-                           base::IdGenerator& ids, base::Clock& clock)
-    : programs_(std::move(programs)), tokens_(tokens), ids_(ids), clock_(clock) {}
+                           base::Clock& clock)
+    : programs_(std::move(programs)), tokens_(tokens), clock_(clock) {}
 
 void ProcessFleet::Begin(OnExited on_exited) {
   on_exited_ = std::move(on_exited);
@@ -77,15 +77,20 @@ void ProcessFleet::Stop() {
   sweeper_->Stop();  // Which runs that sweep to its end.
 }
 
-void ProcessFleet::Start(const std::string& host, const std::string& agent) {
+void ProcessFleet::Adopt(const std::vector<StartIntent>& intents) {
+  for (const StartIntent& intent : intents)
+    on_exited_(intent.agent, "it ended with its dispatcher");
+}
+
+void ProcessFleet::Start(Order order) {
   base::MutexLock lock(mutex_);
-  orders_.push_back({.host = host, .agent = agent});
+  orders_.push_back(std::move(order));
   changed_.NotifyAll();
 }
 
 void ProcessFleet::Retire(const std::string& agent) {
   base::MutexLock lock(mutex_);
-  orders_.push_back({.host = "", .agent = agent});
+  orders_.push_back({.agent = agent});
   changed_.NotifyAll();
 }
 
@@ -115,7 +120,7 @@ void ProcessFleet::Loop() {
 }
 
 void ProcessFleet::Obey(const Order& order) {
-  if (!order.host.empty()) return Launch(order.host, order.agent);
+  if (!order.host.empty()) return Launch(order);
   const auto child = children_.find(order.agent);
   if (child == children_.end()) return;
   const absl::Duration now = clock_.Elapsed();
@@ -123,10 +128,10 @@ void ProcessFleet::Obey(const Order& order) {
   child->second.kill_at = now + kRetireGrace + kKillGrace;
 }
 
-void ProcessFleet::Launch(const std::string& host, const std::string& agent) {
+void ProcessFleet::Launch(const Order& order) {
+  const auto& [host, agent, token] = order;
   const auto program = programs_.find(host);
   if (program == programs_.end()) return on_exited_(agent, absl::StrCat(host, " is not known"));
-  const std::string token = ids_.NewSecret("agent-");
   tokens_.Add(token, {.host = host, .agent = agent});
   absl::StatusOr<base::Process> process = base::Process::Spawn(
       {.argv = {program->second.path, "--config", program->second.config},

@@ -9,7 +9,6 @@
 
 #include "absl/time/time.h"
 #include "lib/base/clock.h"
-#include "lib/base/id_generator.h"
 #include "lib/base/mutex.h"
 #include "lib/base/process.h"
 #include "lib/base/thread_pool.h"
@@ -32,8 +31,7 @@ class ProcessFleet final : public AgentFleet {
   using OnExited = std::function<void(std::string agent, std::string problem)>;
 
   // `programs` by host.
-  ProcessFleet(std::map<std::string, Program> programs, AgentTokens& tokens, base::IdGenerator& ids,
-               base::Clock& clock);
+  ProcessFleet(std::map<std::string, Program> programs, AgentTokens& tokens, base::Clock& clock);
   ~ProcessFleet() override { Stop(); }
 
   void Begin(OnExited on_exited);
@@ -41,8 +39,9 @@ class ProcessFleet final : public AgentFleet {
   // Kills all and joins. Idempotent.
   void Stop();
 
-  void Start(const std::string& host, const std::string& agent) override;
+  void Start(Order order) override;
   void Retire(const std::string& agent) override;
+  void Adopt(const std::vector<StartIntent>& intents) override;  // Children do not live on.
 
  private:
   struct Child {
@@ -50,21 +49,16 @@ class ProcessFleet final : public AgentFleet {
     absl::Duration terminate_at = absl::InfiniteDuration();
     absl::Duration kill_at = absl::InfiniteDuration();
   };
-  struct Order {
-    std::string host;  // Empty: retire.
-    std::string agent;
-  };
 
   void Loop();
-  void Obey(const Order& order);
-  void Launch(const std::string& host, const std::string& agent);
+  void Obey(const Order& order);  // Without a host: retire.
+  void Launch(const Order& order);
   void Watch();
   bool Reap(const std::string& agent, Child& child);
   void Sweep();
 
   const std::map<std::string, Program> programs_;
   AgentTokens& tokens_;
-  base::IdGenerator& ids_;
   base::Clock& clock_;
   OnExited on_exited_;
   std::map<std::string, Child> children_;           // Of the thread.

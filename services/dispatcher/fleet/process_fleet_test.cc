@@ -45,7 +45,7 @@ TEST_F(ProcessFleetTest, WhatADeadSuiteLeftIsRemoved) {
   ASSERT_OK(base::WriteFileAtomic(workspaces_ + "/a-1.lock", ""));
   ASSERT_OK(base::MakeDirectories(workspaces_ + "/.snapshots/kept", 0755));
 
-  ProcessFleet fleet(Programs(), tokens_, base::RandomIds(), base::RealClock());
+  ProcessFleet fleet(Programs(), tokens_, base::RealClock());
   fleet.Begin([](const std::string&, const std::string&) {});
   fleet.Stop();
 
@@ -58,9 +58,9 @@ TEST_F(ProcessFleetTest, WhatAKilledAgentLeftIsRemovedWithoutAnother) {
   Install(absl::StrCat("mkdir -p ", workspaces_, "/a-2/tree; : > ", workspaces_,
                        "/a-2.lock; kill -KILL $$"));
   std::promise<std::string> exited;
-  ProcessFleet fleet(Programs(), tokens_, base::RandomIds(), base::RealClock());
+  ProcessFleet fleet(Programs(), tokens_, base::RealClock());
   fleet.Begin([&](const std::string&, const std::string& problem) { exited.set_value(problem); });
-  fleet.Start(kHost, "agent-1");
+  fleet.Start({.host = kHost, .agent = "agent-1", .token = "token"});
 
   EXPECT_EQ(exited.get_future().get(), "ended by signal 9");
   fleet.Stop();

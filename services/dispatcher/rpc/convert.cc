@@ -72,6 +72,18 @@ RunPolicy PolicyFromProto(const common::v1::ProjectPolicy& proto) {
   return policy;
 }
 
+const char* DriverName(HostDriver driver) {
+  switch (driver) {
+    case HostDriver::kProcess:
+      return "process";
+    case HostDriver::kDocker:
+      return "docker";
+    case HostDriver::kExternal:
+      return "external";
+  }
+  return "external";
+}
+
 }  // namespace
 
 absl::StatusOr<PlanSpec> PlanSpecFromProto(const v1::PlanSpec& proto) {
@@ -198,11 +210,20 @@ void ToProto(const Checkpoint& checkpoint, v1::Checkpoint& proto) {
 
 void ToProto(const HostStatus& host, v1::Host& proto) {
   proto.set_name(host.name);
-  proto.set_driver(host.process ? "process" : "external");
+  proto.set_driver(DriverName(host.driver));
   proto.set_slots(host.slots);
   proto.set_agents(host.agents);
   proto.set_busy(host.busy);
   proto.set_problem(host.problem);
+  proto.set_starting(host.starting);
+  proto.set_warm(host.warm);
+  proto.set_cordoned(host.order.cordoned);
+  proto.set_draining(host.order.draining);
+  if (host.order.drain_deadline.has_value()) {
+    *proto.mutable_drain_time() = rpc::ToProto(*host.order.drain_deadline);
+  }
+  proto.set_reason(host.order.reason);
+  proto.set_actor(host.order.actor);
 }
 
 }  // namespace slipway::dispatcher

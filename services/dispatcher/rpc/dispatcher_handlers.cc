@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/error.h"
 #include "lib/base/status_macros.h"
+#include "lib/rpc/proto_time.h"
 #include "services/dispatcher/domain/errors.h"
 #include "services/dispatcher/domain/limits.h"
 #include "services/dispatcher/rpc/convert.h"
@@ -55,6 +56,10 @@ base::Reply<T> Converted(base::Reply<Response> reply, Convert convert) {
     std::move(reply)(std::move(response));
   });
 }
+
+constexpr auto AsHost = [](const HostStatus& host, auto& response) {
+  ToProto(host, *response.mutable_host());
+};
 
 }  // namespace
 
@@ -158,6 +163,33 @@ void DispatcherHandlers::ListHosts(const rpc::Call&, const v1::ListHostsRequest&
       std::move(reply), [](const std::vector<HostStatus>& hosts, auto& response) {
         for (const HostStatus& host : hosts) ToProto(host, *response.add_hosts());
       }));
+}
+
+void DispatcherHandlers::CordonHost(const rpc::Call& call, const v1::CordonHostRequest& request,
+                                    base::Reply<v1::CordonHostResponse> reply) {
+  if (request.reason().size() > kGuidanceBytesMax) {
+    return std::move(reply)(GuidanceTooLarge(request.reason().size()));
+  }
+  dispatcher_.CordonHost(request.host(), request.reason(), call.principal(),
+                         Converted<HostStatus>(std::move(reply), AsHost));
+}
+
+void DispatcherHandlers::UncordonHost(const rpc::Call& call, const v1::UncordonHostRequest& request,
+                                      base::Reply<v1::UncordonHostResponse> reply) {
+  dispatcher_.UncordonHost(request.host(), call.principal(),
+                           Converted<HostStatus>(std::move(reply), AsHost));
+}
+
+void DispatcherHandlers::DrainHost(const rpc::Call& call, const v1::DrainHostRequest& request,
+                                   base::Reply<v1::DrainHostResponse> reply) {
+  if (request.reason().size() > kGuidanceBytesMax) {
+    return std::move(reply)(GuidanceTooLarge(request.reason().size()));
+  }
+  const absl::Duration patience =
+      request.has_timeout() ? rpc::FromProto(request.timeout()) : absl::InfiniteDuration();
+  if (patience < absl::ZeroDuration()) return std::move(reply)(DrainInvalid());
+  dispatcher_.DrainHost(request.host(), patience, request.reason(), call.principal(),
+                        Converted<HostStatus>(std::move(reply), AsHost));
 }
 
 absl::Status DispatcherHandlers::FillRun(const Run& run, v1::Run& proto) {

@@ -35,6 +35,12 @@ class DispatcherHandlers final {
               base::Reply<v1::ResumeResponse> reply);
   void ListHosts(const rpc::Call& call, const v1::ListHostsRequest& request,
                  base::Reply<v1::ListHostsResponse> reply);
+  void CordonHost(const rpc::Call& call, const v1::CordonHostRequest& request,
+                  base::Reply<v1::CordonHostResponse> reply);
+  void UncordonHost(const rpc::Call& call, const v1::UncordonHostRequest& request,
+                    base::Reply<v1::UncordonHostResponse> reply);
+  void DrainHost(const rpc::Call& call, const v1::DrainHostRequest& request,
+                 base::Reply<v1::DrainHostResponse> reply);
 
   absl::StatusOr<v1::GetRunResponse> GetRun(const rpc::Call& call,
                                             const v1::GetRunRequest& request);

@@ -46,6 +46,15 @@ constexpr sqlite::Sql kInsertResult =
     "INSERT INTO result(plan,task,epoch,salvage,patch,tree,facts) VALUES(?,?,?,?,?,?,?)"
     " ON CONFLICT(plan,task,epoch) DO NOTHING";
 
+constexpr sqlite::Sql kInsertStart =
+    "INSERT INTO start_intent(agent,host,token_digest,create_time_us) VALUES(?,?,?,?)";
+constexpr sqlite::Sql kDeleteStart = "DELETE FROM start_intent WHERE agent=?";
+constexpr sqlite::Sql kUpsertHostOrder =
+    "INSERT INTO host_order(host,cordoned,draining,drain_deadline_us,reason,actor,time_us)"
+    " VALUES(?,?,?,?,?,?,?) ON CONFLICT(host) DO UPDATE SET cordoned=excluded.cordoned,"
+    "draining=excluded.draining,drain_deadline_us=excluded.drain_deadline_us,"
+    "reason=excluded.reason,actor=excluded.actor,time_us=excluded.time_us";
+
 constexpr sqlite::Sql kUpdateCursor = "UPDATE meta SET ledger_cursor=?";
 
 absl::Status WriteTask(sqlite::Transaction& transaction, const TaskWrite& write) {
@@ -106,6 +115,22 @@ absl::Status WriteResult(sqlite::Transaction& transaction, const ResultWrite& wr
   return absl::OkStatus();  // Failures and stops are in the attempt's row.
 }
 
+absl::Status WriteHosts(sqlite::Transaction& transaction, const ChangeSet& changes) {
+  for (const StartIntent& start : changes.starts) {
+    RETURN_IF_ERROR(transaction.Execute(kInsertStart, start.agent, start.host, start.token_digest,
+                                        start.create_time));
+  }
+  for (const std::string& agent : changes.ended_starts) {
+    RETURN_IF_ERROR(transaction.Execute(kDeleteStart, agent));
+  }
+  for (const HostOrder& order : changes.host_orders) {
+    RETURN_IF_ERROR(transaction.Execute(kUpsertHostOrder, order.host, order.cordoned,
+                                        order.draining, order.drain_deadline, order.reason,
+                                        order.actor, order.time));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status WriteRows(sqlite::Transaction& transaction, const ChangeSet& changes) {
@@ -127,6 +152,7 @@ absl::Status WriteRows(sqlite::Transaction& transaction, const ChangeSet& change
   for (const ResultWrite& result : changes.results) {
     RETURN_IF_ERROR(WriteResult(transaction, result));
   }
+  RETURN_IF_ERROR(WriteHosts(transaction, changes));
   if (changes.ledger_cursor.has_value()) {
     RETURN_IF_ERROR(transaction.Execute(kUpdateCursor, *changes.ledger_cursor));
   }

@@ -44,6 +44,13 @@ constexpr sqlite::Migration kMigrations[] = {
      " UNIQUE(plan,task,number)) STRICT;"
      "CREATE TABLE pause(scope TEXT PRIMARY KEY NOT NULL, reason TEXT NOT NULL,"
      " actor TEXT NOT NULL, time_us INTEGER NOT NULL) STRICT;"},
+    {3,
+     // Agents that outlive the dispatcher: written before one is started, removed when it is gone.
+     "CREATE TABLE start_intent(agent TEXT PRIMARY KEY NOT NULL, host TEXT NOT NULL,"
+     " token_digest TEXT NOT NULL, create_time_us INTEGER NOT NULL) STRICT;"
+     "CREATE TABLE host_order(host TEXT PRIMARY KEY NOT NULL, cordoned INTEGER NOT NULL,"
+     " draining INTEGER NOT NULL, drain_deadline_us INTEGER, reason TEXT NOT NULL,"
+     " actor TEXT NOT NULL, time_us INTEGER NOT NULL) STRICT;"},
 };
 
 }  // namespace

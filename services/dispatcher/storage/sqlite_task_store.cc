@@ -33,6 +33,11 @@ constexpr sqlite::Sql kOpenKeys =
     "SELECT " SLIPWAY_ATTEMPT_COLUMNS " FROM attempt WHERE key_open=1 AND state NOT IN (1,2)";
 constexpr sqlite::Sql kPauses = "SELECT scope,reason,actor,time_us FROM pause";
 
+constexpr sqlite::Sql kStarts =
+    "SELECT agent,host,token_digest,create_time_us FROM start_intent ORDER BY agent";
+constexpr sqlite::Sql kHostOrders =
+    "SELECT host,cordoned,draining,drain_deadline_us,reason,actor,time_us FROM host_order";
+
 constexpr sqlite::Sql kFindRun = "SELECT " SLIPWAY_RUN_COLUMNS " FROM run WHERE plan=?";
 constexpr sqlite::Sql kListRuns =
     "SELECT " SLIPWAY_RUN_COLUMNS
@@ -68,6 +73,23 @@ absl::Status ResultMissingFor(const AttemptKey& key) {
 
 Pause ReadPause(const sqlite::Row& row) {
   return {.scope = row.Text(0), .reason = row.Text(1), .actor = row.Text(2), .time = row.Time(3)};
+}
+
+StartIntent ReadStart(const sqlite::Row& row) {
+  return {.agent = row.Text(0),
+          .host = row.Text(1),
+          .token_digest = row.Text(2),
+          .create_time = row.Time(3)};
+}
+
+HostOrder ReadHostOrder(const sqlite::Row& row) {
+  return {.host = row.Text(0),
+          .cordoned = row.Int(1) != 0,
+          .draining = row.Int(2) != 0,
+          .drain_deadline = row.IsNull(3) ? std::nullopt : std::make_optional(row.Time(3)),
+          .reason = row.Text(4),
+          .actor = row.Text(5),
+          .time = row.Time(6)};
 }
 
 [[noreturn]] void EndProcess(const absl::Status& status) {
@@ -116,6 +138,8 @@ absl::StatusOr<Snapshot> SqliteTaskStore::Load() {
       snapshot.checkpoints.push_back(std::move(row.checkpoint));
     }
     ASSIGN_OR_RETURN(snapshot.pauses, reader.Query(kPauses, ReadPause));
+    ASSIGN_OR_RETURN(snapshot.starts, reader.Query(kStarts, ReadStart));
+    ASSIGN_OR_RETURN(snapshot.host_orders, reader.Query(kHostOrders, ReadHostOrder));
     ASSIGN_OR_RETURN(snapshot.open_keys, reader.Query(kOpenKeys, ReadAttempt));
     ASSIGN_OR_RETURN(
         snapshot.ledger_cursor,

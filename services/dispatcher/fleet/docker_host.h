@@ -1,0 +1,110 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "lib/base/clock.h"
+#include "lib/base/mutex.h"
+#include "lib/http/client.h"
+#include "services/dispatcher/domain/agent_fleet.h"
+#include "services/dispatcher/domain/agent_tokens.h"
+#include "services/dispatcher/fleet/agent_endpoints.h"
+#include "services/dispatcher/fleet/docker_engine.h"
+
+namespace slipway::dispatcher {
+
+// The agents of one Docker engine, each in a container of its own. One thread compares, again and
+// again, which agents there are to be with which containers the engine lists, and takes one step
+// from the one to the other. So it does not matter whether a call was answered, nor who made a
+// container: what is missing is made, what ended is reported and removed, what is not known is
+// removed.
+class DockerHost final {
+ public:
+  struct Options {
+    std::string name;   // hosts/{h}
+    std::string owner;  // Of the dispatcher's database: marks its containers.
+    DockerEngine::Options engine;
+    std::string image;
+    std::string agent_program;
+    std::string agent_config;  // Text.
+    std::string socket_directory;
+    std::string agent_address;
+    std::string proxy_address;
+    unsigned uid = 0;
+    int64_t memory_bytes = 0;
+    int64_t milli_cpus = 0;
+    int64_t processes = 0;
+    int64_t workspace_bytes = 0;
+    int64_t temporary_bytes = 0;
+  };
+  // Both are called on the host's thread.
+  struct Reports {
+    std::function<void(std::string agent, std::string problem)> on_exited;
+    std::function<void(std::string host, std::string problem)> on_reach;
+  };
+
+  DockerHost(Options options, http::Client& client, AgentTokens& tokens, base::Clock& clock);
+  ~DockerHost() { Stop(); }
+
+  // Adopts and begins. Once, before the rest.
+  void Begin(const std::vector<StartIntent>& intents, Reports reports);
+
+  // Removes the containers of agents that were retired and leaves the others to the next
+  // dispatcher. Idempotent.
+  void Stop();
+
+  void Start(AgentFleet::Order order);
+  void Retire(const std::string& agent);
+
+ private:
+  struct Child {
+    std::string token;
+    std::unique_ptr<AgentEndpoints> endpoints;
+    bool seen = false;    // Its container was listed, or the engine said that it was made.
+    bool failed = false;  // To be reported; nothing more is asked of the engine.
+    std::string problem;
+    int tries = 0;
+    absl::Duration terminate_at = absl::InfiniteDuration();
+    absl::Duration kill_at = absl::InfiniteDuration();
+  };
+  using Children = std::map<std::string, Child>;
+  using Containers = std::map<std::string, EngineContainer>;
+
+  void Loop();
+  void Obey();
+  void Look();
+  void Step(const std::string& agent, Child& child, const EngineContainer* container);
+  void Make(const std::string& agent, Child& child);
+  void Run(const EngineContainer& container, Child& child);
+  void Watch(const std::string& agent, Child& child, const EngineContainer& container);
+  void ReportEnd(Child& child, const EngineContainer& container);
+  void RemoveStrangers(const Containers& containers);
+  void Reap();
+  void SweepDirectories();
+  void SetReach(const std::string& problem);
+  absl::Status OpenEndpoints(const std::string& agent, Child& child);
+  std::string SpecOf(const std::string& agent, const Child& child) const;
+  absl::Duration Pause() const;
+
+  const Options options_;
+  DockerEngine engine_;
+  AgentTokens& tokens_;
+  base::Clock& clock_;
+  Reports reports_;
+  Children children_;  // Of the thread, once it runs.
+  std::string reach_;  // Of the thread.
+  int failures_ = 0;   // Of the thread: lists that failed, in a row.
+
+  base::Mutex mutex_;
+  base::CondVar changed_;
+  std::vector<AgentFleet::Order> orders_ ABSL_GUARDED_BY(mutex_);  // Without a host: retire.
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+}  // namespace slipway::dispatcher
