@@ -166,6 +166,7 @@ const std::map<absl::string_view, absl::string_view>& Hints() {
       {"BACKEND_UNAVAILABLE", "the service is started again by itself; slipway doctor says more"},
       {"SERVICE_UNAVAILABLE", "it is being restarted; slipway doctor says more"},
       {"SHUTTING_DOWN", "the suite is being stopped; slipway up starts it again"},
+      {"CALLS_EXHAUSTED", "try again in a moment, or raise calls_max of the models service"},
       {"QUEUE_FULL", "too much at once: try again in a moment"},
   };
   return hints;

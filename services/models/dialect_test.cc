@@ -75,7 +75,7 @@ class DialectTest : public ServerFixture {
   FakeLedger::Entry OnlyEntry() {
     const auto entries = ledger_.entries();
     EXPECT_THAT(entries, SizeIs(1));
-    return entries.empty() ? FakeLedger::Entry() : entries.begin()->second;
+    return entries.empty() ? FakeLedger::Entry() : ledger_.AwaitEnd(entries.begin()->first);
   }
   json Sent(size_t index = 0) { return json::parse(endpoint_.requests().at(index).body); }
 
@@ -270,10 +270,9 @@ TEST_P(DialectFaults, AreNeverChargedBelowTheBill) {
 
   for (const auto& [path, body] : asked) Post(path, body);
 
-  const auto entries = ledger_.entries();
-  EXPECT_EQ(entries.size(), 3u);
+  EXPECT_EQ(ledger_.entries().size(), 3u);
   for (const json& line : Books()) {
-    const FakeLedger::Entry& entry = entries.at(line["call_id"].get<std::string>());
+    const FakeLedger::Entry entry = ledger_.AwaitEnd(line["call_id"].get<std::string>());
     EXPECT_EQ(entry.reservation.state(), ledger::v1::Reservation::STATE_SETTLED);
     EXPECT_EQ(entry.reservation.settled().usd_nanos(), 70 * 1'000 + 9 * 4'000);
   }

@@ -43,7 +43,7 @@ TEST_F(ProxyTest, AnswersWholeCompletion) {
   EXPECT_EQ(body["usage"]["completion_tokens"], 20);
   const std::string call(response.headers.Get("x-slipway-call"));
   EXPECT_EQ(response.headers.Get("x-slipway-output-tokens-max"), "16000");
-  const FakeLedger::Entry entry = ledger_.entries().at(call);
+  const FakeLedger::Entry entry = ledger_.AwaitEnd(call);
   EXPECT_EQ(entry.request.scopes().attempt(), kAttempt);
   EXPECT_EQ(entry.request.scopes().task(), "projects/p/plans/n/tasks/parse");
   EXPECT_EQ(entry.reservation.settled().usd_nanos(), 90'000);

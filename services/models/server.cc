@@ -1,9 +1,13 @@
 #include "services/models/server.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "lib/base/file.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/thread_pool.h"
 #include "lib/events/event_log_service.h"
@@ -31,11 +35,10 @@ namespace {
 constexpr int kHandlerThreads = 4;  // Short work on the database.
 constexpr int kEventThreads = 2;
 
-// What waits for a slow agent; a call that finds it full waits, too.
-constexpr size_t kResponseBufferBytes = 256u << 10;
-
 metrics::Gauge calls_running({.name = "slipway_models_calls_running",
                               .description = "Calls under way."});
+metrics::Gauge calls_max({.name = "slipway_models_calls_max",
+                          .description = "Calls that may be under way; further ones are refused."});
 metrics::Gauge gates_closed({.name = "slipway_models_gates_closed",
                              .description = "Gates of providers and models that are closed."});
 
@@ -44,8 +47,34 @@ absl::Status CheckConfig(const config::v1::ModelsConfig& config) {
   if (config.database().empty()) return ConfigInvalid("database is missing");
   if (config.ledger_address().empty()) return ConfigInvalid("ledger_address is missing");
   if (config.proxy_address().empty()) return ConfigInvalid("proxy_address is missing");
+  if (config.calls_max() < 0 || config.calls_max() > kCallsMaxMax) {
+    return ConfigInvalid(
+        absl::StrCat("calls_max must be 1 to ", kCallsMaxMax, ", or 0 for ", kCallsMaxDefault));
+  }
   return absl::OkStatus();
 }
+
+int CallsMax(const config::v1::ModelsConfig& config) {
+  return config.calls_max() == 0 ? kCallsMaxDefault : config.calls_max();
+}
+
+// Each call is a connection of an agent and one to a provider; beside them there are files, and
+// connections that wait for their next call.
+void AllowDescriptors(int calls) {
+  const rlim_t wanted = static_cast<rlim_t>(calls) * 4 + 512;
+  rlimit limit = {};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  setrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur >= wanted) return;
+  log::Warning(
+      "fewer files may be open than calls_max needs: raise the limit of open files",
+      {{"limit", static_cast<int64_t>(limit.rlim_cur)}, {"needed", static_cast<int64_t>(wanted)}});
+}
+
+// Names the machine's present boot; empty where it cannot be told.
+std::string BootName() { return base::ReadFile("/proc/sys/kernel/random/boot_id").value_or(""); }
 
 // What is made before the parts that refer to it.
 struct Foundation {
@@ -66,8 +95,9 @@ class Server::Parts final {
         foundation_(std::move(foundation)),
         ledger_(config.ledger_address(), environment.clock),
         settler_(*foundation_.store, ledger_, environment.clock),
-        caller_({*foundation_.store, ledger_, *foundation_.gates, settler_, environment.clock,
-                 foundation_.owner},
+        running_(CallsMax(config)),
+        caller_({*foundation_.store, ledger_, *foundation_.gates, settler_, unsettled_,
+                 environment.clock, beginnings_, endings_, foundation_.owner},
                 foundation_.routes, foundation_.providers, running_),
         keys_(*foundation_.store, foundation_.routes, running_, environment.clock, environment.ids),
         event_service_(foundation_.store->event_log(), event_pool_, environment.clock) {}
@@ -77,6 +107,8 @@ class Server::Parts final {
   absl::Status Serve(const config::v1::ModelsConfig& config) {
     calls_observation_ =
         calls_running.Observe([this] { return static_cast<double>(running_.size()); });
+    calls_max_observation_ =
+        calls_max.Observe([this] { return static_cast<double>(running_.places_max()); });
     gates_observation_ = gates_closed.Observe(
         [this] { return static_cast<double>(foundation_.gates->All().size()); });
     drain_timeout_ = serving::DrainTimeout(config.listen());
@@ -86,7 +118,7 @@ class Server::Parts final {
     handlers_ = std::make_unique<ModelsHandlers>(ModelsHandlers::Collaborators{
         caller_, keys_, *foundation_.gates, *foundation_.store, foundation_.routes,
         foundation_.providers, *health_, environment_.clock, proxy_address_});
-    service_ = BindModelsService(*handlers_, calls_, handler_pool_);
+    service_ = BindModelsService(*handlers_, beginnings_, handler_pool_);
     ASSIGN_OR_RETURN(endpoints_,
                      serving::Endpoints::Start({.listen = config.listen(),
                                                 .services = {service_.get(), &event_service_}}));
@@ -102,7 +134,9 @@ class Server::Parts final {
     if (proxy_server_ != nullptr) proxy_server_->Stop();
     if (endpoints_ != nullptr) endpoints_->Shutdown();
     running_.CancelAll("SERVICE_STOPS");
-    calls_.Stop();
+    running_.AwaitNone();
+    beginnings_.Stop();
+    endings_.Stop();
     handler_pool_.Stop();
     event_pool_.Stop();
     upkeep_.reset();
@@ -115,11 +149,11 @@ class Server::Parts final {
 
  private:
   absl::Status ServeProxy(const config::v1::ModelsConfig& config) {
-    http::Server::Options options = {
-        .address = config.proxy_address(),
-        .threads = 2,
-        .limits = {.response_buffer_bytes = kResponseBufferBytes, .connections = 2 * kCallsMax},
-        .drain_timeout = drain_timeout_};
+    http::Server::Options options = {.address = config.proxy_address(),
+                                     .threads = 2,
+                                     .limits = {.response_buffer_bytes = kReplyBufferBytes,
+                                                .connections = 2 * running_.places_max()},
+                                     .drain_timeout = drain_timeout_};
     ASSIGN_OR_RETURN(proxy_server_, http::Server::Start(std::move(options), proxy_.MakeRouter()));
     proxy_address_ = config.proxy_address();
     if (absl::StartsWith(proxy_address_, "unix:")) return absl::OkStatus();
@@ -133,12 +167,18 @@ class Server::Parts final {
   GrpcLedger ledger_;
   Settler settler_;
   RunningCalls running_;
+  UnsettledAnswers unsettled_;
+  // Their queues hold what every connection and every call can have in them, so that no call is
+  // kept from going on.
+  base::ThreadPool beginnings_{
+      {.threads = kBeginningThreads, .queue_max = 8 * static_cast<size_t>(running_.places_max())}};
+  base::ThreadPool endings_{
+      {.threads = kEndingThreads, .queue_max = 8 * static_cast<size_t>(running_.places_max())}};
   Caller caller_;
   AttemptKeys keys_;
-  base::ThreadPool calls_{{.threads = kCallsMax, .queue_max = kCallsMax}};
   base::ThreadPool handler_pool_{{.threads = kHandlerThreads}};
   base::ThreadPool event_pool_{{.threads = kEventThreads}};
-  ModelProxy proxy_{{caller_, keys_, calls_, environment_.clock, environment_.ids}};
+  ModelProxy proxy_{{caller_, keys_, beginnings_, environment_.clock, environment_.ids}};
   std::string proxy_address_;
   absl::Duration drain_timeout_;
   std::unique_ptr<HealthWatch> health_;
@@ -146,6 +186,7 @@ class Server::Parts final {
   std::unique_ptr<grpc::Service> service_;
   events::EventLogService event_service_;
   metrics::Gauge::Observation calls_observation_;
+  metrics::Gauge::Observation calls_max_observation_;
   metrics::Gauge::Observation gates_observation_;
   std::unique_ptr<http::Server> proxy_server_;
   std::unique_ptr<serving::Endpoints> endpoints_;
@@ -160,9 +201,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::ModelsCo
   ASSIGN_OR_RETURN(std::unique_ptr<SqliteStore> store,
                    SqliteStore::Open(config.database(), environment.clock, environment.ids));
   const std::string owner = environment.ids.NewId("models");
-  RETURN_IF_ERROR(RecoverCalls(*store, providers, environment.clock, owner));
-  RETURN_IF_ERROR(store->RegisterOwner(owner));
+  const std::string boot = BootName();
+  RETURN_IF_ERROR(RecoverCalls(*store, providers, environment.clock, owner, boot));
+  RETURN_IF_ERROR(store->RegisterOwner(owner, boot));
   ASSIGN_OR_RETURN(std::unique_ptr<GateKeeper> gates, GateKeeper::Load(*store, environment.clock));
+  AllowDescriptors(CallsMax(config));
   auto parts = std::make_unique<Parts>(Foundation{std::move(store), std::move(gates),
                                                   std::move(providers), std::move(routes), owner},
                                        config, environment);

@@ -5,6 +5,7 @@
 #include "lib/rpc/signals.h"
 #include "tools/bench/ledger_bench.h"
 #include "tools/bench/ledger_scale.h"
+#include "tools/bench/models_bench.h"
 #include "tools/bench/own_server.h"
 #include "tools/bench/review_bench.h"
 
@@ -45,6 +46,7 @@ int main(int argc, char** argv) {
   });
 
   slipway::bench::AddReviewCommand(app, status);
+  slipway::bench::AddModelsCommand(app, status);
 
   std::string kind, listen, database;
   CLI::App* const serve = app.add_subcommand("serve", "A server that the benchmarks start");
@@ -53,7 +55,6 @@ int main(int argc, char** argv) {
   serve->add_option("--listen", listen)->required();
   serve->add_option("--database", database);
   serve->callback([&] { status = slipway::bench::Serve(kind, listen, database); });
-
   CLI11_PARSE(app, argc, argv);
   return slipway::base::ExitCode(status);
 }

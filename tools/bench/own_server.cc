@@ -9,6 +9,7 @@
 #include "lib/rpc/server.h"
 #include "lib/rpc/signals.h"
 #include "tools/bench/bench_echo.grpc.pb.h"
+#include "tools/bench/model_upstream.h"
 #include "tools/bench/naive_ledger.h"
 
 namespace slipway::bench {
@@ -55,6 +56,11 @@ absl::Status Serve(const std::string& kind, const std::string& listen,
     const absl::Status status = ServeUntilSignal(listen, service);
     executor.Stop();
     return status;
+  }
+  if (kind == "completions") {
+    ASSIGN_OR_RETURN(const std::unique_ptr<ModelUpstream> upstream, ModelUpstream::Start(listen));
+    rpc::WaitForSignal();
+    return absl::OkStatus();
   }
   return absl::InvalidArgumentError(absl::StrCat("no server '", kind, "'"));
 }

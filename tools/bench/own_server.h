@@ -6,8 +6,8 @@
 
 namespace slipway::bench {
 
-// Serves `kind` until SIGTERM: "echo", an empty unary call, or "naive", a ledger of one commit per
-// operation in the SQLite file `database`.
+// Serves `kind` until SIGTERM: "echo", an empty unary call; "naive", a ledger of one commit per
+// operation in the SQLite file `database`; or "completions", a ModelUpstream.
 absl::Status Serve(const std::string& kind, const std::string& listen, const std::string& database);
 
 }  // namespace slipway::bench

@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "lib/base/file.h"
 #include "lib/base/status_macros.h"
@@ -18,17 +19,17 @@ namespace {
 
 constexpr absl::Duration kStopTimeout = absl::Seconds(30);
 
-std::string OwnPath() {
-  std::array<char, 4096> path;
-  const ssize_t size = readlink("/proc/self/exe", path.data(), path.size());
-  return size > 0 ? std::string(path.data(), static_cast<size_t>(size)) : "slipway-bench";
-}
-
 absl::StatusOr<base::Process> Spawn(std::vector<std::string> argv) {
   return base::Process::Spawn({.argv = std::move(argv), .inherit_env = true, .fds = {{2, 2}}});
 }
 
 }  // namespace
+
+std::string OwnProgram() {
+  std::array<char, 4096> path;
+  const ssize_t size = readlink("/proc/self/exe", path.data(), path.size());
+  return size > 0 ? std::string(path.data(), static_cast<size_t>(size)) : "slipway-bench";
+}
 
 absl::StatusOr<std::unique_ptr<ScratchDirectory>> ScratchDirectory::Make(
     const std::string& parent) {
@@ -48,18 +49,20 @@ std::string ScratchDirectory::File(absl::string_view name) const {
 }
 
 std::string ProgramBeside(absl::string_view name) {
-  const std::string own = OwnPath();
+  const std::string own = OwnProgram();
   return absl::StrCat(own.substr(0, own.rfind('/') + 1), name);
 }
 
 absl::StatusOr<ServerProcess> ServerProcess::StartLedger(const std::string& program,
                                                          const std::string& socket,
-                                                         const std::string& database) {
+                                                         const std::string& database,
+                                                         const std::vector<std::string>& prices) {
   const std::string address = absl::StrCat("unix:", socket);
   const std::string config = absl::StrCat(database, ".yaml");
   RETURN_IF_ERROR(base::WriteFileAtomic(
-      config, absl::StrCat("listen: {address: \"", address,
-                           "\"}\nlog: {level: error}\ndatabase: \"", database, "\"\n")));
+      config,
+      absl::StrCat("listen: {address: \"", address, "\"}\nlog: {level: error}\ndatabase: \"",
+                   database, "\"\nprice_files: [", absl::StrJoin(prices, ", "), "]\n")));
   ASSIGN_OR_RETURN(base::Process process, Spawn({program, "--config", config}));
   return ServerProcess(std::move(process), address);
 }
@@ -68,8 +71,8 @@ absl::StatusOr<ServerProcess> ServerProcess::StartOwn(const std::string& kind,
                                                       const std::string& socket,
                                                       const std::string& database) {
   const std::string address = absl::StrCat("unix:", socket);
-  ASSIGN_OR_RETURN(base::Process process,
-                   Spawn({OwnPath(), "serve", kind, "--listen", address, "--database", database}));
+  ASSIGN_OR_RETURN(base::Process process, Spawn({OwnProgram(), "serve", kind, "--listen", address,
+                                                 "--database", database}));
   return ServerProcess(std::move(process), address);
 }
 

@@ -30,16 +30,17 @@ class ScratchDirectory final {
   const std::string path_;
 };
 
-// Path of a program that is beside the one that runs.
+// Path of the program that runs, and of one beside it.
+std::string OwnProgram();
 std::string ProgramBeside(absl::string_view name);
 
 // A child that serves on a Unix socket; killed at the end of the object if it still runs.
 class ServerProcess final {
  public:
-  // slipway-ledger with its database at `database`.
-  static absl::StatusOr<ServerProcess> StartLedger(const std::string& program,
-                                                   const std::string& socket,
-                                                   const std::string& database);
+  // slipway-ledger with its database at `database` and prices from files.
+  static absl::StatusOr<ServerProcess> StartLedger(
+      const std::string& program, const std::string& socket, const std::string& database,
+      const std::vector<std::string>& price_files = {});
 
   // This program as the server of `kind`, "echo" or "naive".
   static absl::StatusOr<ServerProcess> StartOwn(const std::string& kind, const std::string& socket,

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <memory>
 #include <utility>
-#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/error.h"
@@ -14,6 +13,7 @@
 #include "services/models/domain/errors.h"
 #include "services/models/domain/estimate.h"
 #include "services/models/domain/limits.h"
+#include "services/models/domain/reception.h"
 
 namespace slipway::models {
 namespace {
@@ -65,29 +65,39 @@ CallTry::CallTry(CallEnvironment& environment, const CallSpec& spec, const Route
   output_tokens_ = asked > 0 ? std::min(asked, route.output_tokens_max) : route.output_tokens_max;
 }
 
-TryResult CallTry::Run(ReplySink& sink, Cancellation& cancellation) {
+base::Task<TryResult> CallTry::Run(ReplySink& sink, Cancellation& cancellation) {
   const std::optional<Gate> held_back = environment_.gates.Enter(route_);
   if (held_back.has_value()) {
-    return {TryResult::Next::kNextRoute, GateError(*held_back, environment_.clock.Now())};
+    co_return TryResult{TryResult::Next::kNextRoute,
+                        GateError(*held_back, environment_.clock.Now())};
   }
-  TryResult result = RunAdmitted(sink, cancellation);
-  environment_.gates.Leave(route_, result.outcome.ok());
-  return result;
+  std::optional<TryResult> result = Begin(cancellation);
+  if (!result.has_value()) {
+    sink.OnGranted(record_.id, output_tokens_);
+    started_ = environment_.clock.Elapsed();
+    ProviderResult received = co_await Receive(sink, cancellation);
+    AskProvidersBooks(received);
+    if (received.error_passed_on) sink.OnErrorPassedOn();
+    result.emplace(Finish(std::move(received), cancellation));
+  }
+  environment_.gates.Leave(route_, result->outcome.ok());
+  co_return *std::move(result);
 }
 
-TryResult CallTry::RunAdmitted(ReplySink& sink, Cancellation& cancellation) {
+std::optional<TryResult> CallTry::Begin(Cancellation& cancellation) {
   const absl::StatusOr<Quote> quote = GetQuote();
   if (!quote.ok()) {
     refusals.Increment({spec_.role, base::ReasonOf(quote.status())});
     const bool no_price = base::ReasonOf(quote.status()) == "BUDGET_DENIED";
-    return {no_price ? TryResult::Next::kNextRoute : TryResult::Next::kDone, quote.status()};
+    return TryResult{no_price ? TryResult::Next::kNextRoute : TryResult::Next::kDone,
+                     quote.status()};
   }
   const absl::Status admitted = Admit(*quote);
   if (!admitted.ok()) {
     refusals.Increment({spec_.role, base::ReasonOf(admitted)});
     return Done(admitted);
   }
-  return Send(sink, cancellation);
+  return MayStillSend(cancellation);
 }
 
 absl::StatusOr<Quote> CallTry::GetQuote() {
@@ -183,63 +193,53 @@ TryResult CallTry::Refuse(absl::Status error, const char* outcome, std::optional
   return Done(std::move(error));
 }
 
-TryResult CallTry::Send(ReplySink& sink, Cancellation& cancellation) {
+std::optional<TryResult> CallTry::MayStillSend(Cancellation& cancellation) {
   if (cancellation.cancelled()) {
     return Refuse(CallCancelled(cancellation.why()), "CANCELLED", Proof::kNotSent);
   }
   const absl::Status marked = environment_.store.MarkSending(record_.id, record_.charge_usd_nanos);
   if (!marked.ok()) return Refuse(marked, "FAILED", Proof::kNotSent);
-  sink.OnGranted(record_.id, output_tokens_);
-  started_ = environment_.clock.Elapsed();
-  ProviderResult result = Receive(sink, cancellation);
-  AskProvidersBooks(result);
-  if (result.error_passed_on) sink.OnErrorPassedOn();
-  return Finish(std::move(result), cancellation);
+  return std::nullopt;
 }
 
-ProviderResult CallTry::Receive(ReplySink& sink, Cancellation& cancellation) {
-  Inbox inbox(spec_.wire != nullptr ? kWireReplyBytesMax : kReplyBytesMax);
-  const std::unique_ptr<base::Timer> timeout = environment_.clock.RunAfter(
-      route_.call_timeout, [&inbox] { inbox.Interrupt("CALL_TIMEOUT"); });
-  cancellation.Listen([&inbox] { inbox.Interrupt("CALL_CANCELLED"); });
-  std::unique_ptr<ProviderExchange> exchange =
-      provider_.Start({.id = record_.id,
-                       .role = spec_.role,
-                       .intent = spec_.intent,
-                       .scopes = record_.scopes,
-                       .model = route_.model,
-                       .service_tier = route_.service_tier,
-                       .reasoning_effort = route_.reasoning_effort,
-                       .messages = spec_.messages,
-                       .response_schema = spec_.response_schema,
-                       .output_tokens_max = output_tokens_,
-                       .wire = spec_.wire},
-                      inbox);
-  ProviderResult result;
-  for (bool over = false; !over;) {
-    Inbox::Event event = inbox.Next();
-    if (auto* text = std::get_if<Inbox::Text>(&event)) {
-      if (!first_text_after_.has_value()) {
-        first_text_after_ = environment_.clock.Elapsed() - started_;
-      }
-      spoke_ = true;
-      // What is passed on cannot be asked for again: each request has an id of its own.
-      if (spec_.wire == nullptr) record_.reply += text->text;
-      sink.OnText(text->text);
-      if (inbox.TakeHunger()) exchange->Resume();
-    } else if (auto* end = std::get_if<ProviderResult>(&event)) {
-      result = *std::move(end);
-      over = true;
-    } else {
-      result = {.kind = ProviderResult::Kind::kUnknown,
-                .reason = std::get<Inbox::Interruption>(event).reason,
-                .detail = "the call was ended early"};
-      over = true;
-    }
+base::Task<ProviderResult> CallTry::Receive(ReplySink& sink, Cancellation& cancellation) {
+  const bool passed_on = spec_.wire != nullptr;
+  // What is passed on cannot be asked for again: each request has an id of its own.
+  Reception::Options options = {.bytes_max = passed_on ? kWireReplyBytesMax : kReplyBytesMax,
+                                .keep_text = !passed_on,
+                                .tell_complete = passed_on};
+  if (!spec_.key_hash.empty()) {
+    options.on_complete = [this] {
+      unsettled_.emplace(environment_.unsettled, record_.scopes.attempt);
+    };
   }
+  Reception reception(std::move(options), sink, environment_.clock);
+  std::unique_ptr<base::Timer> timeout = environment_.clock.RunAfter(
+      route_.call_timeout, [&reception] { reception.Interrupt("CALL_TIMEOUT"); });
+  cancellation.Listen([&reception] { reception.Interrupt("CALL_CANCELLED"); });
+  reception.Attach(provider_.Start({.id = record_.id,
+                                    .role = spec_.role,
+                                    .intent = spec_.intent,
+                                    .scopes = record_.scopes,
+                                    .model = route_.model,
+                                    .service_tier = route_.service_tier,
+                                    .reasoning_effort = route_.reasoning_effort,
+                                    .messages = spec_.messages,
+                                    .response_schema = spec_.response_schema,
+                                    .output_tokens_max = output_tokens_,
+                                    .wire = spec_.wire},
+                                   reception));
+  base::Callback<bool> ended(
+      [&reception](base::Callback<bool>::Done done) { reception.OnEnded(std::move(done)); });
+  co_await ended;
+  co_await base::GoOn(environment_.endings);
   cancellation.Listen(nullptr);
-  exchange.reset();  // Before the books are asked: nothing is billed after this.
-  return inbox.TakeEnd().value_or(std::move(result));
+  timeout.reset();
+  reception.Close();  // Before the books are asked: nothing is billed after this.
+  spoke_ = reception.spoke();
+  if (spoke_) first_text_after_ = *reception.first_text_at() - started_;
+  record_.reply = reception.TakeText();
+  co_return reception.TakeResult();
 }
 
 // Where the reply does not tell what was billed, the provider's own records may.
@@ -270,6 +270,7 @@ TryResult CallTry::Finish(ProviderResult result, const Cancellation& cancellatio
   record_.error = judged.outcome.status();
   const absl::Status ended = End(settlement);
   const absl::StatusOr<int64_t> charged = environment_.settler.Settle(settlement);
+  unsettled_.reset();
   if (charged.ok()) record_.charge_usd_nanos = *charged;
   if (!charged.ok()) {
     log::Warning("the ledger was not told the end of a call yet",

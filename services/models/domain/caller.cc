@@ -28,21 +28,82 @@ std::string RouteLine(const Route& route, absl::string_view verdict) {
                       verdict);
 }
 
+// Notes why a route does not serve.
+void PassOver(const Route& route, const absl::Status& why, std::vector<std::string>& reasons,
+              absl::Status& error) {
+  reasons.push_back(RouteLine(route, absl::StrCat("passed over: ", why.message())));
+  error = error.ok() ? why : MostHelpful(error, why);
+}
+
 std::string TryId(const std::string& call_id, int number) {
   return number == 1 ? call_id : absl::StrCat(call_id, "~", number);
 }
 
 }  // namespace
 
-absl::StatusOr<CallOutcome> Caller::Run(const CallSpec& spec, ReplySink& sink,
+// Ended by a timer or a cancellation, whichever is first.
+class Caller::PauseEnd final {
+ public:
+  void End() {
+    absl::AnyInvocable<void(bool)> ended;
+    {
+      base::MutexLock lock(mutex_);
+      over_ = true;
+      std::swap(ended, on_end_);
+    }
+    if (ended) ended(true);
+  }
+
+  void OnEnd(absl::AnyInvocable<void(bool)> ended) {
+    {
+      base::MutexLock lock(mutex_);
+      if (!over_) {
+        on_end_ = std::move(ended);
+        return;
+      }
+    }
+    ended(true);
+  }
+
+ private:
+  base::Mutex mutex_;
+  bool over_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::AnyInvocable<void(bool)> on_end_ ABSL_GUARDED_BY(mutex_);
+};
+
+void Caller::Start(CallSpec spec, ReplySink& sink, Cancellation& cancellation, Done done) {
+  base::StartTask<Outcome>(Run(std::move(spec), sink, cancellation), std::move(done));
+}
+
+base::Task<Caller::Outcome> Caller::Run(CallSpec spec, ReplySink& sink,
                                         Cancellation& cancellation) {
-  RETURN_IF_ERROR(CheckCall(spec));
-  ASSIGN_OR_RETURN(const std::vector<Route> routes, routes_.For(spec.role));
-  const RunningCalls::Entry running(running_, spec.call_id, spec.key_hash, cancellation);
-  ASSIGN_OR_RETURN(const std::vector<CallRecord> tries, environment_.store.FindTries(spec.call_id));
-  std::optional<absl::StatusOr<CallOutcome>> recorded = FromRecord(spec, tries, sink);
-  if (recorded.has_value()) return *std::move(recorded);
-  return TryRoutes(spec, routes, static_cast<int>(tries.size()) + 1, sink, cancellation);
+  const absl::Status checked = CheckCall(spec);
+  if (!checked.ok()) co_return checked;
+  const absl::StatusOr<std::vector<Route>> routes = routes_.For(spec.role);
+  if (!routes.ok()) co_return routes.status();
+  RunningCalls::Entry running(running_, spec.call_id, spec.key_hash, cancellation);
+  int next_try = 1;
+  if (spec.wire == nullptr) {
+    base::Callback<bool> alone(
+        [&running](base::Callback<bool>::Done done) { running.OnAlone(std::move(done)); });
+    const bool at_once = co_await alone;
+    if (!at_once) co_await base::GoOn(environment_.beginnings);
+    const absl::StatusOr<std::vector<CallRecord>> tries =
+        environment_.store.FindTries(spec.call_id);
+    if (!tries.ok()) co_return tries.status();
+    std::optional<Outcome> recorded = FromRecord(spec, *tries, sink);
+    if (recorded.has_value()) co_return *std::move(recorded);
+    next_try = static_cast<int>(tries->size()) + 1;
+  }
+  if (!spec.key_hash.empty()) {
+    base::Callback<bool> settled([&](base::Callback<bool>::Done done) {
+      environment_.unsettled.OnNone(spec.scopes.attempt, std::move(done));
+    });
+    const bool at_once = co_await settled;
+    if (!at_once) co_await base::GoOn(environment_.beginnings);
+  }
+  Outcome outcome = co_await TryRoutes(spec, *routes, next_try, sink, cancellation);
+  co_return outcome;
 }
 
 std::optional<absl::StatusOr<CallOutcome>> Caller::FromRecord(const CallSpec& spec,
@@ -127,27 +188,24 @@ absl::StatusOr<std::vector<Caller::Verdict>> Caller::Explain(const std::string& 
   return verdicts;
 }
 
-absl::StatusOr<CallOutcome> Caller::TryRoutes(const CallSpec& spec,
+base::Task<Caller::Outcome> Caller::TryRoutes(const CallSpec& spec,
                                               const std::vector<Route>& routes, int next_try,
                                               ReplySink& sink, Cancellation& cancellation) {
-  const std::string fingerprint = Fingerprint(spec);
+  // What is passed on has a fresh id, so that nobody compares it.
+  const std::string fingerprint = spec.wire == nullptr ? Fingerprint(spec) : "";
   std::vector<std::string> reasons;
   for (const std::string& reason : spec.role_reasons) {
     reasons.push_back(absl::StrCat("role ", spec.role, ": ", reason));
   }
   absl::Status error;
   int left = kTriesMax;
-  const auto refuse = [&](const Route& route, const absl::Status& why) {
-    reasons.push_back(RouteLine(route, absl::StrCat("passed over: ", why.message())));
-    error = error.ok() ? why : MostHelpful(error, why);
-  };
   for (const Route& route : routes) {
     const std::optional<CallSpec> counted = Counted(spec, route);
     const CallSpec& asked = counted.has_value() ? *counted : spec;
     std::string approval;
     const absl::Status admissible = Admissible(asked, route, approval);
     if (!admissible.ok()) {
-      refuse(route, admissible);
+      PassOver(route, admissible, reasons, error);
       continue;
     }
     TryResult result;
@@ -165,36 +223,31 @@ absl::StatusOr<CallOutcome> Caller::TryRoutes(const CallSpec& spec,
       ++next_try;
       CallTry call_try(environment_, asked, route, *providers_.at(route.provider),
                        std::move(record));
-      result = call_try.Run(sink, cancellation);
-      if (result.next == TryResult::Next::kDone) return std::move(result.outcome);
+      result = co_await call_try.Run(sink, cancellation);
+      if (result.next == TryResult::Next::kDone) co_return std::move(result.outcome);
       if (result.next == TryResult::Next::kNextRoute) break;
-      if (same < kTriesPerRoute && !Pause(same, cancellation)) {
-        return CallCancelled(cancellation.why());
-      }
+      if (same == kTriesPerRoute) continue;
+      const bool go_on = co_await Pause(same, cancellation);
+      if (!go_on) co_return CallCancelled(cancellation.why());
     }
-    refuse(route, result.outcome.status());
+    PassOver(route, result.outcome.status(), reasons, error);
     if (left <= 0) break;
   }
-  return error;
+  co_return error;
 }
 
-bool Caller::Pause(int tries, Cancellation& cancellation) const {
-  base::Mutex mutex;
-  base::CondVar changed;
-  bool over = false;
-  const auto end = [&] {
-    base::MutexLock lock(mutex);
-    over = true;
-    changed.NotifyAll();
-  };
-  const std::unique_ptr<base::Timer> timer = environment_.clock.RunAfter(kRetryDelay * tries, end);
-  cancellation.Listen(end);
-  {
-    base::MutexLock lock(mutex);
-    while (!over) changed.Wait(mutex);
-  }
+base::Task<bool> Caller::Pause(int tries, Cancellation& cancellation) {
+  const auto pause = std::make_shared<PauseEnd>();
+  std::unique_ptr<base::Timer> timer =
+      environment_.clock.RunAfter(kRetryDelay * tries, [pause] { pause->End(); });
+  cancellation.Listen([pause] { pause->End(); });
+  base::Callback<bool> over(
+      [&pause](base::Callback<bool>::Done done) { pause->OnEnd(std::move(done)); });
+  co_await over;
+  co_await base::GoOn(environment_.beginnings);
   cancellation.Listen(nullptr);
-  return !cancellation.cancelled();
+  timer.reset();
+  co_return !cancellation.cancelled();
 }
 
 absl::StatusOr<int64_t> Caller::CountInput(const std::string& role, const WireRequest& request) {

@@ -7,8 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "lib/base/task.h"
 #include "services/models/domain/call.h"
 #include "services/models/domain/call_try.h"
 #include "services/models/domain/cancellation.h"
@@ -24,7 +26,8 @@ using Providers = std::map<std::string, std::unique_ptr<Provider>>;
 // Makes calls: the one path to a provider, whichever entrance a request came through. Chooses the
 // route, tries again or falls back within limits, and answers repeats from the record.
 //
-// Thread-safe; each call blocks its thread until it has ended.
+// Thread-safe. A call has a thread while it asks the store or the ledger, and none while its reply
+// is under way or while it waits to try again.
 class Caller final {
  public:
   Caller(CallEnvironment environment, const RouteTable& routes, const Providers& providers,
@@ -34,11 +37,16 @@ class Caller final {
         providers_(providers),
         running_(running) {}
 
+  // A place among the calls under way, to be held until a call's end. Fails with CallsExhausted.
+  absl::StatusOr<RunningCalls::Place> TakePlace() { return running_.TakePlace(); }
+
   // Errors: those of CheckCall; RoleUnknown, RouteMissing, ApprovalRequired, PromptTooLarge,
   // BudgetDenied, BudgetBusy, GateClosed, ProviderUnavailable, ProviderRefused, LedgerUnavailable,
-  // OutcomeUnknown, CallIdReused, CallCancelled, KeyInvalid.
-  absl::StatusOr<CallOutcome> Run(const CallSpec& spec, ReplySink& sink,
-                                  Cancellation& cancellation);
+  // OutcomeUnknown, CallIdReused, CallCancelled, KeyInvalid. Called on a thread of `beginnings`;
+  // `done` is called once, on some thread, when the call has ended. `sink` and `cancellation` must
+  // outlive that.
+  using Done = absl::AnyInvocable<void(absl::StatusOr<CallOutcome>) &&>;
+  void Start(CallSpec spec, ReplySink& sink, Cancellation& cancellation, Done done);
 
   // How many input tokens a request has, as the provider of the first open route counts them, or
   // by a rule of thumb where it does not count. Errors: RoleUnknown, RouteMissing.
@@ -71,10 +79,13 @@ class Caller final {
   // `spec` with the provider's own count of its input in place of a bound that the route does not
   // allow; absent where that is not needed or cannot be had.
   std::optional<CallSpec> Counted(const CallSpec& spec, const Route& route) const;
-  absl::StatusOr<CallOutcome> TryRoutes(const CallSpec& spec, const std::vector<Route>& routes,
-                                        int next_try, ReplySink& sink, Cancellation& cancellation);
+  class PauseEnd;
+  using Outcome = absl::StatusOr<CallOutcome>;
+  base::Task<Outcome> Run(CallSpec spec, ReplySink& sink, Cancellation& cancellation);
+  base::Task<Outcome> TryRoutes(const CallSpec& spec, const std::vector<Route>& routes,
+                                int next_try, ReplySink& sink, Cancellation& cancellation);
   // Waits before another try on the same route; false when the call was cancelled meanwhile.
-  bool Pause(int tries, Cancellation& cancellation) const;
+  base::Task<bool> Pause(int tries, Cancellation& cancellation);
 
   CallEnvironment environment_;
   const RouteTable& routes_;

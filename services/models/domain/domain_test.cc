@@ -7,7 +7,6 @@
 #include "services/models/domain/call_check.h"
 #include "services/models/domain/cancellation.h"
 #include "services/models/domain/estimate.h"
-#include "services/models/domain/inbox.h"
 #include "services/models/domain/limits.h"
 #include "services/models/domain/route_table.h"
 
@@ -82,26 +81,6 @@ TEST(FingerprintTest, TellsRequestsApartButNotCallIds) {
   EXPECT_EQ(Fingerprint(one), Fingerprint(other));
   other.messages[0].speaker = Speaker::kSystem;
   EXPECT_NE(Fingerprint(one), Fingerprint(other));
-}
-
-TEST(InboxTest, InterruptionOvertakesTextButKeepsTheEnd) {
-  Inbox inbox;
-  inbox.OnText("a");
-  inbox.OnText("b");
-  inbox.OnEnd({.kind = ProviderResult::Kind::kComplete});
-  inbox.Interrupt("CALL_TIMEOUT");
-
-  EXPECT_EQ(std::get<Inbox::Interruption>(inbox.Next()).reason, "CALL_TIMEOUT");
-  ASSERT_TRUE(inbox.TakeEnd().has_value());
-  EXPECT_EQ(std::get<Inbox::Text>(inbox.Next()).text, "ab");
-}
-
-TEST(InboxTest, ReplyHasALimit) {
-  Inbox inbox;
-
-  inbox.OnText(std::string(kReplyBytesMax + 1, 'x'));
-
-  EXPECT_EQ(std::get<Inbox::Interruption>(inbox.Next()).reason, "REPLY_TOO_LARGE");
 }
 
 TEST(CancellationTest, ListenerIsCalledOnceEvenWhenItComesLate) {

@@ -103,6 +103,15 @@ absl::Status ApprovalRequired(absl::string_view role) {
                {{"role", std::string(role)}});
 }
 
+absl::Status CallsExhausted(int calls_max) {
+  return base::RetryableError(
+      absl::StatusCode::kResourceExhausted, "CALLS_EXHAUSTED",
+      absl::StrCat(calls_max,
+                   " calls are under way, which is the most: try again in a moment, or raise "
+                   "calls_max in the configuration of the models service"),
+      absl::Seconds(1));
+}
+
 absl::Status BudgetDenied(const Denial& denial) {
   return Error(StatusCode::kResourceExhausted, "BUDGET_DENIED",
                absl::StrCat("the budget of ", denial.scope.empty() ? "the call" : denial.scope,

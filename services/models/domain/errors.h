@@ -23,6 +23,8 @@ absl::Status RequestIdRequired();
 absl::Status RoleUnknown(absl::string_view role);
 absl::Status RouteMissing(absl::string_view role);
 absl::Status ApprovalRequired(absl::string_view role);
+// As many calls are under way as there may be.
+absl::Status CallsExhausted(int calls_max);
 absl::Status BudgetDenied(const Denial& denial);
 absl::Status BudgetBusy(const Denial& denial, absl::Duration retry_after);
 absl::Status GateClosed(absl::string_view gate, absl::string_view cause,

@@ -7,9 +7,15 @@
 
 namespace slipway::models {
 
-// Calls under way at once: each holds a thread that mostly waits. Further ones wait in a queue of
-// the same length, then are refused.
-inline constexpr int kCallsMax = 128;
+// Calls under way at once, unless configured: each takes two descriptors and some tens of
+// kilobytes, 64 KiB more for an agent that reads slowly. Further ones are refused.
+inline constexpr int kCallsMaxDefault = 2'000;
+inline constexpr int kCallsMaxMax = 20'000;
+
+// Threads for calls that begin, and for calls that end: these wait for the ledger and the disk, so
+// that at 5 ms each they carry several thousand calls a second. A reply under way has no thread.
+inline constexpr int kBeginningThreads = 48;
+inline constexpr int kEndingThreads = 24;
 
 // The ledger allows 200 characters for a reservation's key; a try adds a few.
 inline constexpr size_t kCallIdBytesMax = 180;
@@ -27,8 +33,9 @@ inline constexpr size_t kReplyBytesMax = 4u << 20;
 inline constexpr size_t kWireReplyBytesMax = 128u << 20;
 // A reply that comes as one JSON text is held until it is whole.
 inline constexpr size_t kWireBodyBytesMax = 16u << 20;
-// What waits between a provider and a slow agent; beyond it the provider is not read.
-inline constexpr size_t kInboxBytesMax = 256u << 10;
+// What waits for a slow agent, whose provider is then not read. A few hundred words ahead are
+// enough to keep it busy.
+inline constexpr size_t kReplyBufferBytes = 64u << 10;
 
 // Tokens per message besides its text: speaker, separators, the primer of the reply. Published
 // figures are 3 to 7.

@@ -46,9 +46,10 @@ Settlement SettlementAfterCrash(const CallRecord& record, const Providers& provi
 }  // namespace
 
 absl::Status RecoverCalls(Store& store, const Providers& providers, base::Clock& clock,
-                          const std::string& owner) {
+                          const std::string& owner, const std::string& boot) {
   while (true) {
-    ASSIGN_OR_RETURN(const std::vector<CallRecord> left, store.LeftRunning(owner, kOwedBatch));
+    ASSIGN_OR_RETURN(const std::vector<CallRecord> left,
+                     store.LeftRunning(owner, boot, kOwedBatch));
     if (left.empty()) return absl::OkStatus();
     for (CallRecord record : left) {
       const Settlement settlement = SettlementAfterCrash(record, providers, clock.Now());

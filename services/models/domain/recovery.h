@@ -11,6 +11,6 @@ namespace slipway::models {
 // released, else the provider's books decide, and where it keeps none the hold is charged. What the
 // ledger is to be told is owed afterwards. Run once, before the first call; blocks.
 absl::Status RecoverCalls(Store& store, const Providers& providers, base::Clock& clock,
-                          const std::string& owner);
+                          const std::string& owner, const std::string& boot);
 
 }  // namespace slipway::models

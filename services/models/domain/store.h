@@ -18,7 +18,10 @@
 
 namespace slipway::models {
 
-// What must survive the process. Every change is durable when its method returns. Thread-safe.
+// What must survive the process. Every change survives it, however it ends, when its method
+// returns. It survives a power failure, too, except those of Begin, MarkSending, MarkSettled,
+// MarkOwnerClosed and Prune, which do not wait for the disk: for the first two LeftRunning makes
+// up, the others are done again. Thread-safe.
 class Store {
  public:
   // Decides how much a call of a key may ask for, given what the key's calls hold and have cost.
@@ -54,12 +57,15 @@ class Store {
                                                             const std::string& scope,
                                                             int limit) = 0;
 
-  // Up to `limit` tries that other instances than `owner` left running.
+  // Up to `limit` tries that other instances than `owner` left running. Those of an instance that
+  // ran before the machine's present boot are in phase kSending: the mark may have been lost.
   virtual absl::StatusOr<std::vector<CallRecord>> LeftRunning(const std::string& owner,
+                                                              const std::string& boot,
                                                               int limit) = 0;
 
-  // Instances of this service: each is registered before its first call.
-  virtual absl::Status RegisterOwner(const std::string& owner) = 0;
+  // Instances of this service: each is registered before its first call. `boot` names the machine's
+  // present boot; empty where it has no name, which is taken for another one each time.
+  virtual absl::Status RegisterOwner(const std::string& owner, const std::string& boot) = 0;
   // Those except `owner` that are not closed and for which nothing is owed or running.
   virtual absl::StatusOr<std::vector<std::string>> OwnersToClose(const std::string& owner) = 0;
   virtual absl::Status MarkOwnerClosed(const std::string& owner) = 0;

@@ -54,9 +54,9 @@ void SendNotFound(const http::Request& request, http::ResponseWriter& writer) {
 
 http::Router ModelProxy::MakeRouter() {
   http::Router router;
-  router.Route("POST", "/v1/chat/completions", Queued(Dialect::kChat, &ModelProxy::ServeCall));
-  router.Route("POST", "/v1/responses", Queued(Dialect::kResponses, &ModelProxy::ServeCall));
-  router.Route("POST", "/v1/messages", Queued(Dialect::kMessages, &ModelProxy::ServeCall));
+  router.Route("POST", "/v1/chat/completions", QueuedCall(Dialect::kChat));
+  router.Route("POST", "/v1/responses", QueuedCall(Dialect::kResponses));
+  router.Route("POST", "/v1/messages", QueuedCall(Dialect::kMessages));
   router.Route("POST", "/v1/messages/count_tokens",
                Queued(Dialect::kMessages, &ModelProxy::ServeCount));
   router.Route("GET", "/v1/models", Queued(Dialect::kChat, &ModelProxy::ServeModels));
@@ -79,8 +79,22 @@ http::Router ModelProxy::MakeRouter() {
 http::Handler ModelProxy::Queued(Dialect dialect, Serve serve) {
   return [this, dialect, serve](http::Request request, const Writer& writer) {
     const auto held = std::make_shared<http::Request>(std::move(request));
-    const absl::Status queued = with_.calls.TryRun(
+    const absl::Status queued = with_.beginnings.TryRun(
         [this, dialect, serve, held, writer] { (this->*serve)(dialect, *held, writer); });
+    if (!queued.ok()) SendRefusal(*writer, dialect, queued);
+  };
+}
+
+// Refuses before anything is done for a call that there is no place for.
+http::Handler ModelProxy::QueuedCall(Dialect dialect) {
+  return [this, dialect](http::Request request, const Writer& writer) {
+    absl::StatusOr<RunningCalls::Place> place = with_.caller.TakePlace();
+    if (!place.ok()) return SendRefusal(*writer, dialect, place.status());
+    const auto held = std::make_shared<http::Request>(std::move(request));
+    const absl::Status queued =
+        with_.beginnings.TryRun([this, dialect, held, writer, place = *std::move(place)]() mutable {
+          ServeCall(dialect, *held, writer, std::move(place));
+        });
     if (!queued.ok()) SendRefusal(*writer, dialect, queued);
   };
 }
@@ -107,7 +121,8 @@ absl::StatusOr<std::shared_ptr<const WireRequest>> ModelProxy::Read(Dialect dial
   return std::make_shared<const WireRequest>(std::move(wire));
 }
 
-void ModelProxy::ServeCall(Dialect dialect, http::Request& request, const Writer& writer) {
+void ModelProxy::ServeCall(Dialect dialect, http::Request& request, const Writer& writer,
+                           RunningCalls::Place place) {
   const absl::StatusOr<AttemptKey> key = Authenticate(request);
   if (!key.ok()) return SendRefusal(*writer, dialect, key.status());
   const absl::StatusOr<std::shared_ptr<const WireRequest>> wire = Read(dialect, request, *key);
@@ -123,8 +138,10 @@ void ModelProxy::ServeCall(Dialect dialect, http::Request& request, const Writer
   // The connection may tell of the client's end after the call has ended.
   const auto cancellation = std::make_shared<Cancellation>();
   writer->OnDisconnect([cancellation] { cancellation->Cancel("CALLER_GONE"); });
-  WireReply reply(writer, dialect, (*wire)->stream);
-  reply.End(with_.caller.Run(spec, reply, *cancellation));
+  const auto reply = std::make_shared<WireReply>(writer, dialect, (*wire)->stream);
+  with_.caller.Start(std::move(spec), *reply, *cancellation,
+                     [reply, cancellation, place = std::move(place)](
+                         const absl::StatusOr<CallOutcome>& outcome) { reply->End(outcome); });
 }
 
 void ModelProxy::ServeCount(Dialect dialect, http::Request& request, const Writer& writer) {

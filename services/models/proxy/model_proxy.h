@@ -19,7 +19,7 @@ class ModelProxy final {
   struct Collaborators {
     Caller& caller;
     AttemptKeys& keys;
-    base::Executor& calls;  // Has a thread for each call.
+    base::Executor& beginnings;  // Where calls begin; what it is given may block.
     base::Clock& clock;
     base::IdGenerator& ids;
   };
@@ -34,7 +34,9 @@ class ModelProxy final {
   using Serve = void (ModelProxy::*)(Dialect, http::Request&, const Writer&);
 
   http::Handler Queued(Dialect dialect, Serve serve);
-  void ServeCall(Dialect dialect, http::Request& request, const Writer& writer);
+  http::Handler QueuedCall(Dialect dialect);
+  void ServeCall(Dialect dialect, http::Request& request, const Writer& writer,
+                 RunningCalls::Place place);
   void ServeCount(Dialect dialect, http::Request& request, const Writer& writer);
   void ServeModels(Dialect dialect, http::Request& request, const Writer& writer);
   absl::StatusOr<AttemptKey> Authenticate(const http::Request& request);

@@ -23,18 +23,38 @@ void WireReply::OnText(absl::string_view bytes) {
     return;
   }
   Open();
-  Write(std::string(bytes));
+  Write(bytes);
+}
+
+bool WireReply::HasRoom() {
+  base::MutexLock lock(mutex_);
+  return !waiting_;
+}
+
+void WireReply::OnRoom(absl::AnyInvocable<void()> callback) {
+  {
+    base::MutexLock lock(mutex_);
+    if (waiting_) {
+      on_room_ = std::move(callback);
+      return;
+    }
+  }
+  callback();
+}
+
+void WireReply::OnComplete() {
+  complete_ = true;
+  if (!stream_) return writer_->Send(200, CallHeaders(), std::move(body_));
+  Open();
+  Finish();
 }
 
 void WireReply::End(const absl::StatusOr<CallOutcome>& outcome) {
-  if (!outcome.ok()) {
-    if (!open_) return SendRefusal(*writer_, dialect_, outcome.status());
-    if (!error_passed_on_) Write(ComposeErrorFrame(dialect_, outcome.status()));
-    return writer_->Finish();
-  }
-  if (!stream_) return writer_->Send(200, CallHeaders(), std::move(body_));
-  Open();
-  writer_->Finish();
+  if (complete_) return;
+  if (outcome.ok()) return OnComplete();
+  if (!open_) return SendRefusal(*writer_, dialect_, outcome.status());
+  if (!error_passed_on_) Write(ComposeErrorFrame(dialect_, outcome.status()));
+  Finish();
 }
 
 void WireReply::Open() {
@@ -43,25 +63,62 @@ void WireReply::Open() {
   writer_->Start(200, CallHeaders());
 }
 
-void WireReply::Write(std::string bytes) {
-  while (writer_->Write(bytes) == http::ResponseWriter::Accepted::kFull) AwaitRoom();
+void WireReply::Write(absl::string_view bytes) {
+  {
+    base::MutexLock lock(mutex_);
+    if (waiting_) {
+      pending_.append(bytes.data(), bytes.size());
+      return;
+    }
+  }
+  if (writer_->Write(std::string(bytes)) != http::ResponseWriter::Accepted::kFull) return;
+  {
+    base::MutexLock lock(mutex_);
+    waiting_ = true;
+    pending_ = std::string(bytes);
+  }
+  AwaitRoom();
+}
+
+void WireReply::Finish() {
+  {
+    base::MutexLock lock(mutex_);
+    finished_ = true;
+    if (waiting_) return;
+  }
+  writer_->Finish();
 }
 
 // Ends when the peer is gone, too; the server sees to that for one that reads nothing.
 void WireReply::AwaitRoom() {
-  struct Room {
-    base::Mutex mutex;
-    base::CondVar changed;
-    bool found ABSL_GUARDED_BY(mutex) = false;
-  };
-  const auto room = std::make_shared<Room>();
-  writer_->OnWritable([room] {
-    base::MutexLock lock(room->mutex);
-    room->found = true;
-    room->changed.NotifyAll();
-  });
-  base::MutexLock lock(room->mutex);
-  while (!room->found) room->changed.Wait(room->mutex);
+  writer_->OnWritable([self = shared_from_this()] { self->Flush(); });
+}
+
+void WireReply::Flush() {
+  absl::AnyInvocable<void()> on_room;
+  bool finished = false;
+  for (bool empty = false; !empty;) {
+    std::string bytes;
+    {
+      base::MutexLock lock(mutex_);
+      std::swap(bytes, pending_);
+    }
+    if (!bytes.empty() && writer_->Write(bytes) == http::ResponseWriter::Accepted::kFull) {
+      {
+        base::MutexLock lock(mutex_);
+        pending_.insert(0, bytes);
+      }
+      return AwaitRoom();
+    }
+    base::MutexLock lock(mutex_);
+    empty = pending_.empty();
+    if (!empty) continue;
+    waiting_ = false;
+    finished = finished_;
+    std::swap(on_room, on_room_);
+  }
+  if (finished) writer_->Finish();
+  if (on_room) on_room();
 }
 
 http::Headers WireReply::CallHeaders() const {

@@ -21,17 +21,22 @@ GenerateReactor* GenerateReactor::Start(base::Executor& executor, ModelsHandlers
   reactor->self_ = reactor;
   const absl::Status queued = executor.TryRun([reactor, &handlers] {
     const log::ScopedContext log_context({.request_id = reactor->record_.call().request_id()});
-    const absl::StatusOr<v1::GenerateResponse::Outcome> outcome =
-        handlers.Generate(reactor->request_, *reactor, reactor->cancellation_);
-    if (outcome.ok()) {
-      v1::GenerateResponse response;
-      *response.mutable_outcome() = *outcome;
-      reactor->Push(std::move(response));
-    }
-    reactor->End(outcome.status());
+    handlers.Generate(reactor->request_, *reactor, reactor->cancellation_,
+                      [reactor](const absl::StatusOr<v1::GenerateResponse::Outcome>& outcome) {
+                        reactor->EndWith(outcome);
+                      });
   });
   if (!queued.ok()) reactor->End(queued);
   return reactor.get();
+}
+
+void GenerateReactor::EndWith(const absl::StatusOr<v1::GenerateResponse::Outcome>& outcome) {
+  if (outcome.ok()) {
+    v1::GenerateResponse response;
+    *response.mutable_outcome() = *outcome;
+    Push(std::move(response));
+  }
+  End(outcome.status());
 }
 
 void GenerateReactor::OnText(absl::string_view text) {

@@ -19,8 +19,8 @@
 
 namespace slipway::models {
 
-// One Generate stream: a job runs the call and queues its text, writes follow at the client's pace.
-// What waits is bounded by the size of a reply. Holds itself until gRPC and the job are done.
+// One Generate stream: a call queues its text, writes follow at the client's pace. What waits is
+// bounded by the size of a reply. Holds itself until gRPC and the call are done.
 class GenerateReactor final : public grpc::ServerWriteReactor<v1::GenerateResponse>,
                               public ReplySink,
                               public std::enable_shared_from_this<GenerateReactor> {
@@ -40,6 +40,7 @@ class GenerateReactor final : public grpc::ServerWriteReactor<v1::GenerateRespon
   GenerateReactor(const grpc::CallbackServerContext& context, const v1::GenerateRequest& request);
 
   void Push(v1::GenerateResponse response);
+  void EndWith(const absl::StatusOr<v1::GenerateResponse::Outcome>& outcome);
   void End(const absl::Status& status);
 
   const v1::GenerateRequest request_;

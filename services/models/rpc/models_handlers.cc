@@ -18,11 +18,18 @@
 
 namespace slipway::models {
 
-absl::StatusOr<v1::GenerateResponse::Outcome> ModelsHandlers::Generate(
-    const v1::GenerateRequest& request, ReplySink& sink, Cancellation& cancellation) {
-  ASSIGN_OR_RETURN(const CallSpec spec, CallSpecFromProto(request));
-  ASSIGN_OR_RETURN(const CallOutcome outcome, with_.caller.Run(spec, sink, cancellation));
-  return OutcomeToProto(outcome);
+void ModelsHandlers::Generate(const v1::GenerateRequest& request, ReplySink& sink,
+                              Cancellation& cancellation, GenerateDone done) {
+  absl::StatusOr<CallSpec> spec = CallSpecFromProto(request);
+  if (!spec.ok()) return std::move(done)(spec.status());
+  absl::StatusOr<RunningCalls::Place> place = with_.caller.TakePlace();
+  if (!place.ok()) return std::move(done)(place.status());
+  with_.caller.Start(*std::move(spec), sink, cancellation,
+                     [done = std::move(done), place = *std::move(place)](
+                         const absl::StatusOr<CallOutcome>& outcome) mutable {
+                       if (!outcome.ok()) return std::move(done)(outcome.status());
+                       std::move(done)(OutcomeToProto(*outcome));
+                     });
 }
 
 absl::StatusOr<v1::EstimateResponse> ModelsHandlers::Estimate(const rpc::Call&,

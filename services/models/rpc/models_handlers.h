@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "lib/rpc/call.h"
 #include "services/models/domain/attempt_keys.h"
@@ -34,10 +35,10 @@ class ModelsHandlers final {
 
   explicit ModelsHandlers(Collaborators collaborators) : with_(std::move(collaborators)) {}
 
-  // Blocks until the call has ended; its text goes to `sink`.
-  absl::StatusOr<v1::GenerateResponse::Outcome> Generate(const v1::GenerateRequest& request,
-                                                         ReplySink& sink,
-                                                         Cancellation& cancellation);
+  // Begins a call, whose text goes to `sink`; `done` is called once, when it has ended.
+  using GenerateDone = absl::AnyInvocable<void(absl::StatusOr<v1::GenerateResponse::Outcome>) &&>;
+  void Generate(const v1::GenerateRequest& request, ReplySink& sink, Cancellation& cancellation,
+                GenerateDone done);
 
   absl::StatusOr<v1::EstimateResponse> Estimate(const rpc::Call& call,
                                                 const v1::EstimateRequest& request);

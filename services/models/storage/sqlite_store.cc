@@ -1,5 +1,6 @@
 #include "services/models/storage/sqlite_store.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -47,6 +48,7 @@ constexpr sqlite::Migration kMigrations[] = {
      " id TEXT PRIMARY KEY NOT NULL, scope TEXT NOT NULL, role TEXT NOT NULL,"
      " calls INTEGER NOT NULL CHECK(calls>=0), expire_us INTEGER NOT NULL,"
      " principal TEXT NOT NULL) STRICT;"},
+    {4, "ALTER TABLE owner ADD COLUMN boot TEXT NOT NULL DEFAULT ''"},
 };
 
 // Columns of every query of calls, in the order of ReadCall.
@@ -86,7 +88,8 @@ constexpr sqlite::Sql kSelectCalls =
 constexpr sqlite::Sql kSelectLeftRunning = "SELECT " SLIPWAY_CALL_COLUMNS
                                            ",reply FROM call WHERE end_us IS NULL AND owner<>?"
                                            " ORDER BY sequence LIMIT ?";
-constexpr sqlite::Sql kInsertOwner = "INSERT OR IGNORE INTO owner(owner,closed) VALUES(?,0)";
+constexpr sqlite::Sql kInsertOwner = "INSERT OR IGNORE INTO owner(owner,closed,boot) VALUES(?,0,?)";
+constexpr sqlite::Sql kOwnersOfBoot = "SELECT owner FROM owner WHERE closed=0 AND boot=?";
 constexpr sqlite::Sql kOwnersToClose =
     "SELECT owner FROM owner WHERE closed=0 AND owner<>?"
     " AND owner NOT IN (SELECT owner FROM owed)"
@@ -155,21 +158,30 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
                                                                base::Clock& clock,
                                                                base::IdGenerator& ids) {
   ASSIGN_OR_RETURN(std::unique_ptr<sqlite::Database> database,
-                   sqlite::Database::Open(path, {.migrations = kMigrations, .exclusive = true}));
+                   sqlite::Database::Open(path, {.synchronous = sqlite::Synchronous::kNormal,
+                                                 .migrations = kMigrations,
+                                                 .exclusive = true}));
   ASSIGN_OR_RETURN(std::unique_ptr<events::EventLog> event_log,
                    events::EventLog::Open(*database, ids, "models"));
   return std::unique_ptr<SqliteStore>(
-      new SqliteStore(std::move(database), std::move(event_log), clock));
+      new SqliteStore(std::move(database), std::move(event_log), path, clock));
+}
+
+template <typename Change>
+auto SqliteStore::WriteDurably(Change change) {
+  auto written = database_->Write(std::move(change));
+  if (!written.ok()) return written;
+  const absl::Status synced = log_sync_.Sync();
+  return synced.ok() ? std::move(written) : decltype(written)(synced);
 }
 
 template <typename Change>
 auto SqliteStore::WriteWithEvent(const events::EventDraft& event, Change change) {
   const absl::Time now = clock_.Now();
-  const absl::Status written =
-      database_->Write([&](sqlite::Transaction& transaction) -> absl::Status {
-        RETURN_IF_ERROR(change(transaction));
-        return event_log_->Append(transaction, now, event).status();
-      });
+  const absl::Status written = WriteDurably([&](sqlite::Transaction& transaction) -> absl::Status {
+    RETURN_IF_ERROR(change(transaction));
+    return event_log_->Append(transaction, now, event).status();
+  });
   if (written.ok()) event_log_->NotifyAppended();
   return written;
 }
@@ -259,15 +271,27 @@ absl::StatusOr<std::vector<CallRecord>> SqliteStore::ListCalls(int64_t before,
 }
 
 absl::StatusOr<std::vector<CallRecord>> SqliteStore::LeftRunning(const std::string& owner,
+                                                                 const std::string& boot,
                                                                  int limit) {
-  return database_->Read([&](sqlite::Reader& reader) {
-    return reader.Query(kSelectLeftRunning, ReadCall, owner, limit);
+  return database_->Read([&](sqlite::Reader& reader) -> absl::StatusOr<std::vector<CallRecord>> {
+    ASSIGN_OR_RETURN(std::vector<CallRecord> left,
+                     reader.Query(kSelectLeftRunning, ReadCall, owner, limit));
+    std::vector<std::string> of_boot;
+    if (!boot.empty()) {
+      ASSIGN_OR_RETURN(of_boot, reader.Query(kOwnersOfBoot, ReadHash, boot));
+    }
+    for (CallRecord& record : left) {
+      const bool same = std::count(of_boot.begin(), of_boot.end(), record.owner) > 0;
+      if (!same) record.phase = Phase::kSending;
+    }
+    return left;
   });
 }
 
-absl::Status SqliteStore::RegisterOwner(const std::string& owner) {
-  return database_->Write(
-      [&](sqlite::Transaction& transaction) { return transaction.Execute(kInsertOwner, owner); });
+absl::Status SqliteStore::RegisterOwner(const std::string& owner, const std::string& boot) {
+  return WriteDurably([&](sqlite::Transaction& transaction) {
+    return transaction.Execute(kInsertOwner, owner, boot);
+  });
 }
 
 absl::StatusOr<std::vector<std::string>> SqliteStore::OwnersToClose(const std::string& owner) {
@@ -281,7 +305,7 @@ absl::Status SqliteStore::MarkOwnerClosed(const std::string& owner) {
 }
 
 absl::StatusOr<absl::Time> SqliteStore::PutApproval(const Approval& approval) {
-  return database_->Write([&](sqlite::Transaction& transaction) -> absl::StatusOr<absl::Time> {
+  return WriteDurably([&](sqlite::Transaction& transaction) -> absl::StatusOr<absl::Time> {
     RETURN_IF_ERROR(transaction.Execute(kInsertApproval, approval.id, approval.scope, approval.role,
                                         approval.calls, approval.expire_time, approval.principal));
     return transaction.QueryOne(
@@ -320,7 +344,7 @@ absl::Status SqliteStore::RemoveGate(const std::string& name, const events::Even
 }
 
 absl::StatusOr<std::string> SqliteStore::PutKey(const AttemptKey& key) {
-  return database_->Write([&](sqlite::Transaction& transaction) -> absl::StatusOr<std::string> {
+  return WriteDurably([&](sqlite::Transaction& transaction) -> absl::StatusOr<std::string> {
     ASSIGN_OR_RETURN(
         const std::optional<std::string> replaced,
         transaction.FindOne(kDeleteKeyOfEpoch, ReadHash, key.scopes.attempt, key.epoch));
@@ -348,7 +372,7 @@ absl::StatusOr<std::optional<AttemptKey>> SqliteStore::FindKey(const std::string
 }
 
 absl::StatusOr<std::vector<std::string>> SqliteStore::RemoveKeys(const std::string& attempt) {
-  return database_->Write([&](sqlite::Transaction& transaction) {
+  return WriteDurably([&](sqlite::Transaction& transaction) {
     return transaction.Query(kDeleteKeys, ReadHash, attempt);
   });
 }

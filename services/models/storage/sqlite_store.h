@@ -12,10 +12,12 @@
 #include "lib/events/event_log.h"
 #include "lib/sqlite/database.h"
 #include "services/models/domain/store.h"
+#include "services/models/storage/log_sync.h"
 
 namespace slipway::models {
 
-// The store in one SQLite file, with the event log of the service. Thread-safe.
+// The store in one SQLite file, with the event log of the service. Commits do not wait for the
+// disk; methods that promise to survive a power failure sync the log afterwards. Thread-safe.
 class SqliteStore final : public Store {
  public:
   // Opens or creates `path`, which no other process may have open.
@@ -35,8 +37,9 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::vector<CallRecord>> FindTries(const std::string& call_id) override;
   absl::StatusOr<std::vector<CallRecord>> ListCalls(int64_t before, const std::string& scope,
                                                     int limit) override;
-  absl::StatusOr<std::vector<CallRecord>> LeftRunning(const std::string& owner, int limit) override;
-  absl::Status RegisterOwner(const std::string& owner) override;
+  absl::StatusOr<std::vector<CallRecord>> LeftRunning(const std::string& owner,
+                                                      const std::string& boot, int limit) override;
+  absl::Status RegisterOwner(const std::string& owner, const std::string& boot) override;
   absl::StatusOr<std::vector<std::string>> OwnersToClose(const std::string& owner) override;
   absl::Status MarkOwnerClosed(const std::string& owner) override;
   absl::StatusOr<absl::Time> PutApproval(const Approval& approval) override;
@@ -52,15 +55,23 @@ class SqliteStore final : public Store {
 
  private:
   SqliteStore(std::unique_ptr<sqlite::Database> database,
-              std::unique_ptr<events::EventLog> event_log, base::Clock& clock)
-      : database_(std::move(database)), event_log_(std::move(event_log)), clock_(clock) {}
+              std::unique_ptr<events::EventLog> event_log, const std::string& path,
+              base::Clock& clock)
+      : database_(std::move(database)),
+        event_log_(std::move(event_log)),
+        log_sync_(path),
+        clock_(clock) {}
 
-  // Writes and wakes the readers of the event log.
+  // Writes what survives a power failure.
+  template <typename Change>
+  auto WriteDurably(Change change);
+  // The same; then wakes the readers of the event log.
   template <typename Change>
   auto WriteWithEvent(const events::EventDraft& event, Change change);
 
   std::unique_ptr<sqlite::Database> database_;
   std::unique_ptr<events::EventLog> event_log_;
+  LogSync log_sync_;
   base::Clock& clock_;
 };
 

@@ -25,6 +25,7 @@ struct RefusalShape {
 constexpr RefusalShape kRefusalShapes[] = {
     {"BUDGET_DENIED", 402, "insufficient_quota", "insufficient_quota", "billing_error", false},
     {"BUDGET_BUSY", 429, "budget_busy", "rate_limit_error", "rate_limit_error", true},
+    {"CALLS_EXHAUSTED", 429, "too_many_calls", "rate_limit_error", "rate_limit_error", true},
     {"QUEUE_FULL", 429, "too_many_calls", "rate_limit_error", "rate_limit_error", true},
     {"GATE_CLOSED", 429, "rate_limit_exceeded", "rate_limit_error", "rate_limit_error", true},
     {"KEY_INVALID", 401, "invalid_api_key", "authentication_error", "authentication_error", false},

@@ -1,0 +1,383 @@
+#include "tools/bench/models_bench.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "lib/base/clock.h"
+#include "lib/base/mutex.h"
+#include "lib/base/status_macros.h"
+#include "lib/rpc/client_call.h"
+#include "tools/bench/closed_loop.h"
+#include "tools/bench/completion_load.h"
+#include "tools/bench/model_peers.h"
+#include "tools/bench/own_server.h"
+#include "tools/bench/server_process.h"
+#include "tools/bench/slipway_suite.h"
+
+namespace slipway::bench {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr double kCommitProbesPerSecond = 25;
+constexpr absl::Duration kStreamPace = absl::Milliseconds(4);  // Between openings of streams.
+constexpr absl::Duration kStreamWatch = absl::Seconds(4);      // With all of them open.
+constexpr absl::Duration kWarmUp = absl::Seconds(1);
+constexpr double kMegabyte = 1e6;
+
+// Waits without an event: what is measured goes on meanwhile.
+void Watch(absl::Duration length) {
+  base::Mutex mutex;
+  base::CondVar never;
+  const absl::Duration end = base::RealClock().Elapsed() + length;
+  base::MutexLock lock(mutex);
+  for (absl::Duration left; (left = end - base::RealClock().Elapsed()) > absl::ZeroDuration();) {
+    never.WaitFor(mutex, left);
+  }
+}
+
+// Takes holds of the ledger at a low rate beside a load, to tell what one commit takes meanwhile.
+class CommitProbe final {
+ public:
+  explicit CommitProbe(LedgerClient& ledger) : thread_([this, &ledger] { Run(ledger); }) {}
+  ~CommitProbe() {
+    ending_ = true;
+    thread_.join();
+  }
+  absl::StatusOr<std::vector<float>> End() {
+    ending_ = true;
+    while (!ended_) Watch(absl::Milliseconds(5));
+    if (!error_.ok()) return error_;
+    return std::move(times_us_);
+  }
+
+ private:
+  void Run(LedgerClient& ledger) {
+    using Stub = LedgerClient::Stub;
+    base::Clock& clock = base::RealClock();
+    while (!ending_ && error_.ok()) {
+      const absl::Duration begin = clock.Elapsed();
+      const auto held = rpc::CallUnary(ledger.stub(), &Stub::Reserve, ReserveRequestOf(NewKey()));
+      times_us_.push_back(static_cast<float>(absl::ToDoubleMicroseconds(clock.Elapsed() - begin)));
+      error_.Update(held.status());
+      Watch(absl::Seconds(1 / kCommitProbesPerSecond) - (clock.Elapsed() - begin));
+    }
+    ended_ = true;
+  }
+
+  std::atomic<bool> ending_ = false;
+  std::atomic<bool> ended_ = false;
+  std::vector<float> times_us_;
+  absl::Status error_;
+  std::thread thread_;
+};
+
+struct ModelContestant {
+  std::string name;
+  CompletionTarget load;
+  CompletionTarget open;  // For streams that stay open.
+  pid_t session = 0;      // 0: has no process of its own.
+  std::string missing;    // Why it was not measured; empty when it was.
+  CompletionTimes whole;
+  CompletionTimes streamed;
+  std::vector<float> commits_us;  // Of the ledger, beside its slices.
+  double streams_rss_mb = -1;
+  double idle_rss_mb = -1;
+  int streams_open = 0;
+  int streams_whole = 0;
+  int threads = 0;
+  std::string streams_failure;
+};
+
+// What `contestant` takes longer than the direct connection does, in one percentile.
+double Added(const std::vector<float>& times, const std::vector<float>& direct, double share) {
+  return Percentile(times, share) - Percentile(direct, share);
+}
+
+class ModelsBench final {
+ public:
+  explicit ModelsBench(const ModelsBenchOptions& options) : options_(options) {}
+
+  absl::Status Run() {
+    AllowStreams();
+    ASSIGN_OR_RETURN(directory_, ScratchDirectory::Make(options_.directory));
+    RETURN_IF_ERROR(StartUpstream());
+    RETURN_IF_ERROR(StartSlipway());
+    if (options_.peers) StartPeers();
+    for (int round = -1; round < options_.rounds; ++round) {
+      for (ModelContestant& contestant : contestants_) RunSlices(contestant, round < 0);
+    }
+    for (ModelContestant& contestant : contestants_) RETURN_IF_ERROR(HoldStreams(contestant));
+    ASSIGN_OR_RETURN(calls_left_running_, suite_->RunningCalls());
+    options_.json ? PrintJson() : PrintTable();
+    return absl::OkStatus();
+  }
+
+ private:
+  static void AllowStreams() {
+    rlimit limit = {};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+
+  absl::Status StartUpstream() {
+    ASSIGN_OR_RETURN(const int port, FreePort());
+    upstream_address_ = absl::StrCat("127.0.0.1:", port);
+    ASSIGN_OR_RETURN(upstream_,
+                     HttpProcess::Start({.argv = {OwnProgram(), "serve", "completions", "--listen",
+                                                  upstream_address_},
+                                         .inherit_env = true,
+                                         .fds = {{2, 2}}},
+                                        absl::StrCat("http://", upstream_address_, "/"),
+                                        absl::Seconds(20), "the endpoint cannot be started"));
+    contestants_.push_back({.name = "direct",
+                            .load = Through(upstream_address_, kLoadShape),
+                            .open = Through(upstream_address_, kLongShape)});
+    return absl::OkStatus();
+  }
+
+  static CompletionTarget Through(const std::string& address, const std::string& shape) {
+    return {.url = absl::StrCat("http://", address, shape, "/v1"), .model = "bench-model"};
+  }
+
+  absl::Status StartSlipway() {
+    const std::string program =
+        options_.models.empty() ? ProgramBeside("slipway-models") : options_.models;
+    ASSIGN_OR_RETURN(suite_, SlipwaySuite::Start({.directory = directory_->path(),
+                                                  .models = program,
+                                                  .upstream = upstream_address_}));
+    contestants_.push_back({.name = "slipway",
+                            .load = suite_->Target("builder"),
+                            .open = suite_->Target("long"),
+                            .session = suite_->models_pid()});
+    return absl::OkStatus();
+  }
+
+  // What cannot be started is told with its reason, and the others are measured.
+  void StartPeers() {
+    const absl::Status nginx = AddNginx();
+    if (!nginx.ok()) AddMissing("nginx", nginx);
+    const absl::Status litellm = AddLiteLlm();
+    if (!litellm.ok()) AddMissing("litellm", litellm);
+  }
+
+  absl::Status AddNginx() {
+    ASSIGN_OR_RETURN(const int port, FreePort());
+    ASSIGN_OR_RETURN(nginx_, StartNginx(directory_->File("nginx"), upstream_address_, port));
+    const std::string address = absl::StrCat("127.0.0.1:", port);
+    contestants_.push_back({.name = "nginx",
+                            .load = Through(address, kLoadShape),
+                            .open = Through(address, kLongShape),
+                            .session = nginx_->pid()});
+    return absl::OkStatus();
+  }
+
+  absl::Status AddLiteLlm() {
+    ASSIGN_OR_RETURN(const int port, FreePort());
+    const std::string environment =
+        options_.litellm.empty() ? DefaultLiteLlmEnvironment() : options_.litellm;
+    ASSIGN_OR_RETURN(
+        litellm_, StartLiteLlm(environment, directory_->File("litellm"), upstream_address_, port));
+    const std::string url = absl::StrCat("http://127.0.0.1:", port, "/v1");
+    contestants_.push_back({.name = "litellm",
+                            .load = {.url = url, .model = "builder", .keys = {"none"}},
+                            .open = {.url = url, .model = "long", .keys = {"none"}},
+                            .session = litellm_->pid()});
+    return absl::OkStatus();
+  }
+
+  void AddMissing(std::string name, const absl::Status& status) {
+    contestants_.push_back({.name = std::move(name), .missing = std::string(status.message())});
+  }
+
+  void RunSlices(ModelContestant& contestant, bool warm_up) {
+    if (!contestant.missing.empty()) return;
+    const absl::Duration length = warm_up ? kWarmUp : options_.slice;
+    CommitProbe probe(suite_->ledger());
+    const CompletionTimes whole =
+        RunSteadyLoad(client_, contestant.load, /*stream=*/false, options_.rate, length);
+    const CompletionTimes streamed =
+        RunSteadyLoad(client_, contestant.load, /*stream=*/true, options_.rate, length);
+    if (warm_up) return;
+    contestant.whole.Add(whole);
+    contestant.streamed.Add(streamed);
+    const absl::StatusOr<std::vector<float>> commits = probe.End();
+    if (!commits.ok()) return;
+    contestant.commits_us.insert(contestant.commits_us.end(), commits->begin(), commits->end());
+  }
+
+  absl::Status HoldStreams(ModelContestant& contestant) {
+    if (!contestant.missing.empty() || contestant.session == 0) return absl::OkStatus();
+    contestant.idle_rss_mb = ResidentMb(contestant);
+    OpenStreams streams(client_, contestant.open, options_.streams, kStreamPace);
+    contestant.streams_open = streams.AwaitFirstBytes();
+    const absl::Duration end = base::RealClock().Elapsed() + kStreamWatch;
+    while (base::RealClock().Elapsed() < end) {
+      contestant.streams_rss_mb = std::max(contestant.streams_rss_mb, ResidentMb(contestant));
+      contestant.threads = std::max(contestant.threads, UseOfSession(contestant.session).threads);
+      Watch(absl::Milliseconds(200));
+    }
+    const OpenStreams::Ends ends = streams.AwaitEnds();
+    contestant.streams_whole = ends.whole;
+    contestant.streams_failure = ends.failure;
+    return absl::OkStatus();
+  }
+
+  static double ResidentMb(const ModelContestant& contestant) {
+    return static_cast<double>(UseOfSession(contestant.session).resident_bytes) / kMegabyte;
+  }
+
+  const ModelContestant& direct() const { return contestants_[0]; }
+  const ModelContestant& slipway() const { return contestants_[1]; }
+
+  ordered_json TimesJson(const CompletionTimes& times, const CompletionTimes& direct) const {
+    ordered_json json = {{"requests", times.whole_us.size()}, {"failed", times.failed}};
+    if (times.failed > 0) json["failure"] = times.failure;
+    if (times.whole_us.empty()) return json;
+    json["p50_us"] = Percentile(times.whole_us, 0.5);
+    json["p99_us"] = Percentile(times.whole_us, 0.99);
+    json["added_p50_us"] = Added(times.whole_us, direct.whole_us, 0.5);
+    json["added_p99_us"] = Added(times.whole_us, direct.whole_us, 0.99);
+    json["first_byte_p50_us"] = Percentile(times.first_us, 0.5);
+    json["first_byte_p99_us"] = Percentile(times.first_us, 0.99);
+    json["added_first_byte_p50_us"] = Added(times.first_us, direct.first_us, 0.5);
+    json["added_first_byte_p99_us"] = Added(times.first_us, direct.first_us, 0.99);
+    return json;
+  }
+
+  ordered_json ContestantJson(const ModelContestant& contestant) const {
+    if (!contestant.missing.empty()) {
+      return {{"non_streaming", nullptr}, {"streaming", nullptr}, {"reason", contestant.missing}};
+    }
+    ordered_json json = {{"non_streaming", TimesJson(contestant.whole, direct().whole)},
+                         {"streaming", TimesJson(contestant.streamed, direct().streamed)}};
+    if (contestant.session == 0) return json;
+    json["streams_open"] = contestant.streams_open;
+    json["streams_whole"] = contestant.streams_whole;
+    if (!contestant.streams_failure.empty()) json["streams_failure"] = contestant.streams_failure;
+    json["streams_rss_mb"] = contestant.streams_rss_mb;
+    json["idle_rss_mb"] = contestant.idle_rss_mb;
+    json["threads"] = contestant.threads;
+    return json;
+  }
+
+  // Beyond the direct connection and one commit of the ledger, the worse of both kinds.
+  double Beyond(double share) const {
+    const double commit = Percentile(slipway().commits_us, share);
+    const double whole = Added(slipway().whole.whole_us, direct().whole.whole_us, share);
+    const double streamed = Added(slipway().streamed.whole_us, direct().streamed.whole_us, share);
+    return std::max(whole, streamed) - commit;
+  }
+
+  void PrintJson() const {
+    double load[1] = {0};
+    if (getloadavg(load, 1) != 1) load[0] = -1;
+    ordered_json peers = ordered_json::object();
+    for (const ModelContestant& contestant : contestants_) {
+      if (&contestant != &slipway()) peers[contestant.name] = ContestantJson(contestant);
+    }
+    const double commit = Percentile(slipway().commits_us, 0.5);
+    ordered_json report = {
+        {"added_p50_us", Beyond(0.5)},
+        {"added_p99_us", Beyond(0.99)},
+        {"added_first_byte_p50_us",
+         Added(slipway().streamed.first_us, direct().streamed.first_us, 0.5) - commit},
+        {"streams_rss_mb", slipway().streams_rss_mb},
+        {"streams", options_.streams},
+        {"ledger_commit_p50_us", commit},
+        {"ledger_commit_p99_us", Percentile(slipway().commits_us, 0.99)},
+        {"ledger_commit_without_load_p50_us", Percentile(direct().commits_us, 0.5)},
+        {"calls_left_running", calls_left_running_},
+        {"slipway", ContestantJson(slipway())},
+        {"peers", std::move(peers)},
+        {"requests_per_s", options_.rate},
+        {"rounds", options_.rounds},
+        {"slice_seconds", absl::ToDoubleSeconds(options_.slice)},
+        {"load_average", load[0]}};
+    absl::PrintF("%s\n", report.dump(2));
+  }
+
+  void PrintTable() const {
+    absl::PrintF("microseconds%14s %29s %29s\n", "", "whole replies", "streams");
+    absl::PrintF("%-10s %9s %9s %9s %9s %9s %9s %9s %8s %8s\n", "", "p50", "p99", "added p50",
+                 "p50", "p99", "added p50", "1st byte", "streams", "MB");
+    for (const ModelContestant& one : contestants_) {
+      if (!one.missing.empty()) {
+        absl::PrintF("%-10s not measured: %s\n", one.name, one.missing);
+        continue;
+      }
+      absl::PrintF("%-10s %9.0f %9.0f %9.0f %9.0f %9.0f %9.0f %9.0f %8d %8.1f\n", one.name,
+                   Percentile(one.whole.whole_us, 0.5), Percentile(one.whole.whole_us, 0.99),
+                   Added(one.whole.whole_us, direct().whole.whole_us, 0.5),
+                   Percentile(one.streamed.whole_us, 0.5), Percentile(one.streamed.whole_us, 0.99),
+                   Added(one.streamed.whole_us, direct().streamed.whole_us, 0.5),
+                   Percentile(one.streamed.first_us, 0.5), one.streams_whole,
+                   std::max(one.streams_rss_mb, 0.0));
+      if (one.whole.failed + one.streamed.failed > 0) {
+        absl::PrintF("%-10s %d failed: %s%s\n", "", one.whole.failed + one.streamed.failed,
+                     one.whole.failure, one.streamed.failure);
+      }
+    }
+    absl::PrintF(
+        "\none ledger commit meanwhile: p50 %.0f, p99 %.0f; slipway beyond the direct connection "
+        "and one commit: p50 %.0f, p99 %.0f\n%d threads with %d streams; %d calls left running\n",
+        Percentile(slipway().commits_us, 0.5), Percentile(slipway().commits_us, 0.99), Beyond(0.5),
+        Beyond(0.99), slipway().threads, slipway().streams_open, calls_left_running_);
+  }
+
+  const ModelsBenchOptions options_;
+  std::unique_ptr<ScratchDirectory> directory_;
+  std::string upstream_address_;
+  std::unique_ptr<HttpProcess> upstream_;
+  std::unique_ptr<SlipwaySuite> suite_;
+  std::unique_ptr<HttpProcess> nginx_;
+  std::unique_ptr<HttpProcess> litellm_;
+  http::Client client_;
+  std::vector<ModelContestant> contestants_;
+  int calls_left_running_ = 0;
+};
+
+}  // namespace
+
+absl::Status RunModelsBench(const ModelsBenchOptions& options) {
+  if (options.rate <= 0 || options.rounds < 1 || options.streams < 1) {
+    return absl::InvalidArgumentError("--rate, --rounds and --streams must be above 0");
+  }
+  return ModelsBench(options).Run();
+}
+
+void AddModelsCommand(CLI::App& app, absl::Status& status) {
+  const auto options = std::make_shared<ModelsBenchOptions>();
+  const auto output = std::make_shared<std::string>("table");
+  const auto seconds = std::make_shared<double>(absl::ToDoubleSeconds(options->slice));
+  CLI::App* const command = app.add_subcommand(
+      "models", "The latency and memory that slipway-models adds between an agent and its model");
+  command->add_option("-o,--output", *output, "table or json")
+      ->check(CLI::IsMember({"table", "json"}));
+  command->add_option("--rate", options->rate, "Requests a second");
+  command->add_option("--rounds", options->rounds, "Slices of each contestant and kind");
+  command->add_option("--seconds", *seconds, "Length of a slice");
+  command->add_option("--streams", options->streams, "Streams open at once, for memory");
+  command->add_option("--directory", options->directory, "Where the databases are made");
+  command->add_option("--models", options->models, "Another build of slipway-models");
+  command->add_option("--litellm", options->litellm, "Virtual environment with LiteLLM");
+  command->add_flag("!--no-peers", options->peers, "Only slipway and the direct connection");
+  command->callback([options, output, seconds, &status] {
+    options->json = *output == "json";
+    options->slice = absl::Seconds(*seconds);
+    status = RunModelsBench(*options);
+  });
+}
+
+}  // namespace slipway::bench

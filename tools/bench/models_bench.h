@@ -1,0 +1,30 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+namespace slipway::bench {
+
+struct ModelsBenchOptions {
+  double rate = 200;  // Requests a second.
+  int rounds = 3;
+  absl::Duration slice = absl::Seconds(4);  // Of each contestant and kind in each round.
+  int streams = 1'000;                      // Open at once, to measure memory.
+  std::string directory = "/var/tmp";       // Where the databases are: a disk, not memory.
+  std::string models;                       // The program; empty: slipway-models beside this one.
+  std::string litellm;                      // Virtual environment; empty: the default.
+  bool peers = true;
+  bool json = false;
+};
+
+// Measures slipway-models between a client and an endpoint of our own, beside its peers, slice by
+// slice in turn, and prints the figures.
+absl::Status RunModelsBench(const ModelsBenchOptions& options);
+
+// The command "models", whose result goes to `status`.
+void AddModelsCommand(CLI::App& app, absl::Status& status);
+
+}  // namespace slipway::bench
