@@ -15,7 +15,6 @@ int main(int argc, char** argv) {
   CLI::App app("Measures Slipway on this machine, beside its peers.", "slipway-bench");
   app.require_subcommand(1);
   absl::Status status;
-
   slipway::bench::LedgerBenchOptions ledger;
   std::string output = "table";
   double seconds = 2;
