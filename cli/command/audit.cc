@@ -15,26 +15,46 @@
 namespace slipway::cli {
 namespace {
 
-using ledger::v1::AuditResponse;
+using dispatcher::v1::DispatcherService;
 using ledger::v1::LedgerService;
 
-// Every row of the ledger is read.
+// Every row of a database is read.
 constexpr absl::Duration kAuditTimeout = absl::Hours(1);
 
 struct AuditOptions {
   std::string database;
 };
 
-absl::StatusOr<AuditResponse> AuditOnline(Invocation& invocation) {
+struct LedgerAudit {
+  using Response = ledger::v1::AuditResponse;
+  static constexpr const char* kProgram = "slipway-ledger";
+
+  static absl::StatusOr<Response> Ask(Connection& connection) {
+    return connection.Call(connection.ledger(), &LedgerService::StubInterface::Audit, {},
+                           kAuditTimeout);
+  }
+};
+
+struct DispatcherAudit {
+  using Response = dispatcher::v1::AuditResponse;
+  static constexpr const char* kProgram = "slipway-dispatcher";
+
+  static absl::StatusOr<Response> Ask(Connection& connection) {
+    return connection.Call(connection.dispatcher(), &DispatcherService::StubInterface::Audit, {},
+                           kAuditTimeout);
+  }
+};
+
+template <typename Service>
+absl::StatusOr<typename Service::Response> AuditOnline(Invocation& invocation) {
   RETURN_IF_ERROR(invocation.Connect());
-  Connection& connection = invocation.connection();
-  return connection.Call(connection.ledger(), &LedgerService::StubInterface::Audit, {},
-                         kAuditTimeout);
+  return Service::Ask(invocation.connection());
 }
 
-// A ledger's file is read by the ledger's own program alone.
-absl::StatusOr<AuditResponse> AuditDatabase(const std::string& path) {
-  const std::string program = ProgramDirectory() + "/slipway-ledger";
+// A service's file is read by the service's own program alone.
+template <typename Service>
+absl::StatusOr<typename Service::Response> AuditDatabase(const std::string& path) {
+  const std::string program = absl::StrCat(ProgramDirectory(), "/", Service::kProgram);
   if (access(program.c_str(), X_OK) != 0) {
     return base::Error(absl::StatusCode::kFailedPrecondition, "BINARY_MISSING",
                        absl::StrCat("there is no program ", program), {{"program", program}});
@@ -42,7 +62,7 @@ absl::StatusOr<AuditResponse> AuditDatabase(const std::string& path) {
   ASSIGN_OR_RETURN(
       const base::CommandResult result,
       base::RunCommand({.argv = {program, "--audit", path}, .inherit_env = true}, kAuditTimeout));
-  AuditResponse response;
+  typename Service::Response response;
   const bool answered = !result.timed_out && result.exit.signal == 0 &&
                         google::protobuf::util::JsonStringToMessage(result.out, &response).ok() &&
                         response.checks_size() > 0;
@@ -53,10 +73,11 @@ absl::StatusOr<AuditResponse> AuditDatabase(const std::string& path) {
       {{"path", path}});
 }
 
-void PrintAudit(const AuditResponse& audit, Output& output) {
+template <typename Response>
+void PrintAudit(const Response& audit, Output& output) {
   TextTable table({{"INVARIANT"}, {"CHECKED", TextTable::Align::kRight}, {"BREACHES"}});
   int broken = 0;
-  for (const AuditResponse::Check& check : audit.checks()) {
+  for (const auto& check : audit.checks()) {
     const bool holds = check.breaches().empty();
     if (!holds) ++broken;
     table.Add(
@@ -64,7 +85,7 @@ void PrintAudit(const AuditResponse& audit, Output& output) {
          holds ? Cell("none", Tone::kGood) : Cell(CountText(check.breaches_size()), Tone::kBad)});
   }
   output.Table(table);
-  for (const AuditResponse::Check& check : audit.checks()) {
+  for (const auto& check : audit.checks()) {
     for (const std::string& breach : check.breaches()) {
       output.Line(
           absl::StrCat(check.invariant().substr(0, check.invariant().find(' ')), "  ", breach));
@@ -75,16 +96,17 @@ void PrintAudit(const AuditResponse& audit, Output& output) {
                   : absl::StrCat("broken: ", broken, " of ", audit.checks_size(), " invariants"));
 }
 
-absl::StatusOr<ExitCode> AuditLedger(const AuditOptions& options, Invocation& invocation) {
-  ASSIGN_OR_RETURN(const AuditResponse audit, options.database.empty()
-                                                  ? AuditOnline(invocation)
-                                                  : AuditDatabase(options.database));
+template <typename Service>
+absl::StatusOr<ExitCode> Audit(const AuditOptions& options, Invocation& invocation) {
+  ASSIGN_OR_RETURN(const auto audit, options.database.empty()
+                                         ? AuditOnline<Service>(invocation)
+                                         : AuditDatabase<Service>(options.database));
   if (invocation.output().json()) {
     invocation.output().Json(audit);
   } else {
     PrintAudit(audit, invocation.output());
   }
-  for (const AuditResponse::Check& check : audit.checks()) {
+  for (const auto& check : audit.checks()) {
     if (!check.breaches().empty()) return ExitCode::kFailed;
   }
   return ExitCode::kOk;
@@ -97,9 +119,18 @@ void AddAuditCommands(CommandSet& commands) {
   const auto ledger = std::make_shared<AuditOptions>();
   CLI::App& ledger_command = commands.Add(
       "ledger", "Compute every balance again from the ledger's journal and rows",
-      [ledger](Invocation& invocation) { return AuditLedger(*ledger, invocation); }, &group);
+      [ledger](Invocation& invocation) { return Audit<LedgerAudit>(*ledger, invocation); }, &group);
   ledger_command.add_option("--database", ledger->database,
                             "A ledger's file or a copy of it, instead of the suite's ledger");
+  const auto dispatcher = std::make_shared<AuditOptions>();
+  CLI::App& dispatcher_command = commands.Add(
+      "dispatcher", "Walk the dispatcher's whole log and compare it with its tables",
+      [dispatcher](Invocation& invocation) {
+        return Audit<DispatcherAudit>(*dispatcher, invocation);
+      },
+      &group);
+  dispatcher_command.add_option("--database", dispatcher->database,
+                                "A dispatcher's file or a copy of it, instead of the suite's");
 }
 
 }  // namespace slipway::cli

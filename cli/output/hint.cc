@@ -121,7 +121,7 @@ const std::map<absl::string_view, absl::string_view>& Hints() {
       {"GROUP_INVALID", "group by day, project, plan, task, attempt, role, provider or model"},
       {"KEY_REUSED", "use a new key for a new correction"},
       {"AUDIT_CANCELLED", "ask again when the ledger runs; a copy can be audited at any time"},
-      {"AUDIT_RUNNING", "wait until it has ended, or audit a copy: slipway audit --database FILE"},
+      {"AUDIT_RUNNING", "wait until it has ended, or audit a copy: slipway audit SERVICE --database FILE"},
       {"OWNER_FENCED", "the instance was taken for dead; start it anew"},
       {"PRICE_FILE_INVALID", "correct the file at the line that is named"},
       {"PRICE_INVALID", "correct the price that is named"},

@@ -1,12 +1,15 @@
+#include <iostream>
 #include <memory>
 #include <string>
 
 #include "absl/status/status.h"
+#include "lib/base/exit_code.h"
 #include "lib/base/status_macros.h"
 #include "lib/config/config.h"
 #include "lib/log/log.h"
 #include "lib/rpc/signals.h"
 #include "lib/serving/program.h"
+#include "services/dispatcher/offline_audit.h"
 #include "services/dispatcher/server.h"
 
 namespace slipway::dispatcher {
@@ -21,6 +24,12 @@ absl::Status Serve(const std::string& config_path) {
   return absl::OkStatus();
 }
 
+int Audit(const std::string& path) {
+  const absl::StatusOr<bool> clean = PrintAudit(path, std::cout);
+  if (!clean.ok()) return base::ExitCode(clean.status());
+  return *clean ? 0 : 1;
+}
+
 }  // namespace slipway::dispatcher
 
 int main(int argc, char** argv) {
@@ -28,5 +37,6 @@ int main(int argc, char** argv) {
                                       {.name = "slipway-dispatcher",
                                        .purpose = "Carries out approved plans.",
                                        .config_message = "DispatcherConfig",
-                                       .serve = slipway::dispatcher::Serve});
+                                       .serve = slipway::dispatcher::Serve,
+                                       .audit = slipway::dispatcher::Audit});
 }

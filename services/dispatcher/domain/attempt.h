@@ -26,6 +26,8 @@ struct Attempt {
   std::optional<absl::Time> end_time;
   bool has_result = false;  // Its first result is stored: repeats get the same receipt.
   bool key_open = false;    // Its key for models was perhaps issued and is not revoked yet.
+  // How long nothing had been heard of its agent when its lease ended for that.
+  std::optional<absl::Duration> silence;
 };
 
 // A change that an agent made.

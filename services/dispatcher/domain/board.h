@@ -74,6 +74,7 @@ class Board final {
   bool IsPaused(const TaskKey& key) const;
 
   void StoreResult(const AttemptKey& attempt, AttemptResult result, bool salvage);
+  void StoreLeaseTimeout(absl::Duration timeout) { changes_.lease_timeout = timeout; }
   void StoreStart(StartIntent intent) { changes_.starts.push_back(std::move(intent)); }
   void EndStart(std::string agent) { changes_.ended_starts.push_back(std::move(agent)); }
   void StoreHostOrder(HostOrder order) { changes_.host_orders.push_back(std::move(order)); }

@@ -1,7 +1,6 @@
 #include "services/dispatcher/domain/dispatch_loop.h"
 
 #include <utility>
-#include <vector>
 
 #include "services/dispatcher/domain/limits.h"
 
@@ -13,9 +12,9 @@ constexpr size_t kBatchMax = 128;
 
 }  // namespace
 
-void DispatchLoop::Start(std::function<void()> after_batch) {
+void DispatchLoop::Start(std::function<void()> after_batch, bool own_thread) {
   after_batch_ = std::move(after_batch);
-  thread_ = std::thread([this] { Run(); });
+  if (own_thread) thread_ = std::thread([this] { Run(); });
 }
 
 bool DispatchLoop::TryPost(Command command) {
@@ -54,14 +53,36 @@ void DispatchLoop::Run() {
       base::MutexLock lock(mutex_);
       while (queue_.empty() && !stopping_) changed_.Wait(mutex_);
       if (queue_.empty()) return;
-      while (!queue_.empty() && batch.size() < kBatchMax) {
-        batch.push_back(std::move(queue_.front()));
-        queue_.pop_front();
-      }
+      batch = TakeBatch();
     }
-    for (Command& command : batch) command();
-    after_batch_();
+    RunBatch(std::move(batch));
   }
+}
+
+bool DispatchLoop::RunQueued() {
+  for (bool ran = false;; ran = true) {
+    std::vector<Command> batch;
+    {
+      base::MutexLock lock(mutex_);
+      if (queue_.empty() || stopping_) return ran;
+      batch = TakeBatch();
+    }
+    RunBatch(std::move(batch));
+  }
+}
+
+std::vector<DispatchLoop::Command> DispatchLoop::TakeBatch() {
+  std::vector<Command> batch;
+  while (!queue_.empty() && batch.size() < kBatchMax) {
+    batch.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  return batch;
+}
+
+void DispatchLoop::RunBatch(std::vector<Command> batch) {
+  for (Command& command : batch) command();
+  after_batch_();
 }
 
 }  // namespace slipway::dispatcher

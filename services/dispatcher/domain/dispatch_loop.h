@@ -3,6 +3,7 @@
 #include <deque>
 #include <functional>
 #include <thread>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "lib/base/mutex.h"
@@ -18,7 +19,12 @@ class DispatchLoop final {
   DispatchLoop() = default;
   ~DispatchLoop() { Stop(); }
 
-  void Start(std::function<void()> after_batch);
+  // Without `own_thread` commands run in RunQueued alone.
+  void Start(std::function<void()> after_batch, bool own_thread = true);
+
+  // Runs what is queued, also by what runs, on the calling thread; returns whether anything was.
+  // Only without own_thread.
+  bool RunQueued();
 
   // False when the loop has stopped, or when kQueueMax commands wait: for requests from outside.
   bool TryPost(Command command);
@@ -34,6 +40,8 @@ class DispatchLoop final {
 
  private:
   void Run();
+  void RunBatch(std::vector<Command> batch);
+  std::vector<Command> TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   std::function<void()> after_batch_;
   mutable base::Mutex mutex_;

@@ -30,6 +30,7 @@ Dispatcher::Dispatcher(Collaborators with)
     : store_(with.store),
       clock_(with.clock),
       settings_(std::move(with.settings)),
+      own_thread_(with.own_thread),
       board_(clock_),
       tasks_(board_, settings_, clock_, with.random),
       operator_(board_, tasks_, clock_),
@@ -62,8 +63,9 @@ absl::StatusOr<std::string> Dispatcher::Start() {
   board_.Restore(std::move(snapshot));
   // Before agents can dial: those of containers have been running on.
   hosts_.Restore(starts, orders);
-  loop_.Start([this] { Finish(); });
+  loop_.Start([this] { Finish(); }, own_thread_);
   loop_.Post([this] {
+    board_.StoreLeaseTimeout(settings_.lease_timeout);
     grants_.Restore();
     grants_.RevokeOpenKeys();
   });

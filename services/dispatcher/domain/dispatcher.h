@@ -40,6 +40,8 @@ class Dispatcher final {
     base::IdGenerator& ids;
     Randomness random;
     Settings settings;
+    // False: commands run in RunQueued alone. For simulations that replay.
+    bool own_thread = true;
   };
 
   explicit Dispatcher(Collaborators with);
@@ -91,6 +93,9 @@ class Dispatcher final {
   // The driver lost a host (`problem` says how), or has it again (empty).
   void OnHostReach(std::string host, std::string problem);
 
+  // Runs the commands that are queued; returns whether there were any. Only without own_thread.
+  bool RunQueued() { return loop_.RunQueued(); }
+
   size_t queue_size() const { return loop_.size(); }
 
  private:
@@ -107,6 +112,7 @@ class Dispatcher final {
   TaskStore& store_;
   base::Clock& clock_;
   const Settings settings_;
+  const bool own_thread_;
   Outbox outbox_;
   Board board_;
   TaskFlow tasks_;

@@ -200,6 +200,11 @@ absl::Status QueueFull() {
                               "too many requests wait for the dispatcher", absl::Seconds(1));
 }
 
+absl::Status AuditRunning() {
+  return base::RetryableError(StatusCode::kResourceExhausted, "AUDIT_RUNNING",
+                              "an audit is under way already", absl::Seconds(10));
+}
+
 absl::Status ShuttingDown() {
   return base::RetryableError(StatusCode::kUnavailable, "SHUTTING_DOWN",
                               "the dispatcher is stopping", absl::Seconds(1));

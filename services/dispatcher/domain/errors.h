@@ -60,6 +60,7 @@ absl::Status SessionReplaced(absl::string_view agent);
 
 // RESOURCE_EXHAUSTED
 absl::Status QueueFull();
+absl::Status AuditRunning();
 
 // UNAVAILABLE
 absl::Status ShuttingDown();

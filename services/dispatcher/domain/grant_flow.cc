@@ -50,7 +50,8 @@ void GrantFlow::Restore() {
     const Task& task = *board_.FindTask(key.task);
     leases_[key] = {.offer_deadline = absl::InfiniteDuration(),
                     .lease_deadline = now + settings_.lease_timeout + kReattachGrace,
-                    .hard_deadline = now + TimeoutOf(task, attempt.kind)};
+                    .hard_deadline = now + TimeoutOf(task, attempt.kind),
+                    .heard = now};
   }
 }
 
@@ -225,7 +226,8 @@ bool GrantFlow::Take(Attempt& attempt) {
   if (attempt.kind == GrantKind::kWork) board_.Move(task, TaskCommand::kTake, kRunning);
   Lease& lease = leases_[attempt.key];
   lease.offer_deadline = absl::InfiniteDuration();
-  lease.lease_deadline = clock_.Elapsed() + settings_.lease_timeout;
+  lease.heard = clock_.Elapsed();
+  lease.lease_deadline = lease.heard + settings_.lease_timeout;
   lease.hard_deadline = clock_.Elapsed() + TimeoutOf(task, attempt.kind);
   return true;
 }
@@ -234,7 +236,9 @@ bool GrantFlow::Renew(const AttemptKey& key, const std::string& agent) {
   Attempt* const attempt = board_.FindAttempt(key);
   if (attempt == nullptr || !IsLive(attempt->state) || attempt->agent != agent) return false;
   if (!Take(*attempt)) return false;
-  leases_[key].lease_deadline = clock_.Elapsed() + settings_.lease_timeout;
+  Lease& lease = leases_[key];
+  lease.heard = clock_.Elapsed();
+  lease.lease_deadline = lease.heard + settings_.lease_timeout;
   return true;
 }
 

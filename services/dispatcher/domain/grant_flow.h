@@ -85,6 +85,7 @@ class GrantFlow final {
     absl::Duration offer_deadline;
     absl::Duration lease_deadline;
     absl::Duration hard_deadline;
+    absl::Duration heard;  // When anything was last heard of the agent.
     int progress_events = 0;
   };
 

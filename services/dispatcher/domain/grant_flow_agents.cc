@@ -255,7 +255,10 @@ void GrantFlow::CheckDeadlines() {
     } else if (lease.hard_deadline <= now) {
       TimeOut(*attempt);
     } else if (lease.lease_deadline <= now) {
-      Lose(*attempt, "LEASE_EXPIRED", "the agent said nothing for too long");
+      attempt->silence = now - lease.heard;
+      Lose(*attempt, "LEASE_EXPIRED",
+           absl::StrCat("the agent said nothing for ",
+                        absl::FormatDuration(absl::Trunc(*attempt->silence, absl::Seconds(1)))));
     }
   }
   for (const std::string& id : roster_.Overdue(now)) {

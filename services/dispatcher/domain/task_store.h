@@ -10,6 +10,7 @@
 #include "lib/events/event.h"
 #include "services/dispatcher/domain/agent_fleet.h"
 #include "services/dispatcher/domain/attempt.h"
+#include "services/dispatcher/domain/audit_report.h"
 #include "services/dispatcher/domain/checkpoint.h"
 #include "services/dispatcher/domain/run.h"
 #include "services/dispatcher/domain/task.h"
@@ -42,12 +43,13 @@ struct ChangeSet {
   std::vector<HostOrder> host_orders;
   std::vector<events::EventDraft> events;
   std::optional<std::string> ledger_cursor;
+  std::optional<absl::Duration> lease_timeout;  // Of this term.
 
   bool empty() const {
     return runs.empty() && tasks.empty() && attempts.empty() && checkpoints.empty() &&
            pauses.empty() && ended_pauses.empty() && results.empty() && starts.empty() &&
            ended_starts.empty() && host_orders.empty() && events.empty() &&
-           !ledger_cursor.has_value();
+           !ledger_cursor.has_value() && !lease_timeout.has_value();
   }
 };
 
@@ -110,6 +112,9 @@ class TaskStore {
 
   virtual absl::StatusOr<ChangeResult> ReadChange(const AttemptKey& attempt) = 0;
   virtual absl::StatusOr<EvidenceResult> ReadEvidence(const AttemptKey& attempt) = 0;
+
+  // Checks every invariant of what is stored, against one state of it. Reads everything.
+  virtual absl::StatusOr<AuditResult> Audit() = 0;
 };
 
 }  // namespace slipway::dispatcher

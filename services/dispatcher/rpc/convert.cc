@@ -226,4 +226,16 @@ void ToProto(const HostStatus& host, v1::Host& proto) {
   proto.set_actor(host.order.actor);
 }
 
+v1::AuditResponse AuditToProto(const AuditResult& result) {
+  v1::AuditResponse proto;
+  for (const AuditCheck& check : result.checks) {
+    v1::AuditResponse::Check& to = *proto.add_checks();
+    to.set_invariant(check.invariant);
+    to.set_checked(check.checked);
+    for (const std::string& breach : check.breaches) to.add_breaches(breach);
+  }
+  if (result.time > absl::InfinitePast()) *proto.mutable_audit_time() = rpc::ToProto(result.time);
+  return proto;
+}
+
 }  // namespace slipway::dispatcher

@@ -8,10 +8,12 @@
 #include "services/dispatcher/domain/agent_fleet.h"
 #include "services/dispatcher/domain/amendment.h"
 #include "services/dispatcher/domain/attempt.h"
+#include "services/dispatcher/domain/audit_report.h"
 #include "services/dispatcher/domain/checkpoint.h"
 #include "services/dispatcher/domain/run.h"
 #include "services/dispatcher/domain/task.h"
 #include "slipway/common/v1/policy.pb.h"
+#include "slipway/dispatcher/v1/dispatcher_service.pb.h"
 #include "slipway/dispatcher/v1/task.pb.h"
 
 namespace slipway::dispatcher {
@@ -32,5 +34,7 @@ void ToProto(const Task& task, v1::Task& proto);
 void ToProto(const Attempt& attempt, int64_t log_bytes, v1::Attempt& proto);
 void ToProto(const Checkpoint& checkpoint, v1::Checkpoint& proto);
 void ToProto(const HostStatus& host, v1::Host& proto);
+
+v1::AuditResponse AuditToProto(const AuditResult& result);
 
 }  // namespace slipway::dispatcher

@@ -284,4 +284,13 @@ absl::StatusOr<v1::ListCheckpointsResponse> DispatcherHandlers::ListCheckpoints(
   return response;
 }
 
+absl::StatusOr<v1::AuditResponse> DispatcherHandlers::Audit(const rpc::Call&,
+                                                            const v1::AuditRequest&) {
+  if (is_auditing_.exchange(true)) return AuditRunning();
+  const absl::StatusOr<AuditResult> result = store_.Audit();
+  is_auditing_ = false;
+  RETURN_IF_ERROR(result.status());
+  return AuditToProto(*result);
+}
+
 }  // namespace slipway::dispatcher

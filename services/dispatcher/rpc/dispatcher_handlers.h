@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+
 #include "absl/status/statusor.h"
 #include "lib/base/reply.h"
 #include "lib/rpc/call.h"
@@ -54,6 +56,7 @@ class DispatcherHandlers final {
                                                         const v1::ListAttemptsRequest& request);
   absl::StatusOr<v1::ListCheckpointsResponse> ListCheckpoints(
       const rpc::Call& call, const v1::ListCheckpointsRequest& request);
+  absl::StatusOr<v1::AuditResponse> Audit(const rpc::Call& call, const v1::AuditRequest& request);
 
  private:
   absl::Status FillRun(const Run& run, v1::Run& proto);
@@ -61,6 +64,7 @@ class DispatcherHandlers final {
   Dispatcher& dispatcher_;
   TaskStore& store_;
   AttemptLogs& logs_;
+  std::atomic<bool> is_auditing_ = false;
 };
 
 }  // namespace slipway::dispatcher

@@ -30,6 +30,7 @@ class DispatcherBinding final : public v1::DispatcherService::CallbackService {
   SLIPWAY_UNARY(v1, ListTasks, executor_, handlers_)
   SLIPWAY_UNARY(v1, ListAttempts, executor_, handlers_)
   SLIPWAY_UNARY(v1, ListCheckpoints, executor_, handlers_)
+  SLIPWAY_UNARY(v1, Audit, executor_, handlers_)
 
   grpc::ServerWriteReactor<v1::ReadLogResponse>* ReadLog(
       grpc::CallbackServerContext* context, const v1::ReadLogRequest* request) override {

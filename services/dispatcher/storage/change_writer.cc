@@ -1,5 +1,6 @@
 #include "services/dispatcher/storage/change_writer.h"
 
+#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -27,10 +28,11 @@ constexpr sqlite::Sql kUpdateTask =
 
 constexpr sqlite::Sql kUpsertAttempt =
     "INSERT INTO attempt(plan,task,epoch,kind,state,host,agent,commit_id,reason,detail,feedback,"
-    "start_time_us,end_time_us,has_result,key_open) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    "start_time_us,end_time_us,has_result,key_open,silence_us)"
+    " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
     " ON CONFLICT(plan,task,epoch) DO UPDATE SET state=excluded.state,reason=excluded.reason,"
     "detail=excluded.detail,end_time_us=excluded.end_time_us,has_result=excluded.has_result,"
-    "key_open=excluded.key_open";
+    "key_open=excluded.key_open,silence_us=excluded.silence_us";
 
 constexpr sqlite::Sql kUpsertCheckpoint =
     "INSERT INTO checkpoint(plan,task,number,reason,question,evidence,options,decision,guidance,"
@@ -46,6 +48,8 @@ constexpr sqlite::Sql kInsertResult =
     "INSERT INTO result(plan,task,epoch,salvage,patch,tree,facts) VALUES(?,?,?,?,?,?,?)"
     " ON CONFLICT(plan,task,epoch) DO NOTHING";
 
+constexpr sqlite::Sql kUpdateTerm =
+    "UPDATE term SET lease_timeout_us=? WHERE number=(SELECT term FROM meta)";
 constexpr sqlite::Sql kInsertStart =
     "INSERT INTO start_intent(agent,host,token_digest,create_time_us) VALUES(?,?,?,?)";
 constexpr sqlite::Sql kDeleteStart = "DELETE FROM start_intent WHERE agent=?";
@@ -82,11 +86,13 @@ absl::Status WriteRun(sqlite::Transaction& transaction, const Run& run) {
 
 absl::Status WriteAttempt(sqlite::Transaction& transaction, const Attempt& attempt) {
   const AttemptKey& key = attempt.key;
+  std::optional<int64_t> silence_us;
+  if (attempt.silence.has_value()) silence_us = absl::ToInt64Microseconds(*attempt.silence);
   return transaction.Execute(kUpsertAttempt, key.task.plan, key.task.id, key.epoch,
                              static_cast<int>(attempt.kind), static_cast<int>(attempt.state),
                              attempt.host, attempt.agent, attempt.commit, attempt.reason,
                              attempt.detail, ToJson(attempt.feedback), attempt.start_time,
-                             attempt.end_time, attempt.has_result, attempt.key_open);
+                             attempt.end_time, attempt.has_result, attempt.key_open, silence_us);
 }
 
 absl::Status WriteCheckpoint(sqlite::Transaction& transaction, const Checkpoint& checkpoint) {
@@ -151,6 +157,10 @@ absl::Status WriteRows(sqlite::Transaction& transaction, const ChangeSet& change
   }
   for (const ResultWrite& result : changes.results) {
     RETURN_IF_ERROR(WriteResult(transaction, result));
+  }
+  if (changes.lease_timeout.has_value()) {
+    RETURN_IF_ERROR(
+        transaction.Execute(kUpdateTerm, absl::ToInt64Microseconds(*changes.lease_timeout)));
   }
   RETURN_IF_ERROR(WriteHosts(transaction, changes));
   if (changes.ledger_cursor.has_value()) {

@@ -51,6 +51,12 @@ constexpr sqlite::Migration kMigrations[] = {
      "CREATE TABLE host_order(host TEXT PRIMARY KEY NOT NULL, cordoned INTEGER NOT NULL,"
      " draining INTEGER NOT NULL, drain_deadline_us INTEGER, reason TEXT NOT NULL,"
      " actor TEXT NOT NULL, time_us INTEGER NOT NULL) STRICT;"},
+    {4,
+     // What an audit needs to judge the ends of leases: when each start was, and for how long
+     // nothing had been heard of an agent, by the monotonic clock, when its lease ended.
+     "CREATE TABLE term(number INTEGER PRIMARY KEY NOT NULL, begin_time_us INTEGER NOT NULL,"
+     " begin_sequence INTEGER NOT NULL, lease_timeout_us INTEGER NOT NULL) STRICT;"
+     "ALTER TABLE attempt ADD COLUMN silence_us INTEGER;"},
 };
 
 }  // namespace

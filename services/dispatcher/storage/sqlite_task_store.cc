@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/error.h"
 #include "lib/base/status_macros.h"
+#include "services/dispatcher/storage/auditor.h"
 #include "services/dispatcher/storage/change_writer.h"
 #include "services/dispatcher/storage/schema.h"
 #include "services/dispatcher/storage/task_json.h"
@@ -16,6 +17,9 @@ namespace slipway::dispatcher {
 namespace {
 
 constexpr sqlite::Sql kBeginTerm = "UPDATE meta SET term=term+1 RETURNING term";
+constexpr sqlite::Sql kInsertTerm =
+    "INSERT INTO term(number,begin_time_us,begin_sequence,lease_timeout_us)"
+    " VALUES(?,?,(SELECT COALESCE(MAX(sequence),0) FROM event),0)";
 constexpr sqlite::Sql kSelectTerm = "SELECT term FROM meta";
 constexpr sqlite::Sql kSelectCursor = "SELECT ledger_cursor FROM meta";
 
@@ -104,25 +108,53 @@ HostOrder ReadHostOrder(const sqlite::Row& row) {
 absl::StatusOr<std::unique_ptr<SqliteTaskStore>> SqliteTaskStore::Open(const std::string& path,
                                                                        base::Clock& clock,
                                                                        base::IdGenerator& ids) {
-  ASSIGN_OR_RETURN(
-      std::unique_ptr<sqlite::Database> database,
-      sqlite::Database::Open(path, {.migrations = Migrations(), .exclusive = path != ":memory:"}));
-  std::unique_ptr<SqliteTaskStore> store(new SqliteTaskStore(std::move(database), clock));
+  return Open(Options{.path = path}, clock, ids);
+}
+
+absl::StatusOr<std::unique_ptr<SqliteTaskStore>> SqliteTaskStore::Open(Options options,
+                                                                       base::Clock& clock,
+                                                                       base::IdGenerator& ids) {
+  ASSIGN_OR_RETURN(std::unique_ptr<sqlite::Database> database,
+                   sqlite::Database::Open(options.path, {.migrations = Migrations(),
+                                                         .exclusive = options.path != ":memory:",
+                                                         .vfs = options.vfs}));
+  std::unique_ptr<SqliteTaskStore> store(
+      new SqliteTaskStore(std::move(database), std::move(options), clock));
   ASSIGN_OR_RETURN(store->log_, events::EventLog::Open(*store->database_, ids, "dispatcher"));
   RETURN_IF_ERROR(store->BeginTerm());
   store->writer_ = std::make_unique<sqlite::GroupWriter>(
-      *store->database_, sqlite::GroupWriterOptions{
-                             // The core is never refused: what waits is bounded by its own queue.
-                             .queue_max = size_t{1} << 16,
-                             .on_committed = [log = store->log_.get()] { log->NotifyAppended(); }});
+      *store->database_,
+      sqlite::GroupWriterOptions{
+          // The core is never refused: what waits is bounded by its own queue.
+          .queue_max = size_t{1} << 16,
+          // A change that is refused loses all that follow it: memory has them.
+          .savepoints = false,
+          .own_thread = store->options_.own_thread,
+          .on_committed = [log = store->log_.get()] { log->NotifyAppended(); },
+          .on_commit_failed =
+              [self = store.get()](const absl::Status& status) { self->Lose(status); }});
   return store;
 }
 
 absl::Status SqliteTaskStore::BeginTerm() {
-  ASSIGN_OR_RETURN(term_, database_->Write([](sqlite::Transaction& transaction) {
-    return transaction.QueryOne(kBeginTerm, [](const sqlite::Row& row) { return row.Int64(0); });
-  }));
+  ASSIGN_OR_RETURN(
+      term_, database_->Write([this](sqlite::Transaction& transaction) -> absl::StatusOr<int64_t> {
+        ASSIGN_OR_RETURN(const int64_t term, transaction.QueryOne(kBeginTerm, [](const auto& row) {
+          return row.Int64(0);
+        }));
+        RETURN_IF_ERROR(transaction.Execute(kInsertTerm, term, clock_.Now()));
+        return term;
+      }));
   return absl::OkStatus();
+}
+
+void SqliteTaskStore::Lose(const absl::Status& status) {
+  if (!options_.on_lost) EndProcess(status);
+  options_.on_lost(status);
+}
+
+absl::StatusOr<AuditResult> SqliteTaskStore::Audit() {
+  return database_->Read([](sqlite::Reader& reader) { return Auditor(reader).Run(); });
 }
 
 absl::StatusOr<Snapshot> SqliteTaskStore::Load() {
@@ -167,15 +199,17 @@ void SqliteTaskStore::Commit(ChangeSet changes, absl::AnyInvocable<void() &&> co
   writer_->Write<bool>(
       [this,
        changes = std::move(changes)](sqlite::Transaction& transaction) -> absl::StatusOr<bool> {
-        RETURN_IF_ERROR(Apply(transaction, changes));
+        const absl::Status applied = Apply(transaction, changes);
+        if (!applied.ok()) return sqlite::GroupWriter::LostBatch(applied);
         return true;
       },
-      base::Reply<bool>([committed = std::move(committed)](absl::StatusOr<bool> stored) mutable {
-        // After Stop nothing is taken: the effects of what was not stored must not happen.
-        if (base::ReasonOf(stored.status()) == "SHUTTING_DOWN") return;
-        if (!stored.ok()) EndProcess(stored.status());
-        std::move(committed)();
-      }));
+      base::Reply<bool>(
+          [this, committed = std::move(committed)](absl::StatusOr<bool> stored) mutable {
+            // After Stop nothing is taken: the effects of what was not stored must not happen.
+            if (base::ReasonOf(stored.status()) == "SHUTTING_DOWN") return;
+            if (!stored.ok()) return Lose(stored.status());
+            std::move(committed)();
+          }));
 }
 
 absl::StatusOr<std::optional<Run>> SqliteTaskStore::FindRun(const std::string& plan) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -19,13 +20,28 @@ namespace slipway::dispatcher {
 // can open it, and each change asserts the term that this process began.
 class SqliteTaskStore final : public TaskStore {
  public:
+  struct Options {
+    std::string path;
+    const char* vfs = nullptr;  // See sqlite::Options.
+    // False: commits happen in RunQueued. For simulations that replay.
+    bool own_thread = true;
+    // Called when a change could not be stored, after which nothing is taken any more. Empty: the
+    // process ends.
+    std::function<void(const absl::Status&)> on_lost;
+  };
+
   // FAILED_PRECONDITION (LOCKED) when another dispatcher has the file.
+  static absl::StatusOr<std::unique_ptr<SqliteTaskStore>> Open(Options options, base::Clock& clock,
+                                                               base::IdGenerator& ids);
   static absl::StatusOr<std::unique_ptr<SqliteTaskStore>> Open(const std::string& path,
                                                                base::Clock& clock,
                                                                base::IdGenerator& ids);
 
   events::EventLog& event_log() { return *log_; }
   int64_t term() const { return term_; }
+
+  // Commits what is queued, on the calling thread. Only without own_thread.
+  void RunQueued() { writer_->RunQueued(); }
 
   // Finishes the commits that are queued, with their callbacks, and takes no more.
   void Stop() { writer_->Stop(); }
@@ -47,15 +63,18 @@ class SqliteTaskStore final : public TaskStore {
   absl::StatusOr<std::vector<Pause>> ListPauses() override;
   absl::StatusOr<ChangeResult> ReadChange(const AttemptKey& attempt) override;
   absl::StatusOr<EvidenceResult> ReadEvidence(const AttemptKey& attempt) override;
+  absl::StatusOr<AuditResult> Audit() override;
 
  private:
-  SqliteTaskStore(std::unique_ptr<sqlite::Database> database, base::Clock& clock)
-      : database_(std::move(database)), clock_(clock) {}
+  SqliteTaskStore(std::unique_ptr<sqlite::Database> database, Options options, base::Clock& clock)
+      : database_(std::move(database)), options_(std::move(options)), clock_(clock) {}
 
   absl::Status BeginTerm();
+  void Lose(const absl::Status& status);
   absl::Status Apply(sqlite::Transaction& transaction, const ChangeSet& changes);
 
   std::unique_ptr<sqlite::Database> database_;
+  const Options options_;
   base::Clock& clock_;
   std::unique_ptr<events::EventLog> log_;
   int64_t term_ = 0;

@@ -42,6 +42,8 @@ absl::StatusOr<Task> ReadTask(const sqlite::Row& row) {
 
 absl::StatusOr<Attempt> ReadAttempt(const sqlite::Row& row) {
   ASSIGN_OR_RETURN(std::vector<std::string> feedback, StringsFromJson(row.Text(10)));
+  std::optional<absl::Duration> silence;
+  if (!row.IsNull(15)) silence = absl::Microseconds(row.Int64(15));
   return Attempt{.key = {.task = {.plan = row.Text(0), .id = row.Text(1)}, .epoch = row.Int64(2)},
                  .kind = static_cast<GrantKind>(row.Int(3)),
                  .state = static_cast<AttemptState>(row.Int(4)),
@@ -54,7 +56,8 @@ absl::StatusOr<Attempt> ReadAttempt(const sqlite::Row& row) {
                  .start_time = row.Time(11),
                  .end_time = row.OptionalTime(12),
                  .has_result = row.Bool(13),
-                 .key_open = row.Bool(14)};
+                 .key_open = row.Bool(14),
+                 .silence = silence};
 }
 
 absl::StatusOr<CheckpointRow> ReadCheckpoint(const sqlite::Row& row) {

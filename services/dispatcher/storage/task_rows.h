@@ -17,7 +17,7 @@ namespace slipway::dispatcher {
   "merged_commit,open_checkpoint,spec,progress"
 #define SLIPWAY_ATTEMPT_COLUMNS                                                           \
   "plan,task,epoch,kind,state,host,agent,commit_id,reason,detail,feedback,start_time_us," \
-  "end_time_us,has_result,key_open"
+  "end_time_us,has_result,key_open,silence_us"
 #define SLIPWAY_CHECKPOINT_COLUMNS                                                          \
   "plan,task,number,reason,question,evidence,options,decision,guidance,actor,open_time_us," \
   "resolve_time_us,position"

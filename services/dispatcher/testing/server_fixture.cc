@@ -1,11 +1,14 @@
 #include "services/dispatcher/testing/server_fixture.h"
 
+#include <gmock/gmock.h>
+
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "lib/base/file.h"
 #include "lib/rpc/channel.h"
+#include "services/dispatcher/storage/audit_file.h"
 
 namespace slipway::dispatcher {
 namespace {
@@ -60,6 +63,14 @@ ServerFixture::ServerFixture() {
 ServerFixture::~ServerFixture() {
   agents_.clear();
   server_.reset();
+  if (!is_audited_) return;
+  // Whatever a test did to the dispatcher: what must always hold holds.
+  const absl::StatusOr<AuditResult> audit = AuditFile(config_.database());
+  EXPECT_OK(audit.status());
+  if (!audit.ok()) return;
+  for (const AuditCheck& check : audit->checks) {
+    EXPECT_THAT(check.breaches, ::testing::IsEmpty()) << check.invariant;
+  }
 }
 
 absl::StatusOr<std::unique_ptr<Server>> ServerFixture::StartServer() {

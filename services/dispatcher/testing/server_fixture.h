@@ -74,6 +74,7 @@ class ServerFixture : public ::testing::Test {
   FakeModels models_;
   FakeLedger ledger_;
   std::unique_ptr<Server> server_;
+  bool is_audited_ = true;  // At the end of the test.
   std::unique_ptr<v1::DispatcherService::Stub> stub_;
   std::unique_ptr<events::v1::EventLogService::Stub> events_;
 
