@@ -7,6 +7,7 @@
 #include "lib/testkit/matchers.h"
 #include "lib/testkit/temporary_directory.h"
 #include "services/ledger/offline_audit.h"
+#include "slipway/events/v1/event_log.grpc.pb.h"
 #include "slipway/ledger/v1/ledger_service.grpc.pb.h"
 
 namespace slipway::ledger {

@@ -25,7 +25,7 @@ struct Pair {
 
 }  // namespace
 
-std::string NewKey() { return base::RandomIds().NewId("call"); }
+std::string NewKey() { return base::RandomIds().NewOrderedId("call"); }
 
 pb::ReserveRequest ReserveRequestOf(const std::string& key) {
   pb::ReserveRequest request;

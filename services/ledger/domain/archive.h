@@ -12,8 +12,8 @@
 
 namespace slipway::ledger {
 
-// What is on disk and too much for memory. Read on the writer's thread, inside the transaction that
-// the answer is used in.
+// What is on disk and too much for memory. Answers hold everything that was decided before, also
+// what is on its way to the disk. Used by the thread that decides.
 class Archive {
  public:
   virtual ~Archive() = default;

@@ -215,7 +215,12 @@ absl::StatusOr<Quote> PriceBook::WorstCase(const QuoteOrder& order, absl::Time t
   for (const List* list : lists) {
     if (list == nullptr) continue;
     for (const auto& [threshold, row] : *list) {
-      if (threshold > order.input_tokens) break;
+      if (threshold > order.input_tokens) {
+        const int64_t below = worst.input_tokens_below;
+        worst.input_tokens_below = below == 0 ? threshold : std::min(below, threshold);
+        break;
+      }
+      worst.input_tokens_from = std::max(worst.input_tokens_from, threshold);
       // All input may turn out to be of the class that costs most.
       Price dear = row;
       dear.input_pico_usd = std::max({row.input_pico_usd, row.cache_read_pico_usd,
@@ -223,6 +228,7 @@ absl::StatusOr<Quote> PriceBook::WorstCase(const QuoteOrder& order, absl::Time t
       ASSIGN_OR_RETURN(const int64_t cost, CostOf(dear, most));
       ASSIGN_OR_RETURN(const int64_t input_cost,
                        CostOf(dear, {.input = most.input, .searches = most.searches}));
+      worst.input_pico_usd = std::max(worst.input_pico_usd, dear.input_pico_usd);
       worst.output_pico_usd = std::max(worst.output_pico_usd, row.output_pico_usd);
       worst.input_usd_nanos = std::max(worst.input_usd_nanos, input_cost);
       if (cost <= worst.cost_usd_nanos) continue;

@@ -55,6 +55,10 @@ struct Quote {
   int64_t output_pico_usd = 0;
   int64_t input_usd_nanos = 0;  // Searches included.
   Price price;                  // The dearest.
+  // The rates of every quote without searches whose input tokens are in [from, below).
+  int64_t input_pico_usd = 0;
+  int64_t input_tokens_from = 0;
+  int64_t input_tokens_below = 0;  // 0: without end.
 };
 
 // All prices ever known. The rows of a provider, model and tier that share an effective time are a

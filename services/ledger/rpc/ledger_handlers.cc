@@ -127,6 +127,9 @@ void LedgerHandlers::Quote(const rpc::Call&, const pb::QuoteRequest& request,
                      response.set_output_pico_usd(quote.output_pico_usd);
                      response.set_input_usd_nanos(quote.input_usd_nanos);
                      *response.mutable_price() = ToProto(quote.price);
+                     response.set_input_pico_usd(quote.input_pico_usd);
+                     response.set_input_tokens_from(quote.input_tokens_from);
+                     response.set_input_tokens_below(quote.input_tokens_below);
                      return response;
                    }));
 }

@@ -339,8 +339,9 @@ void Simulation::Predict(Requests batch) {
             simulator::TextOf(Closing{.closed = closed, .charged_usd_nanos = charged});
       }
       if (expected.closed > 0) again.push_back(request);
+      // Any of them may be the last of a commit.
+      states_.push_back(model_);
     }
-    states_.push_back(model_);
     batch = std::move(again);
   }
 }

@@ -117,7 +117,7 @@ class Simulation final {
 
   Requests network_;
   Requests queue_;             // What the ledger has been asked and has not decided.
-  std::vector<Model> states_;  // Before, and after each commit of a run of the queue.
+  std::vector<Model> states_;  // Before, and after each operation of a run of the queue.
   Coverage coverage_;
   uint64_t digest_ = 0xcbf29ce484222325;
   int step_ = 0;

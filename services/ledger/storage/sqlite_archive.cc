@@ -1,5 +1,7 @@
 #include "services/ledger/storage/sqlite_archive.h"
 
+#include <utility>
+
 #include "lib/base/status_macros.h"
 #include "services/ledger/storage/rows.h"
 
@@ -55,63 +57,24 @@ int64_t EndMicros(absl::Time end) {
   return end == absl::InfiniteFuture() ? INT64_MAX : absl::ToUnixMicros(end);
 }
 
-}  // namespace
-
-absl::StatusOr<std::optional<Reservation>> SelectReservation(Reader& reader,
-                                                             const std::string& key) {
-  return reader.FindOne(kSelectReservation, ReadReservation, key);
+Adjustment ReadAdjustment(const Row& row) {
+  return {.key = row.Text(0),
+          .reservation = row.Text(1),
+          .time = row.Time(2),
+          .delta_usd_nanos = row.Int64(3),
+          .evidence = row.Text(4)};
 }
 
-absl::StatusOr<std::optional<Reservation>> SqliteArchive::FindReservation(const std::string& key) {
-  return Noted(SelectReservation(*reader_, key));
+StoredReply ReadStoredReply(const Row& row) {
+  return {.request_id = row.Text(0), .digest = row.Text(1), .body = row.Text(2)};
 }
 
-absl::StatusOr<std::optional<UsageRecord>> SqliteArchive::FindUsage(const std::string& key) {
-  return Noted(reader_->FindOne(kSelectUsage, ReadUsage, key));
-}
-
-absl::StatusOr<std::optional<Adjustment>> SqliteArchive::FindAdjustment(const std::string& key) {
-  return Noted(reader_->FindOne(
-      kSelectAdjustment,
-      [](const Row& row) -> Adjustment {
-        return {.key = row.Text(0),
-                .reservation = row.Text(1),
-                .time = row.Time(2),
-                .delta_usd_nanos = row.Int64(3),
-                .evidence = row.Text(4)};
-      },
-      key));
-}
-
-absl::StatusOr<std::optional<StoredReply>> SqliteArchive::FindReply(const std::string& request_id) {
-  return Noted(reader_->FindOne(
-      kSelectReply,
-      [](const Row& row) -> StoredReply {
-        return {.request_id = row.Text(0), .digest = row.Text(1), .body = row.Text(2)};
-      },
-      request_id));
-}
-
-absl::Status SqliteArchive::FlushTables() {
-  if (!flush_) return absl::OkStatus();
-  absl::Status flushed = flush_(*reader_);
-  failure_.Update(flushed);
-  return flushed;
-}
-
-absl::StatusOr<std::optional<Bucket>> SqliteArchive::FindBucket(const std::string& budget,
-                                                                absl::Time window_start) {
-  RETURN_IF_ERROR(FlushTables());
-  return Noted(reader_->FindOne(kSelectBucket, ReadBucket, budget, window_start));
-}
-
-absl::StatusOr<Amounts> SqliteArchive::SumCharged(const ScopePath& scope, absl::Time start,
-                                                  absl::Time end) {
-  RETURN_IF_ERROR(FlushTables());
+absl::StatusOr<Amounts> SelectCharged(Reader& reader, const ScopePath& scope, absl::Time start,
+                                      absl::Time end) {
   const auto sum = [&](Sql sql, int64_t from, int64_t to) -> absl::StatusOr<Amounts> {
     if (from >= to) return Amounts();
-    return Noted(reader_->QueryOne(sql, ReadSums, from, to, scope.project, scope.plan, scope.task,
-                                   scope.attempt, scope.role));
+    return reader.QueryOne(sql, ReadSums, from, to, scope.project, scope.plan, scope.task,
+                           scope.attempt, scope.role);
   };
   const int64_t from = absl::ToUnixMicros(start);
   const int64_t to = EndMicros(end);
@@ -125,6 +88,54 @@ absl::StatusOr<Amounts> SqliteArchive::SumCharged(const ScopePath& scope, absl::
     total.Of(metric) += before.Of(metric) + after.Of(metric);
   }
   return total;
+}
+
+}  // namespace
+
+absl::StatusOr<std::optional<Reservation>> SelectReservation(Reader& reader,
+                                                             const std::string& key) {
+  return reader.FindOne(kSelectReservation, ReadReservation, key);
+}
+
+template <typename Query>
+std::invoke_result_t<Query&, Reader&> SqliteArchive::ReadStored(Query query) {
+  const absl::Status stored = unstored_->WaitUntil(0);
+  failure_.Update(stored);
+  RETURN_IF_ERROR(stored);
+  return Noted(database_->Read(std::move(query)));
+}
+
+absl::StatusOr<std::optional<Reservation>> SqliteArchive::FindReservation(const std::string& key) {
+  const auto select = [&key](Reader& reader) { return SelectReservation(reader, key); };
+  return unstored_->Contains(key) ? ReadStored(select) : Noted(database_->Read(select));
+}
+
+absl::StatusOr<std::optional<UsageRecord>> SqliteArchive::FindUsage(const std::string& key) {
+  return ReadStored(
+      [&key](Reader& reader) { return reader.FindOne(kSelectUsage, ReadUsage, key); });
+}
+
+absl::StatusOr<std::optional<Adjustment>> SqliteArchive::FindAdjustment(const std::string& key) {
+  return ReadStored(
+      [&key](Reader& reader) { return reader.FindOne(kSelectAdjustment, ReadAdjustment, key); });
+}
+
+absl::StatusOr<std::optional<StoredReply>> SqliteArchive::FindReply(const std::string& request_id) {
+  return ReadStored([&request_id](Reader& reader) {
+    return reader.FindOne(kSelectReply, ReadStoredReply, request_id);
+  });
+}
+
+absl::StatusOr<std::optional<Bucket>> SqliteArchive::FindBucket(const std::string& budget,
+                                                                absl::Time window_start) {
+  return ReadStored([&](Reader& reader) {
+    return reader.FindOne(kSelectBucket, ReadBucket, budget, window_start);
+  });
+}
+
+absl::StatusOr<Amounts> SqliteArchive::SumCharged(const ScopePath& scope, absl::Time start,
+                                                  absl::Time end) {
+  return ReadStored([&](Reader& reader) { return SelectCharged(reader, scope, start, end); });
 }
 
 absl::Status LoadLedger(Reader& reader, Ledger& ledger) {

@@ -2,26 +2,25 @@
 
 #include <optional>
 #include <string>
-#include <utility>
+#include <type_traits>
 
-#include "absl/functional/any_invocable.h"
-
+#include "lib/sqlite/database.h"
 #include "lib/sqlite/reader.h"
-#include "lib/sqlite/transaction.h"
 #include "services/ledger/domain/archive.h"
 #include "services/ledger/domain/ledger.h"
+#include "services/ledger/storage/unstored_changes.h"
 
 namespace slipway::ledger {
 
-// The archive in the tables, read through the transaction that is under way.
+// The archive in the tables. What may not be in them yet is waited for: a new key is not, so that
+// an ordinary hold waits for nothing.
 class SqliteArchive final : public Archive {
  public:
-  // Writes what is kept back of the tables of buckets and sums, before they are read.
-  using Flush = absl::AnyInvocable<absl::Status(sqlite::Transaction&)>;
-  void FlushBy(Flush flush) { flush_ = std::move(flush); }
-
-  // For the time of one operation; null between operations.
-  void Use(sqlite::Transaction* transaction) { reader_ = transaction; }
+  // Before the first question. Both must outlive the archive.
+  void Use(sqlite::Database& database, UnstoredChanges& unstored) {
+    database_ = &database;
+    unstored_ = &unstored;
+  }
 
   // The first read that failed, ever: decisions may then rest on half an answer.
   const absl::Status& failure() const { return failure_; }
@@ -42,10 +41,12 @@ class SqliteArchive final : public Archive {
     return result;
   }
 
-  absl::Status FlushTables();
+  // Asks `query`, StatusOr<T>(Reader&), when all that was decided is in the tables.
+  template <typename Query>
+  std::invoke_result_t<Query&, sqlite::Reader&> ReadStored(Query query);
 
-  sqlite::Transaction* reader_ = nullptr;
-  Flush flush_;
+  sqlite::Database* database_ = nullptr;
+  UnstoredChanges* unstored_ = nullptr;
   absl::Status failure_;
 };
 

@@ -1,6 +1,9 @@
 #include "services/ledger/storage/sqlite_ledger_store.h"
 
 #include <cstdlib>
+#include <future>
+#include <limits>
+#include <memory>
 #include <utility>
 
 #include "lib/base/status_macros.h"
@@ -20,6 +23,11 @@ namespace {
 constexpr int kReplyThreads = 2;
 constexpr size_t kRepliesMax =
     1'024;  // Jobs of several replies; then the writer sends them itself.
+
+// Requests that wait to be decided: at 10,000 a second and more well under a second of work.
+constexpr size_t kUndecidedMax = 4'096;
+// Decisions that wait to be stored, a few batches: then deciding waits.
+constexpr int64_t kUnstoredMax = 1'024;
 
 // Keys are random, so that the index of a few million of them is what has to stay in memory.
 constexpr int kCacheKib = 64 << 10;
@@ -56,8 +64,7 @@ absl::Status SqliteLedgerStore::Start(base::IdGenerator& ids) {
       database_->Read([this](sqlite::Reader& reader) { return LoadLedger(reader, ledger_); }));
   held_ = static_cast<int64_t>(ledger_.mirror().held().size());
   changes_ = std::make_unique<ChangeWriter>(*log_);
-  archive_.FlushBy(
-      [this](sqlite::Transaction& transaction) { return changes_->Flush(transaction); });
+  archive_.Use(*database_, unstored_);
   if (options_.own_thread) {
     repliers_ = std::make_unique<base::ThreadPool>(
         base::ThreadPool::Options{.threads = kReplyThreads, .queue_max = kRepliesMax});
@@ -65,6 +72,8 @@ absl::Status SqliteLedgerStore::Start(base::IdGenerator& ids) {
   writer_ = std::make_unique<sqlite::GroupWriter>(
       *database_,
       sqlite::GroupWriterOptions{
+          // Whoever may queue up did so before deciding: what was decided cannot be refused.
+          .queue_max = std::numeric_limits<size_t>::max(),
           // A refused request has changed nothing.
           .savepoints = false,
           .before_commit =
@@ -73,13 +82,20 @@ absl::Status SqliteLedgerStore::Start(base::IdGenerator& ids) {
           .own_thread = options_.own_thread,
           .on_committed =
               [this] {
-                CountBatch(uncommitted_.exchange(0));
+                const int64_t stored = std::exchange(uncommitted_, 0);
+                unstored_.OnStored(stored);
+                CountBatch(stored);
                 log_->NotifyAppended();
               },
           .on_commit_failed =
               [this](const absl::Status& status) {
+                unstored_.OnLost(status);
                 options_.on_lost ? options_.on_lost(status) : Die(status);
               }});
+  if (options_.own_thread) {
+    decider_ = std::make_unique<base::ThreadPool>(
+        base::ThreadPool::Options{.threads = 1, .queue_max = kUndecidedMax});
+  }
   ArmExpiry();
   return absl::OkStatus();
 }
@@ -92,32 +108,62 @@ SqliteLedgerStore::~SqliteLedgerStore() {
     timer = std::move(expiry_timer_);
   }
   timer.reset();  // Outside the lock, which its call may wait for.
+  if (decider_ != nullptr) decider_->Stop();
   if (writer_ != nullptr) writer_->Stop();
   if (repliers_ != nullptr) repliers_->Stop();
 }
 
 absl::Status SqliteLedgerStore::Store(sqlite::Transaction& transaction, const Changes& changes) {
   RETURN_IF_ERROR(changes_->Write(transaction, changes));
-  held_.store(static_cast<int64_t>(ledger_.mirror().held().size()), std::memory_order_relaxed);
   CountChanges(changes);
-  uncommitted_.fetch_add(1, std::memory_order_relaxed);
+  ++uncommitted_;
   return absl::OkStatus();
 }
 
 template <typename T, typename Decide>
 void SqliteLedgerStore::Run(Decide decide, base::Reply<T> reply) {
+  const auto owed = std::make_shared<base::Reply<T>>(std::move(reply));
+  const absl::Status queued = Queue([this, decide = std::move(decide), owed]() mutable {
+    DecideNow<T>(decide, std::move(*owed));
+  });
+  if (!queued.ok()) std::move (*owed)(queued);
+}
+
+absl::Status SqliteLedgerStore::Queue(absl::AnyInvocable<void()> decision) {
+  if (decider_ != nullptr) return decider_->TryRun(std::move(decision));
+  undecided_.push_back(std::move(decision));
+  return absl::OkStatus();
+}
+
+void SqliteLedgerStore::RunQueued() {
+  while (!undecided_.empty()) {
+    absl::AnyInvocable<void()> decision = std::move(undecided_.front());
+    undecided_.pop_front();
+    decision();
+    if (undecided_.empty()) writer_->RunQueued();  // Replies may ask for more.
+  }
+}
+
+template <typename T, typename Decide>
+void SqliteLedgerStore::DecideNow(Decide& decide, base::Reply<T> reply) {
+  // When some never will be stored, the writer refuses this one, too.
+  unstored_.WaitUntil(kUnstoredMax).IgnoreError();
+  Changes changes;
+  absl::StatusOr<T> result = decide(ledger_, clock_.Now(), changes);
+  held_.store(static_cast<int64_t>(ledger_.mirror().held().size()), std::memory_order_relaxed);
+  if (!archive_.failure().ok()) result = sqlite::GroupWriter::LostBatch(archive_.failure());
+  if (!result.ok() || changes.empty()) {
+    return writer_->Write<T>(
+        [result = std::move(result)](sqlite::Transaction&) mutable { return std::move(result); },
+        std::move(reply));
+  }
+  unstored_.Add(changes);
   writer_->Write<T>(
-      [this,
-       decide = std::move(decide)](sqlite::Transaction& transaction) mutable -> absl::StatusOr<T> {
-        Changes changes;
-        archive_.Use(&transaction);
-        absl::StatusOr<T> result = decide(ledger_, clock_.Now(), changes);
-        archive_.Use(nullptr);
-        if (!archive_.failure().ok()) return sqlite::GroupWriter::LostBatch(archive_.failure());
-        if (!result.ok() || changes.empty()) return result;
+      [this, changes = std::move(changes),
+       result = std::move(result)](sqlite::Transaction& transaction) mutable -> absl::StatusOr<T> {
         const absl::Status stored = Store(transaction, changes);
         if (!stored.ok()) return sqlite::GroupWriter::LostBatch(stored);
-        return result;
+        return std::move(result);
       },
       std::move(reply));
 }
@@ -232,17 +278,18 @@ void SqliteLedgerStore::ImportPrices(std::vector<Price> rows, std::vector<std::s
 
 absl::StatusOr<int> SqliteLedgerStore::ImportPriceFile(const std::string& path) {
   ASSIGN_OR_RETURN(std::vector<Price> rows, ReadPriceFile(path));
-  return writer_->WriteAndWait(
-      [this, &rows](sqlite::Transaction& transaction) -> absl::StatusOr<int> {
-        std::erase_if(rows, [this](const Price& row) { return ledger_.prices().Knows(row); });
-        Changes changes;
+  std::promise<absl::StatusOr<int>> imported;
+  Run<int>(
+      [&rows](Ledger& ledger, absl::Time now, Changes& changes) -> absl::StatusOr<int> {
+        std::erase_if(rows, [&ledger](const Price& row) { return ledger.prices().Knows(row); });
         ASSIGN_OR_RETURN(const PriceBook::Import import,
-                         ledger_.ImportPrices(rows, {}, clock_.Now(), changes));
-        if (changes.empty()) return 0;
-        const absl::Status stored = Store(transaction, changes);
-        if (!stored.ok()) return sqlite::GroupWriter::LostBatch(stored);
+                         ledger.ImportPrices(rows, {}, now, changes));
         return static_cast<int>(import.added.size());
-      });
+      },
+      base::Reply<int>(
+          [&imported](absl::StatusOr<int> result) { imported.set_value(std::move(result)); }));
+  if (decider_ == nullptr) RunQueued();
+  return imported.get_future().get();
 }
 
 void SqliteLedgerStore::WorstCase(QuoteOrder order, base::Reply<Quote> reply) {

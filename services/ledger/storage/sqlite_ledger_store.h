@@ -1,11 +1,13 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "lib/base/clock.h"
@@ -18,13 +20,15 @@
 #include "services/ledger/domain/ledger_store.h"
 #include "services/ledger/storage/change_writer.h"
 #include "services/ledger/storage/sqlite_archive.h"
+#include "services/ledger/storage/unstored_changes.h"
 
 namespace slipway::ledger {
 
-// The ledger in one SQLite file. All decisions run on one writer thread against the mirror in
-// memory and are written in the transaction that they are decided in, which many share; replies go
-// out after its commit. When the mirror and the file could differ, because a statement or a commit
-// failed, the process ends at once and a restart reads the file.
+// The ledger in one SQLite file. One thread decides, against the mirror in memory; a second writes
+// what was decided, in the same order and many decisions in one transaction, and sends the replies
+// after its commit, while the first decides what has come in meanwhile. So the mirror is ahead of
+// the file, and nobody is told before it has caught up. When it cannot, because a statement or a
+// commit failed, the process ends at once and a restart reads the file.
 class SqliteLedgerStore final : public LedgerStore {
  public:
   struct Options {
@@ -50,7 +54,7 @@ class SqliteLedgerStore final : public LedgerStore {
   events::EventLog& events() { return *log_; }
 
   // Decides and commits all that has queued up. Only without own_thread.
-  void RunQueued() { writer_->RunQueued(); }
+  void RunQueued();
 
   // What open holds keep, in nano-USD; 0 when it cannot be read.
   int64_t ReservedUsdNanos();
@@ -93,13 +97,22 @@ class SqliteLedgerStore final : public LedgerStore {
 
  private:
   SqliteLedgerStore(const Options& options, base::Clock& clock)
-      : options_(options), clock_(clock), ledger_(archive_, options.ledger) {}
+      : options_(options),
+        clock_(clock),
+        unstored_(options.own_thread ? nullptr
+                                     : std::function<void()>([this] { writer_->RunQueued(); })),
+        ledger_(archive_, options.ledger) {}
 
   absl::Status Start(base::IdGenerator& ids);
 
   // Queues `decide`, StatusOr<T>(Ledger&, absl::Time now, Changes&).
   template <typename T, typename Decide>
   void Run(Decide decide, base::Reply<T> reply);
+  absl::Status Queue(absl::AnyInvocable<void()> decision);
+  // On the thread that decides.
+  template <typename T, typename Decide>
+  void DecideNow(Decide& decide, base::Reply<T> reply);
+  // On the thread that writes.
   absl::Status Store(sqlite::Transaction& transaction, const Changes& changes);
   void CloseOwnerRest(std::string owner, int64_t epoch_before, Closing closed,
                       base::Reply<Closing> reply);
@@ -110,14 +123,17 @@ class SqliteLedgerStore final : public LedgerStore {
   base::Clock& clock_;
   std::unique_ptr<sqlite::Database> database_;
   std::unique_ptr<events::EventLog> log_;
-  SqliteArchive archive_;  // These two belong to the writer's thread.
+  UnstoredChanges unstored_;
+  SqliteArchive archive_;  // These two belong to the thread that decides.
   Ledger ledger_;
   std::atomic<int64_t> held_ = 0;
-  std::atomic<int64_t> uncommitted_ = 0;  // Changes that the next commit makes durable.
+  int64_t uncommitted_ = 0;  // Changes that the next commit makes durable; of the writer's thread.
   std::atomic<bool> auditing_ = false;
   std::unique_ptr<ChangeWriter> changes_;  // Of the writer's thread, too.
   std::unique_ptr<base::ThreadPool> repliers_;
   std::unique_ptr<sqlite::GroupWriter> writer_;
+  std::unique_ptr<base::ThreadPool> decider_;         // One thread.
+  std::deque<absl::AnyInvocable<void()>> undecided_;  // Without own_thread.
 
   base::Mutex expiry_mutex_;
   bool stopping_ ABSL_GUARDED_BY(expiry_mutex_) = false;
