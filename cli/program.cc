@@ -97,6 +97,7 @@ void AddCommands(CommandSet& commands, CLI::App& app) {
   AddShowCommands(commands);
   AddFollowCommands(commands);
   AddStatusCommands(commands);
+  AddHostCommands(commands);
   AddTaskCommands(commands);
   AddPauseCommands(commands);
   AddMoneyCommands(commands);

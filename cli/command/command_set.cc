@@ -7,7 +7,10 @@ namespace slipway::cli {
 CLI::App& CommandSet::Add(const std::string& name, const std::string& description, Action action,
                           CLI::App* parent) {
   CLI::App* const command = (parent == nullptr ? &app_ : parent)->add_subcommand(name, description);
-  command->callback([this, action = std::move(action)] { chosen_ = action; });
+  // Of a command with others below it, the one that was named is chosen.
+  command->callback([this, command, action = std::move(action)] {
+    if (command->get_subcommands().empty()) chosen_ = action;
+  });
   return *command;
 }
 

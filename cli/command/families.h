@@ -10,7 +10,8 @@ void AddProjectCommands(CommandSet& commands);  // init, project
 void AddPlanCommands(CommandSet& commands);     // plan, edit, approve, reject, cancel
 void AddShowCommands(CommandSet& commands);     // show, diff
 void AddFollowCommands(CommandSet& commands);   // run, watch
-void AddStatusCommands(CommandSet& commands);   // status, hosts, events
+void AddStatusCommands(CommandSet& commands);   // status, events
+void AddHostCommands(CommandSet& commands);     // hosts
 void AddTaskCommands(CommandSet& commands);     // logs, retry, checkpoints, resolve
 void AddPauseCommands(CommandSet& commands);    // pause, resume, kill
 void AddMoneyCommands(CommandSet& commands);    // budget, usage

@@ -18,7 +18,6 @@
 namespace slipway::cli {
 namespace {
 
-using dispatcher::v1::DispatcherService;
 using events::v1::EventLogService;
 using gateway::v1::GatewayService;
 using planner::v1::Plan;
@@ -98,32 +97,6 @@ absl::StatusOr<ExitCode> Status(Invocation& invocation) {
   return ExitCode::kOk;
 }
 
-absl::StatusOr<ExitCode> Hosts(Invocation& invocation) {
-  Connection& connection = invocation.connection();
-  Output& output = invocation.output();
-  ASSIGN_OR_RETURN(
-      const auto hosts,
-      connection.Call(connection.dispatcher(), &DispatcherService::StubInterface::ListHosts, {}));
-  if (output.json()) {
-    output.Json(hosts);
-    return ExitCode::kOk;
-  }
-  TextTable table({{"HOST"},
-                   {"DRIVER"},
-                   {"SLOTS", TextTable::Align::kRight},
-                   {"AGENTS", TextTable::Align::kRight},
-                   {"BUSY", TextTable::Align::kRight},
-                   {"PROBLEM"}});
-  for (const dispatcher::v1::Host& host : hosts.hosts()) {
-    table.Add({LastId(host.name()), host.driver(), absl::StrCat(host.slots()),
-               absl::StrCat(host.agents()), absl::StrCat(host.busy()),
-               Cell(host.cordoned() ? absl::StrCat("cordoned ", host.problem()) : host.problem(),
-                    Tone::kWarning)});
-  }
-  output.Table(table);
-  return ExitCode::kOk;
-}
-
 absl::StatusOr<ExitCode> Events(const EventsOptions& options, Invocation& invocation) {
   events::v1::ListEventsRequest request;
   if (!options.plan.empty()) {
@@ -159,7 +132,6 @@ absl::StatusOr<ExitCode> Events(const EventsOptions& options, Invocation& invoca
 
 void AddStatusCommands(CommandSet& commands) {
   commands.Add("status", "Show how the suite and its plans are doing", Connected(Status));
-  commands.Add("hosts", "Show where agents run", Connected(Hosts));
   const auto events = std::make_shared<EventsOptions>();
   CLI::App& command = commands.Add(
       "events", "Show what happened",

@@ -56,6 +56,7 @@ void SetDispatcher(const DataDirectory& data, const SuiteDefaults& defaults,
   config.set_models_address(Unix(data.Socket("models")));
   config.set_ledger_address(Unix(data.Socket("ledger")));
   config.set_kill_switch_file(data.KillSwitch());
+  config.set_models_proxy_address(Unix(data.Socket("models-proxy")));
   pb::AgentHost& host = *config.add_hosts();
   host.set_name("local");
   host.set_slots(defaults.slots);

@@ -30,6 +30,9 @@ constexpr int kAwayDoublingsMax = 5;
 // An engine that answers with its own failures may do better; work need not wait for it long.
 constexpr int kTriesMax = 3;
 
+// A call that failed may be done a moment later.
+constexpr int kSettlingLooks = 4;
+
 constexpr char kContainerPrefix[] = "slipway-";
 
 metrics::Counter container_starts(
@@ -112,12 +115,13 @@ absl::Duration DockerHost::Pause() const {
   if (failures_ > 0) {
     return kAwayInterval * (int64_t{1} << std::min(failures_ - 1, kAwayDoublingsMax));
   }
-  return children_.empty() ? kIdleInterval : kListInterval;
+  return children_.empty() && settling_ == 0 ? kIdleInterval : kListInterval;
 }
 
 void DockerHost::Loop() {
   bool stopping = false;
   while (!stopping) {
+    settling_ = std::max(0, settling_ - 1);
     Look();
     Reap();
     base::MutexLock lock(mutex_);
@@ -194,9 +198,9 @@ void DockerHost::Step(const std::string& agent, Child& child, const EngineContai
 }
 
 void DockerHost::Make(const std::string& agent, Child& child) {
-  absl::Status status = OpenEndpoints(agent, child);
-  absl::StatusOr<std::string> id = status;
-  if (status.ok()) id = engine_.Create(NameOf(agent), SpecOf(agent, child));
+  const absl::Status open = OpenEndpoints(agent, child);
+  const absl::StatusOr<std::string> id =
+      open.ok() ? engine_.Create(NameOf(agent), SpecOf(agent, child)) : open;
   if (id.ok()) {
     child.seen = true;
     return Run({.id = *id, .name = NameOf(agent), .state = "created"}, child);
@@ -270,6 +274,7 @@ void DockerHost::Reap() {
       log::Warning("an agent ended",
                    {{"host", options_.name}, {"agent", at->first}, {"problem", child.problem}});
     }
+    settling_ = kSettlingLooks;
     reports_.on_exited(at->first, std::move(child.problem));
     at = children_.erase(at);
   }

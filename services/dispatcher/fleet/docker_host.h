@@ -99,6 +99,7 @@ class DockerHost final {
   Children children_;  // Of the thread, once it runs.
   std::string reach_;  // Of the thread.
   int failures_ = 0;   // Of the thread: lists that failed, in a row.
+  int settling_ = 0;   // Of the thread: looks to take soon after the last agent, for what it left.
 
   base::Mutex mutex_;
   base::CondVar changed_;
