@@ -115,10 +115,13 @@ absl::Status Database::OpenWriter() {
   }
   const int flags =
       options_.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-  const bool gather = options_.gather_log && options_.vfs == nullptr &&
-                      options_.synchronous == Synchronous::kFull && !options_.read_only;
-  ASSIGN_OR_RETURN(writer_,
-                   Connection::Open(path_, flags, gather ? GatheringLogVfs() : options_.vfs));
+  const char* vfs = options_.vfs;
+  if (options_.gather_log && options_.synchronous == Synchronous::kFull && !in_memory_ &&
+      !options_.read_only) {
+    log_vfs_ = std::make_unique<LogVfs>(options_.vfs);
+    vfs = log_vfs_->name();
+  }
+  ASSIGN_OR_RETURN(writer_, Connection::Open(path_, flags, vfs));
   RETURN_IF_ERROR(writer_->RunScript(
       absl::StrCat("PRAGMA busy_timeout=", absl::ToInt64Milliseconds(options_.busy_timeout),
                    "; PRAGMA mmap_size=0; PRAGMA cell_size_check=ON;")));
@@ -158,7 +161,14 @@ absl::Status Database::SyncRecovered() {
                                              &log_frames, &checkpointed);
   if (code == SQLITE_BUSY) return absl::OkStatus();  // Another one checkpoints, and has synced it.
   if (code != SQLITE_OK) return StatusFromConnection(writer_->handle(), path_);
-  if (log_frames >= 0) return absl::OkStatus();
+  if (log_frames >= 0) {
+    if (log_vfs_ == nullptr) return absl::OkStatus();
+    // There is a log now, and until the connection is closed it stays where it is.
+    return sqlite3_file_control(writer_->handle(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log_) ==
+                   SQLITE_OK
+               ? absl::OkStatus()
+               : StatusFromConnection(writer_->handle(), path_);
+  }
   return base::Error(absl::StatusCode::kUnavailable, "DATABASE_NOT_OPENED",
                      absl::StrCat(path_, " was not opened with a write-ahead log; try again"));
 }
@@ -257,6 +267,11 @@ absl::Status Database::CheckNotNested() const {
 }
 
 absl::Status Database::RunWrite(absl::FunctionRef<absl::Status(Transaction&)> change) {
+  RETURN_IF_ERROR(RunUnsynced(change));
+  return log_ == nullptr ? absl::OkStatus() : SyncLog();
+}
+
+absl::Status Database::RunUnsynced(absl::FunctionRef<absl::Status(Transaction&)> change) {
   if (options_.read_only) {
     return base::Error(absl::StatusCode::kFailedPrecondition, "DATABASE_READ_ONLY",
                        absl::StrCat(path_, " was opened to be read only"));
@@ -272,10 +287,64 @@ absl::Status Database::RunWrite(absl::FunctionRef<absl::Status(Transaction&)> ch
     return base::Error(absl::StatusCode::kAborted, "TRANSACTION_ROLLED_BACK",
                        "a failure has rolled this transaction back; nothing was written");
   }
-  return writer_->Run(kCommit);
+  return Commit();
+}
+
+absl::Status Database::Commit() {
+  if (log_ == nullptr) return writer_->Run(kCommit);
+  {
+    base::MutexLock lock(sync_mutex_);
+    ++commits_begun_;
+  }
+  absl::Status committed;
+  {
+    const CommitWithoutSync without_sync;
+    committed = writer_->Run(kCommit);
+  }
+  base::MutexLock lock(sync_mutex_);
+  ++commits_ended_;  // Also when it failed: there is nothing of it to be seen.
+  commit_ended_.NotifyAll();
+  return committed;
+}
+
+absl::Status Database::SyncLog() {
+  if (log_ == nullptr) return absl::OkStatus();
+  base::MutexLock one_sync(one_sync_mutex_);
+  int64_t ended = 0;
+  {
+    base::MutexLock lock(sync_mutex_);
+    if (!sync_failure_.ok() || commits_synced_ == commits_ended_) return sync_failure_;
+    ended = commits_ended_;
+  }
+  const int code = SyncLogOf(log_);
+  base::MutexLock lock(sync_mutex_);
+  if (code == SQLITE_OK) {
+    commits_synced_ = ended;
+  } else {
+    // The system tells of pages that it could not write once, and may take them for written then.
+    sync_failure_ =
+        StatusFromCode(code, absl::StrCat("syncing the log of ", path_), sqlite3_errstr(code));
+  }
+  return sync_failure_;
+}
+
+absl::Status Database::SyncWhatWasSeen() {
+  if (log_ == nullptr) return absl::OkStatus();
+  {
+    base::MutexLock lock(sync_mutex_);
+    const int64_t seen = commits_begun_;
+    if (commits_synced_ >= seen) return sync_failure_;
+    while (commits_ended_ < seen) commit_ended_.Wait(sync_mutex_);
+  }
+  return SyncLog();
 }
 
 absl::Status Database::RunRead(absl::FunctionRef<absl::Status(Reader&)> query) {
+  RETURN_IF_ERROR(RunQuery(query));
+  return SyncWhatWasSeen();
+}
+
+absl::Status Database::RunQuery(absl::FunctionRef<absl::Status(Reader&)> query) {
   RETURN_IF_ERROR(CheckNotNested());
   if (in_memory_) {
     base::MutexLock lock(write_mutex_);

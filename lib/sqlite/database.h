@@ -18,6 +18,7 @@
 #include "lib/base/file.h"
 #include "lib/base/mutex.h"
 #include "lib/sqlite/connection.h"
+#include "lib/sqlite/log_vfs.h"
 #include "lib/sqlite/migration.h"
 #include "lib/sqlite/reader.h"
 #include "lib/sqlite/transaction.h"
@@ -38,8 +39,8 @@ struct Options {
   absl::Duration busy_timeout = absl::Seconds(5);  // For locks of other processes.
   // Name of a registered VFS; null is the system's. Another one manages modes and locks itself.
   const char* vfs = nullptr;
-  // Writes the pages of a commit to the log in one piece, which takes memory of their size; see
-  // log_vfs.h. Without effect unless kFull and the system's VFS.
+  // Writes the pages of a commit to the log in one piece, which takes memory of their size, and
+  // lets WriteUnsynced leave the sync to SyncLog; see log_vfs.h. Without effect unless kFull.
   bool gather_log = false;
   int cache_kib = 2'000;         // Pages that the writing connection keeps in memory.
   int checkpoint_pages = 1'000;  // The log is carried over when it has grown to so many.
@@ -81,6 +82,25 @@ class Database final {
     return *std::move(result);
   }
 
+  // As Write, but a power failure may undo the commit until SyncLog was called: by the caller, who
+  // must tell nobody of it before. Whoever reads meanwhile syncs first. Only with gather_log; else
+  // as Write.
+  template <typename Change>
+  std::invoke_result_t<Change&, Transaction&> WriteUnsynced(Change change) {
+    using Result = std::invoke_result_t<Change&, Transaction&>;
+    std::optional<Result> result;
+    absl::Status status = RunUnsynced([&](Transaction& transaction) {
+      result.emplace(change(transaction));
+      return StatusOf(*result);
+    });
+    if (!status.ok()) return status;
+    return *std::move(result);
+  }
+
+  // Makes every commit durable that has returned. Also while another thread writes. When it fails
+  // it will always fail: what is on disk is then unknown.
+  absl::Status SyncLog();
+
   // Runs `query`, Status(Reader&) or StatusOr<T>(Reader&), against the state after some commit.
   // Every Write that returned before is visible. Blocks on disk.
   template <typename Query>
@@ -95,8 +115,25 @@ class Database final {
     return *std::move(result);
   }
 
+  // As Read, but may see commits that a power failure can still undo: only for what is told to
+  // nobody before SyncLog was called.
+  template <typename Query>
+  std::invoke_result_t<Query&, Reader&> ReadUnsynced(Query query) {
+    using Result = std::invoke_result_t<Query&, Reader&>;
+    std::optional<Result> result;
+    absl::Status status = RunQuery([&](Reader& reader) {
+      result.emplace(query(reader));
+      return StatusOf(*result);
+    });
+    if (!status.ok()) return status;
+    return *std::move(result);
+  }
+
   // Reads the whole file; DATA_LOSS (DATABASE_CORRUPT) with the first finding when it is damaged.
   absl::Status CheckIntegrity();
+
+  // Whether WriteUnsynced leaves something to SyncLog.
+  bool syncs_apart() const { return log_ != nullptr; }
 
   // The version of the schema: of the last migration applied.
   int schema_version() const { return schema_version_; }
@@ -120,7 +157,11 @@ class Database final {
   absl::Status CheckNotNested() const;
 
   absl::Status RunWrite(absl::FunctionRef<absl::Status(Transaction&)> change);
+  absl::Status RunUnsynced(absl::FunctionRef<absl::Status(Transaction&)> change);
+  absl::Status Commit();
   absl::Status RunRead(absl::FunctionRef<absl::Status(Reader&)> query);
+  absl::Status RunQuery(absl::FunctionRef<absl::Status(Reader&)> query);
+  absl::Status SyncWhatWasSeen();
   absl::Status RunReadOn(Connection& connection, absl::FunctionRef<absl::Status(Reader&)> query);
 
   const std::string path_;
@@ -128,10 +169,21 @@ class Database final {
   const bool in_memory_;
   int schema_version_ = 0;
   base::UniqueFd lock_;
+  std::unique_ptr<LogVfs> log_vfs_;  // Null unless the log is gathered. Outlives the connections.
+  sqlite3_file* log_ = nullptr;      // Of the writer; null when it cannot be synced apart.
 
   base::Mutex write_mutex_;
   std::unique_ptr<Connection> writer_;           // Used under write_mutex_ once opened.
   std::atomic<std::thread::id> writing_thread_;  // Of the function that runs on writer_.
+
+  // Commits by number. One that has begun may be seen by readers.
+  base::Mutex sync_mutex_;
+  base::CondVar commit_ended_;
+  int64_t commits_begun_ ABSL_GUARDED_BY(sync_mutex_) = 0;
+  int64_t commits_ended_ ABSL_GUARDED_BY(sync_mutex_) = 0;
+  int64_t commits_synced_ ABSL_GUARDED_BY(sync_mutex_) = 0;
+  absl::Status sync_failure_ ABSL_GUARDED_BY(sync_mutex_);
+  base::Mutex one_sync_mutex_;  // Held while syncing.
 
   base::Mutex readers_mutex_;
   base::CondVar reader_returned_;

@@ -14,6 +14,11 @@ namespace {
 // Replies that one job of an executor sends: few enough to spread a batch over its threads.
 constexpr size_t kRepliesTogether = 16;
 
+absl::Status NotWritten(const absl::Status& cause) {
+  return base::Error(absl::StatusCode::kUnavailable, "COMMIT_FAILED",
+                     absl::StrCat("nothing was written: ", cause.ToString()));
+}
+
 void PrintAndAbort(const absl::Status& status) {
   const std::string text = status.ToString();
   std::fprintf(stderr, "the database could not commit, stopping: %s\n", text.c_str());
@@ -27,7 +32,9 @@ GroupWriter::GroupWriter(Database& database, GroupWriterOptions options)
   if (!options_.on_commit_failed) options_.on_commit_failed = PrintAndAbort;
   // The thread may look at thread_ (OnWriterThread): it waits until the member is assigned.
   base::MutexLock lock(mutex_);
-  if (options_.own_thread) thread_ = std::thread([this] { Loop(); });
+  if (!options_.own_thread) return;
+  thread_ = std::thread([this] { Loop(); });
+  if (database_.syncs_apart()) sync_thread_ = std::thread([this] { SyncLoop(); });
 }
 
 void GroupWriter::Stop() {
@@ -38,6 +45,12 @@ void GroupWriter::Stop() {
     changed_.NotifyAll();
   }
   if (thread_.joinable()) thread_.join();
+  {
+    base::MutexLock lock(written_mutex_);
+    written_all_ = true;
+    written_changed_.NotifyAll();
+  }
+  if (sync_thread_.joinable()) sync_thread_.join();
   if (!options_.own_thread) RunQueued();
 }
 
@@ -98,14 +111,15 @@ void GroupWriter::RunQueued() {
   }
 }
 
-absl::Status GroupWriter::RunBatch(Transaction& transaction, const Batch& batch, bool& changed) {
+absl::Status GroupWriter::RunBatch(Transaction& transaction, const Batch& batch,
+                                   int64_t& succeeded) {
   for (const std::unique_ptr<Job>& job : batch) {
     const absl::Status done =
         options_.savepoints
             ? transaction.Nested([&job, &transaction] { return job->Run(transaction); })
             : job->Run(transaction);
     if (done.ok()) {
-      changed = true;
+      ++succeeded;
       continue;
     }
     // The batch is lost: the rest must not run in transactions of their own. So it is when an
@@ -122,26 +136,64 @@ void GroupWriter::Commit(Batch batch) {
     base::MutexLock lock(mutex_);
     failure = failure_;
   }
+  if (!failure.ok()) return Answer(std::move(batch), failure);
   bool begun = false;
-  bool changed = false;
-  if (failure.ok()) {
-    const absl::Status committed = database_.Write([&](Transaction& transaction) -> absl::Status {
-      begun = true;
-      return RunBatch(transaction, batch, changed);
-    });
-    if (!committed.ok()) {
-      failure = base::Error(absl::StatusCode::kUnavailable, "COMMIT_FAILED",
-                            absl::StrCat("nothing was written: ", committed.ToString()));
-    }
+  int64_t succeeded = 0;
+  const absl::Status committed =
+      database_.WriteUnsynced([&](Transaction& transaction) -> absl::Status {
+        begun = true;
+        return RunBatch(transaction, batch, succeeded);
+      });
+  if (!committed.ok()) {
+    failure = NotWritten(committed);
+    return begun ? Fail(std::move(batch), failure) : Answer(std::move(batch), failure);
   }
-  const bool fatal = begun && !failure.ok();
-  if (fatal) {
+  std::vector<Written> written;
+  written.push_back({std::move(batch), succeeded});
+  if (!sync_thread_.joinable()) return Finish(std::move(written));
+  base::MutexLock lock(written_mutex_);
+  written_.push_back(std::move(written.front()));
+  written_changed_.NotifyOne();
+}
+
+void GroupWriter::SyncLoop() {
+  while (true) {
+    std::vector<Written> written;
+    {
+      base::MutexLock lock(written_mutex_);
+      while (written_.empty() && !written_all_) written_changed_.Wait(written_mutex_);
+      if (written_.empty()) return;
+      written.swap(written_);
+    }
+    Finish(std::move(written));
+  }
+}
+
+void GroupWriter::Finish(std::vector<Written> written) {
+  const absl::Status synced = database_.SyncLog();
+  int64_t succeeded = 0;
+  for (Written& each : written) {
+    if (!synced.ok()) {
+      Fail(std::move(each.batch), NotWritten(synced));
+      continue;
+    }
+    succeeded += each.succeeded;
+    Answer(std::move(each.batch), absl::OkStatus());
+  }
+  if (succeeded == 0) return;
+  if (options_.on_durable) options_.on_durable(succeeded);
+  if (options_.on_committed) options_.on_committed();
+}
+
+void GroupWriter::Fail(Batch batch, const absl::Status& failure) {
+  bool first = false;
+  {
     base::MutexLock lock(mutex_);
-    failure_ = failure;
+    first = failure_.ok();
+    if (first) failure_ = failure;
   }
   Answer(std::move(batch), failure);
-  if (fatal) return options_.on_commit_failed(failure);
-  if (failure.ok() && changed && options_.on_committed) options_.on_committed();
+  if (first) options_.on_commit_failed(failure);
 }
 
 void GroupWriter::Answer(Batch batch, const absl::Status& failure) {

@@ -34,10 +34,12 @@ struct GroupWriterOptions {
   base::Executor* repliers = nullptr;
   // False: there is no thread; RunQueued runs what has queued up. For simulations that replay.
   bool own_thread = true;
-  // Called after each batch that committed a change, on the writer's thread and under no lock: to
-  // wake watchers. By then its replies were sent or, with `repliers`, handed over: some may still
-  // be under way. Must not block.
+  // Called after batches that made changes durable, on the thread that sent or handed over their
+  // replies and under no lock: to wake watchers. Some replies may still be under way. Must not
+  // block.
   absl::AnyInvocable<void()> on_committed = nullptr;
+  // The same, with how many operations were OK, in the order of their Write calls.
+  absl::AnyInvocable<void(int64_t operations)> on_durable = nullptr;
   // Called once, after the replies, when a transaction that had begun could not be committed. What
   // is on disk is then unknown to the program's memory, so by default the process prints the error
   // and aborts; a restart recovers from the file.
@@ -45,7 +47,8 @@ struct GroupWriterOptions {
 };
 
 // Writes on one thread and commits whatever has queued up as one transaction: no timer, so that a
-// lone write does not wait and many share one sync of the disk.
+// lone write does not wait and many share one sync of the disk. A database that gathers its log is
+// synced by a second thread, while the first writes the next batch.
 //
 // Each operation runs in a savepoint: a refused one undoes only itself. Operations run in the order
 // of their Write calls. A reply is sent only after the commit that made the write durable: also a
@@ -130,8 +133,17 @@ class GroupWriter final {
   Batch Take();
   Batch TakeQueued() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Loop();
+  // A batch that was committed, or of which nothing was to be.
+  struct Written {
+    Batch batch;
+    int64_t succeeded = 0;
+  };
+
   void Commit(Batch batch);
-  absl::Status RunBatch(Transaction& transaction, const Batch& batch, bool& changed);
+  absl::Status RunBatch(Transaction& transaction, const Batch& batch, int64_t& succeeded);
+  void SyncLoop();
+  void Finish(std::vector<Written> written);
+  void Fail(Batch batch, const absl::Status& failure);
   void Answer(Batch batch, const absl::Status& failure);
   bool OnWriterThread() const { return std::this_thread::get_id() == thread_.get_id(); }
   static absl::Status NestedError();
@@ -146,6 +158,12 @@ class GroupWriter final {
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
   base::Mutex stop_mutex_;  // Lets concurrent Stops all wait for the one join.
   std::thread thread_;
+
+  base::Mutex written_mutex_;
+  base::CondVar written_changed_;
+  std::vector<Written> written_ ABSL_GUARDED_BY(written_mutex_);
+  bool written_all_ ABSL_GUARDED_BY(written_mutex_) = false;
+  std::thread sync_thread_;
 };
 
 template <typename Operation>

@@ -1,12 +1,12 @@
 #include "lib/sqlite/log_vfs.h"
 
-#include <sqlite3.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <new>
 #include <string>
+
+#include "absl/strings/str_cat.h"
 
 namespace slipway::sqlite {
 namespace {
@@ -16,12 +16,9 @@ constexpr size_t kGatheredMax = 1 << 20;
 // SQLite's Unix files cannot write 128 KiB or more at once: they look at 17 bits of the size.
 constexpr size_t kPieceMax = 64 << 10;
 
-sqlite3_vfs* System() {
-  static sqlite3_vfs* const system = sqlite3_vfs_find(nullptr);
-  return system;
-}
+thread_local bool next_sync_is_left_out = false;
 
-// SQLite's own memory, with the system's file behind it.
+// SQLite's own memory, with the file of the VFS below behind it.
 struct LogFile {
   sqlite3_file base;
   std::string* gathered;  // The bytes from `begin` on that are not in the file yet.
@@ -78,8 +75,16 @@ int Truncate(sqlite3_file* file, sqlite3_int64 size) {
 }
 
 int Sync(sqlite3_file* file, int flags) {
+  // A new header must be on disk before the pages behind it, or old pages could follow it.
+  const LogFile& log = LogOf(file);
+  const bool begins_log = !log.gathered->empty() && log.begin == 0;
   const int code = Flush(file);
-  return code != SQLITE_OK ? code : Real(file)->pMethods->xSync(Real(file), flags);
+  if (code != SQLITE_OK) return code;
+  if (next_sync_is_left_out && !begins_log) {
+    next_sync_is_left_out = false;
+    return SQLITE_OK;
+  }
+  return Real(file)->pMethods->xSync(Real(file), flags);
 }
 
 int FileSize(sqlite3_file* file, sqlite3_int64* size) {
@@ -123,16 +128,32 @@ constexpr sqlite3_io_methods kLogMethods = {.iVersion = 1,
                                             .xSectorSize = SectorSize,
                                             .xDeviceCharacteristics = DeviceCharacteristics};
 
-// All other files are the system's own.
-int Open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out_flags) {
-  if ((flags & SQLITE_OPEN_WAL) == 0) {
-    return System()->xOpen(System(), name, file, flags, out_flags);
-  }
+}  // namespace
+
+LogVfs::LogVfs(const char* base)
+    : name_(absl::StrCat("slipway-log", base == nullptr ? "" : "-over-",
+                         base == nullptr ? "" : base)),
+      base_(sqlite3_vfs_find(base)),
+      registered_{.vfs = *base_, .owner = this} {
+  sqlite3_vfs& vfs = registered_.vfs;
+  vfs.zName = name_.c_str();
+  vfs.pNext = nullptr;
+  vfs.szOsFile = static_cast<int>(sizeof(LogFile)) + base_->szOsFile;
+  vfs.xOpen = Open;
+  sqlite3_vfs_register(&vfs, /*makeDflt=*/0);
+}
+
+LogVfs::~LogVfs() { sqlite3_vfs_unregister(&registered_.vfs); }
+
+// All other files are those of the VFS below.
+int LogVfs::Open(sqlite3_vfs* self, const char* name, sqlite3_file* file, int flags, int* out) {
+  sqlite3_vfs* const base = reinterpret_cast<Registered*>(self)->owner->base_;
+  if ((flags & SQLITE_OPEN_WAL) == 0) return base->xOpen(base, name, file, flags, out);
   std::memset(file, 0, sizeof(LogFile));
   auto* const gathered = new (std::nothrow) std::string();
   if (gathered == nullptr) return SQLITE_NOMEM;
   gathered->reserve(kGatheredMax);  // Writes then cannot fail for want of memory.
-  const int code = System()->xOpen(System(), name, Real(file), flags, out_flags);
+  const int code = base->xOpen(base, name, Real(file), flags, out);
   if (code != SQLITE_OK) {  // Without methods SQLite does not close it.
     if (Real(file)->pMethods != nullptr) Real(file)->pMethods->xClose(Real(file));
     delete gathered;
@@ -144,19 +165,11 @@ int Open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out
   return SQLITE_OK;
 }
 
-}  // namespace
+CommitWithoutSync::CommitWithoutSync() { next_sync_is_left_out = true; }
+CommitWithoutSync::~CommitWithoutSync() { next_sync_is_left_out = false; }
 
-const char* GatheringLogVfs() {
-  static sqlite3_vfs* const registered = [] {
-    auto* const vfs = new sqlite3_vfs(*System());
-    vfs->zName = "slipway-gathering-log";
-    vfs->pNext = nullptr;
-    vfs->szOsFile = static_cast<int>(sizeof(LogFile)) + System()->szOsFile;
-    vfs->xOpen = Open;
-    sqlite3_vfs_register(vfs, /*makeDflt=*/0);
-    return vfs;
-  }();
-  return registered->zName;
+int SyncLogOf(sqlite3_file* log) {
+  return Real(log)->pMethods->xSync(Real(log), SQLITE_SYNC_NORMAL);
 }
 
 }  // namespace slipway::sqlite

@@ -118,6 +118,30 @@ TEST(PriceBookTest, QuoteIsNeverBelowTheCost) {
       FailsWithReason("PRICE_UNKNOWN"));
 }
 
+TEST(PriceBookTest, RatesOfAQuotePriceEveryOtherSizeInTheirRange) {
+  PriceBook book;
+  Price flex = Row(501, 2'500, kStart, 100'000);
+  flex.service_tier = "flex";
+  Price flex_base = Row(333, 1'700);
+  flex_base.service_tier = "flex";
+  ASSERT_OK(
+      book.Add({Row(1'001, 9'000), Row(2'000, 13'500, kStart, 272'001), flex_base, flex}, {}));
+  QuoteOrder order = {.provider = "openai", .model = "m", .service_tier = "flex"};
+  for (const int64_t asked : {0, 99'999, 100'000, 272'000, 272'001, 900'000}) {
+    order.input_tokens = asked;
+    ASSERT_OK_AND_ASSIGN(const Quote quote, book.WorstCase(order, kStart));
+    EXPECT_GE(asked, quote.input_tokens_from);
+    EXPECT_EQ(quote.input_tokens_below == 0, asked >= 272'001);
+    const int64_t last = quote.input_tokens_below == 0 ? 2'000'000 : quote.input_tokens_below - 1;
+    for (const int64_t other : {quote.input_tokens_from, quote.input_tokens_from + 77, last}) {
+      order.input_tokens = other;
+      ASSERT_OK_AND_ASSIGN(const Quote exact, book.WorstCase(order, kStart));
+      EXPECT_EQ((quote.input_pico_usd * other + 999) / 1'000, exact.input_usd_nanos) << other;
+      EXPECT_EQ(quote.output_pico_usd, exact.output_pico_usd) << other;
+    }
+  }
+}
+
 TEST(PriceBookTest, QuoteOfACheaperTierCoversTheDefault) {
   Price flex = Row(500, 2'500);
   flex.service_tier = "flex";

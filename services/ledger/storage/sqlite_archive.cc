@@ -102,12 +102,12 @@ std::invoke_result_t<Query&, Reader&> SqliteArchive::ReadStored(Query query) {
   const absl::Status stored = unstored_->WaitUntil(0);
   failure_.Update(stored);
   RETURN_IF_ERROR(stored);
-  return Noted(database_->Read(std::move(query)));
+  return Noted(database_->ReadUnsynced(std::move(query)));
 }
 
 absl::StatusOr<std::optional<Reservation>> SqliteArchive::FindReservation(const std::string& key) {
   const auto select = [&key](Reader& reader) { return SelectReservation(reader, key); };
-  return unstored_->Contains(key) ? ReadStored(select) : Noted(database_->Read(select));
+  return unstored_->Contains(key) ? ReadStored(select) : Noted(database_->ReadUnsynced(select));
 }
 
 absl::StatusOr<std::optional<UsageRecord>> SqliteArchive::FindUsage(const std::string& key) {

@@ -80,12 +80,11 @@ absl::Status SqliteLedgerStore::Start(base::IdGenerator& ids) {
               [this](sqlite::Transaction& transaction) { return changes_->Flush(transaction); },
           .repliers = repliers_.get(),
           .own_thread = options_.own_thread,
-          .on_committed =
-              [this] {
-                const int64_t stored = std::exchange(uncommitted_, 0);
-                unstored_.OnStored(stored);
-                CountBatch(stored);
-                log_->NotifyAppended();
+          .on_committed = [this] { log_->NotifyAppended(); },
+          .on_durable =
+              [this](int64_t operations) {
+                unstored_.OnStored(operations);
+                CountBatch(operations);
               },
           .on_commit_failed =
               [this](const absl::Status& status) {
@@ -116,7 +115,6 @@ SqliteLedgerStore::~SqliteLedgerStore() {
 absl::Status SqliteLedgerStore::Store(sqlite::Transaction& transaction, const Changes& changes) {
   RETURN_IF_ERROR(changes_->Write(transaction, changes));
   CountChanges(changes);
-  ++uncommitted_;
   return absl::OkStatus();
 }
 
@@ -152,15 +150,12 @@ void SqliteLedgerStore::DecideNow(Decide& decide, base::Reply<T> reply) {
   absl::StatusOr<T> result = decide(ledger_, clock_.Now(), changes);
   held_.store(static_cast<int64_t>(ledger_.mirror().held().size()), std::memory_order_relaxed);
   if (!archive_.failure().ok()) result = sqlite::GroupWriter::LostBatch(archive_.failure());
-  if (!result.ok() || changes.empty()) {
-    return writer_->Write<T>(
-        [result = std::move(result)](sqlite::Transaction&) mutable { return std::move(result); },
-        std::move(reply));
-  }
-  unstored_.Add(changes);
+  if (!result.ok()) changes = Changes();
+  if (result.ok()) unstored_.Add(changes);
   writer_->Write<T>(
       [this, changes = std::move(changes),
        result = std::move(result)](sqlite::Transaction& transaction) mutable -> absl::StatusOr<T> {
+        if (changes.empty()) return std::move(result);
         const absl::Status stored = Store(transaction, changes);
         if (!stored.ok()) return sqlite::GroupWriter::LostBatch(stored);
         return std::move(result);

@@ -127,7 +127,6 @@ class SqliteLedgerStore final : public LedgerStore {
   SqliteArchive archive_;  // These two belong to the thread that decides.
   Ledger ledger_;
   std::atomic<int64_t> held_ = 0;
-  int64_t uncommitted_ = 0;  // Changes that the next commit makes durable; of the writer's thread.
   std::atomic<bool> auditing_ = false;
   std::unique_ptr<ChangeWriter> changes_;  // Of the writer's thread, too.
   std::unique_ptr<base::ThreadPool> repliers_;
