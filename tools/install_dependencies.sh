@@ -17,6 +17,8 @@ packages=(
   libsodium-dev libssl-dev libseccomp-dev bubblewrap
   # Tests and checks
   libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy curl jq python3 sqlite3
+  # Tests with containers: they start engines of their own
+  docker.io iptables
 )
 # The linter of the contracts comes from npm, grpcurl for a test from the Go module proxy. Any
 # installed version of the two serves, so they are looked for as programs.

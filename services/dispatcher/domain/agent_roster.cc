@@ -141,7 +141,10 @@ void AgentRoster::NoteStartFailed(const std::string& host, const std::string& pr
 
 void AgentRoster::NoteReach(const std::string& host, const std::string& problem) {
   const auto found = hosts_.find(host);
-  if (found != hosts_.end()) found->second.unreachable = problem;
+  if (found == hosts_.end()) return;
+  found->second.unreachable = problem;
+  // What failed while it was away says nothing about the host that is back.
+  if (problem.empty()) NoteStarted(host);
 }
 
 const HostOrder* AgentRoster::FindOrder(const std::string& host) const {

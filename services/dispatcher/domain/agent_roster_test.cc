@@ -5,6 +5,9 @@
 namespace slipway::dispatcher {
 namespace {
 
+using ::testing::Contains;
+using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
@@ -53,6 +56,73 @@ TEST(AgentRosterTest, AFailedStartWaitsLongerEachTimeAndSaysWhy) {
   roster.NoteStarted("hosts/local");
 
   EXPECT_THAT(roster.HostsToStartOn(1, kNow), SizeIs(1));
+  EXPECT_EQ(roster.Statuses(kNow).at(0).problem, "");
+}
+
+Settings TwoEngines(int warm) {
+  Settings settings;
+  settings.hosts = {
+      {.name = "hosts/east", .driver = HostDriver::kDocker, .slots = 6, .warm = warm},
+      {.name = "hosts/west", .driver = HostDriver::kDocker, .slots = 3, .warm = warm}};
+  return settings;
+}
+
+Agent On(const std::string& host, AgentState state, const std::string& id) {
+  return {.id = id, .host = host, .process = true, .state = state};
+}
+
+TEST(AgentRosterTest, WorkGoesWhereMostSlotsAreFree) {
+  AgentRoster roster(TwoEngines(0));
+  EXPECT_THAT(roster.HostsToStartOn(3, kNow),
+              ElementsAre("hosts/east", "hosts/east", "hosts/west"));
+  for (const char* const id : {"a", "b", "c", "d"}) {
+    roster.Add(On("hosts/east", AgentState::kBusy, id));
+  }
+  EXPECT_THAT(roster.HostsToStartOn(1, kNow), ElementsAre("hosts/west"));
+}
+
+TEST(AgentRosterTest, AnEngineStartsFewAtOnceAndWorkIsNotCountedTwice) {
+  AgentRoster roster(TwoEngines(0));
+  EXPECT_THAT(roster.HostsToStartOn(100, kNow), SizeIs(4 + 3));
+  roster.Add(On("hosts/east", AgentState::kStarting, "a"));
+  roster.Add(On("hosts/west", AgentState::kIdle, "b"));
+  EXPECT_THAT(roster.HostsToStartOn(2, kNow), IsEmpty());
+  EXPECT_THAT(roster.HostsToStartOn(100, kNow), SizeIs(3 + 2));
+}
+
+TEST(AgentRosterTest, EachHostKeepsItsOwnWarmAgents) {
+  AgentRoster roster(TwoEngines(1));
+  EXPECT_THAT(roster.HostsToStartOn(0, kNow), ElementsAre("hosts/east", "hosts/west"));
+  roster.Add(On("hosts/east", AgentState::kIdle, "a"));
+  EXPECT_THAT(roster.HostsToStartOn(0, kNow), ElementsAre("hosts/west"));
+  EXPECT_EQ(roster.Surplus("hosts/east"), 0);
+  roster.Add(On("hosts/east", AgentState::kIdle, "b"));
+  EXPECT_EQ(roster.Surplus("hosts/east"), 1);
+}
+
+TEST(AgentRosterTest, ACordonedHostGetsNeitherAgentsNorWork) {
+  AgentRoster roster(TwoEngines(1));
+  roster.SetOrder({.host = "hosts/east", .cordoned = true});
+  EXPECT_THAT(roster.HostsToStartOn(5, kNow),
+              ElementsAre("hosts/west", "hosts/west", "hosts/west"));
+  EXPECT_TRUE(roster.Statuses(kNow).at(0).order.cordoned);
+
+  roster.SetOrder({.host = "hosts/east"});
+
+  EXPECT_THAT(roster.HostsToStartOn(1, kNow), Contains("hosts/east"));
+}
+
+TEST(AgentRosterTest, AHostThatCannotBeReachedIsLeftAloneUntilItCan) {
+  AgentRoster roster(TwoEngines(0));
+  roster.NoteReach("hosts/east", "the engine is away");
+  roster.NoteStartFailed("hosts/east", "no container", kNow);
+  EXPECT_THAT(roster.HostsToStartOn(2, kNow + absl::Hours(1)), Each("hosts/west"));
+  EXPECT_EQ(roster.Statuses(kNow).at(0).problem, "the engine is away");
+  EXPECT_FALSE(roster.Statuses(kNow).at(0).open);
+
+  roster.NoteReach("hosts/east", "");
+
+  EXPECT_THAT(roster.HostsToStartOn(1, kNow), ElementsAre("hosts/east"));
   EXPECT_EQ(roster.Statuses(kNow).at(0).problem, "");
 }
 
