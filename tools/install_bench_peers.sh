@@ -1,27 +1,45 @@
 #!/usr/bin/env bash
-# Installs the peers that slipway-bench measures beside Slipway: PostgreSQL and Redis. Starts and
-# enables no service. Without them the benchmark still runs and says what it did not measure.
+# Installs the peers that slipway-bench measures beside Slipway: PostgreSQL, Redis, nginx, and, in a
+# virtual environment of its own, LiteLLM. Starts and enables no service. Without them the benchmark
+# still runs and says what it did not measure.
+#
+#   SLIPWAY_BENCH_LITELLM   where LiteLLM goes (~/.cache/slipway-bench/litellm)
 set -euo pipefail
 
-version=$(apt-cache depends postgresql 2>/dev/null | sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p')
-packages=("postgresql-${version:-15}" redis-server)
+install_packages() {
+  echo "installing: $*"
+  local as_root=()
+  [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+  export DEBIAN_FRONTEND=noninteractive
+  # A cluster or a server that starts by itself would only disturb what is measured.
+  local policy=/usr/sbin/policy-rc.d made=
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+    "${as_root[@]}" chmod 755 "$policy"
+    made=yes
+  fi
+  local status=0
+  { "${as_root[@]}" apt-get update -qq &&
+    "${as_root[@]}" apt-get install -y -qq --no-install-recommends "$@" >/dev/null; } || status=$?
+  [ -z "$made" ] || "${as_root[@]}" rm -f "$policy"
+  return "$status"
+}
 
+install_litellm() {
+  local environment=${SLIPWAY_BENCH_LITELLM:-$HOME/.cache/slipway-bench/litellm}
+  [ -x "$environment/bin/litellm" ] && return
+  echo "installing: LiteLLM into $environment"
+  if ! python3 -m venv "$environment" ||
+     ! "$environment/bin/pip" install --quiet --no-cache-dir 'litellm[proxy]'; then
+    echo "LiteLLM could not be installed: the benchmark will say so" >&2
+  fi
+}
+
+version=$(apt-cache depends postgresql 2>/dev/null | sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p')
+packages=("postgresql-${version:-15}" redis-server nginx-light python3-venv)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done
-[ ${#missing[@]} -eq 0 ] && exit 0
-
-echo "installing: ${missing[*]}"
-as_root=()
-[ "$(id -u)" -eq 0 ] || as_root=(sudo)
-export DEBIAN_FRONTEND=noninteractive
-# A cluster or a server that starts by itself would only disturb what is measured.
-policy=/usr/sbin/policy-rc.d
-if [ ! -e "$policy" ]; then
-  printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
-  "${as_root[@]}" chmod 755 "$policy"
-  trap '"${as_root[@]}" rm -f "$policy"' EXIT
-fi
-"${as_root[@]}" apt-get update -qq
-"${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+[ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
+install_litellm

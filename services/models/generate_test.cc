@@ -40,6 +40,25 @@ TEST_F(GenerateTest, StreamsTextAndSettlesByTheProvidersUsage) {
   EXPECT_EQ(Events()[0].payload().call_finished().outcome(), "OK");
 }
 
+TEST_F(GenerateTest, RatesAreAskedOnceInAWhileAndBoundEverySizeExactly) {
+  testkit::FakeClock clock;
+  StartServer(clock);
+
+  ASSERT_OK(Generate(Request("call-1", "writer", std::string(100, 'x'))));
+  ASSERT_OK(Generate(Request("call-2", "writer", std::string(3'333, 'x'))));
+
+  EXPECT_EQ(ledger_.quotes(), 1);
+  const auto held = [this](const char* call) {
+    return ledger_.entries().at(call).request.amounts().usd_nanos();
+  };
+  EXPECT_EQ(held("call-1"), (100 + 32) * 1'000 + 16'000 * 4'000);
+  EXPECT_EQ(held("call-2"), (3'333 + 32) * 1'000 + 16'000 * 4'000);
+  clock.Advance(absl::Seconds(2));
+  ASSERT_OK(Generate(Request("call-3", "writer")));
+  EXPECT_EQ(ledger_.quotes(), 2);
+  server_.reset();  // It refers to the clock.
+}
+
 TEST_F(GenerateTest, SpeaksOpenAisDialectUpstream) {
   endpoint_.Then(FakeEndpoint::Stream({FakeEndpoint::Text("Good "), FakeEndpoint::Text("day"),
                                        FakeEndpoint::Stop(), FakeEndpoint::Usage(100, 40, 7),

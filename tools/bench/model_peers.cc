@@ -138,30 +138,31 @@ absl::StatusOr<std::unique_ptr<HttpProcess>> StartNginx(const std::string& direc
                             "nginx is not installed: tools/install_bench_peers.sh");
 }
 
-absl::StatusOr<std::unique_ptr<HttpProcess>> StartLiteLlm(const std::string& environment,
-                                                          const std::string& directory,
-                                                          const std::string& upstream, int port) {
-  const std::string program = absl::StrCat(environment, "/bin/litellm");
+absl::StatusOr<std::unique_ptr<HttpProcess>> StartLiteLlm(const LiteLlmOptions& options) {
+  const std::string program = absl::StrCat(options.environment, "/bin/litellm");
   if (access(program.c_str(), X_OK) != 0) {
     return absl::UnavailableError(
         "LiteLLM is not installed: tools/install_bench_peers.sh, or say --litellm DIRECTORY");
   }
-  RETURN_IF_ERROR(base::MakeDirectories(directory));
-  const std::string config = absl::StrCat(directory, "/litellm.yaml");
+  RETURN_IF_ERROR(base::MakeDirectories(options.directory));
+  const std::string config = absl::StrCat(options.directory, "/litellm.yaml");
   RETURN_IF_ERROR(base::WriteFileAtomic(
-      config, absl::StrReplaceAll(
-                  kLiteLlmConfig,
-                  {{"$UPSTREAM", upstream}, {"$LOAD", kLoadShape}, {"$LONG", kLongShape}})));
-  return HttpProcess::Start({.argv = {program, "--config", config, "--host", "127.0.0.1", "--port",
-                                      absl::StrCat(port), "--num_workers", "1"},
-                             .env = {{"PATH", absl::StrCat(environment, "/bin:/usr/bin:/bin")},
-                                     {"HOME", directory},
-                                     {"LITELLM_MODE", "PRODUCTION"},
-                                     {"LITELLM_LOG", "ERROR"},
-                                     {"LITELLM_LOCAL_MODEL_COST_MAP", "True"}},
-                             .directory = directory},
-                            absl::StrCat("http://127.0.0.1:", port, "/health/liveliness"),
-                            absl::Seconds(120), "LiteLLM cannot be started");
+      config, absl::StrReplaceAll(kLiteLlmConfig, {{"$UPSTREAM", options.upstream},
+                                                   {"$LOAD", kLoadShape},
+                                                   {"$LONG", kLongShape}})));
+  const std::string port = absl::StrCat(options.port);
+  return HttpProcess::Start(
+      {.argv = {program, "--config", config, "--host", "127.0.0.1", "--port", port, "--num_workers",
+                "1"},
+       .env = {{"PATH", absl::StrCat(options.environment, "/bin:/usr/bin:/bin")},
+               {"HOME", options.directory},
+               {"LITELLM_MASTER_KEY", options.key},
+               {"LITELLM_MODE", "PRODUCTION"},
+               {"LITELLM_LOG", "ERROR"},
+               {"LITELLM_LOCAL_MODEL_COST_MAP", "True"}},
+       .directory = options.directory},
+      absl::StrCat("http://127.0.0.1:", port, "/health/liveliness"), absl::Seconds(120),
+      "LiteLLM cannot be started");
 }
 
 std::string DefaultLiteLlmEnvironment() {

@@ -50,10 +50,16 @@ SessionUse UseOfSession(pid_t session);
 absl::StatusOr<std::unique_ptr<HttpProcess>> StartNginx(const std::string& directory,
                                                         const std::string& upstream, int port);
 
-// LiteLLM's proxy from a virtual environment, with models "builder" and "long".
-absl::StatusOr<std::unique_ptr<HttpProcess>> StartLiteLlm(const std::string& environment,
-                                                          const std::string& directory,
-                                                          const std::string& upstream, int port);
+// LiteLLM's proxy from a virtual environment, with models "builder" and "long" for those with
+// `key`.
+struct LiteLlmOptions {
+  std::string environment;
+  std::string directory;
+  std::string upstream;
+  int port = 0;
+  std::string key;
+};
+absl::StatusOr<std::unique_ptr<HttpProcess>> StartLiteLlm(const LiteLlmOptions& options);
 
 // Where LiteLLM is unless told otherwise: as tools/install_bench_peers.sh says.
 std::string DefaultLiteLlmEnvironment();

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "lib/base/clock.h"
+#include "lib/base/id_generator.h"
 #include "lib/base/mutex.h"
 #include "lib/base/status_macros.h"
 #include "lib/rpc/client_call.h"
@@ -185,14 +186,18 @@ class ModelsBench final {
 
   absl::Status AddLiteLlm() {
     ASSIGN_OR_RETURN(const int port, FreePort());
-    const std::string environment =
-        options_.litellm.empty() ? DefaultLiteLlmEnvironment() : options_.litellm;
-    ASSIGN_OR_RETURN(
-        litellm_, StartLiteLlm(environment, directory_->File("litellm"), upstream_address_, port));
+    const std::string key = base::RandomIds().NewSecret("sk-");
+    ASSIGN_OR_RETURN(litellm_, StartLiteLlm({.environment = options_.litellm.empty()
+                                                                ? DefaultLiteLlmEnvironment()
+                                                                : options_.litellm,
+                                             .directory = directory_->File("litellm"),
+                                             .upstream = upstream_address_,
+                                             .port = port,
+                                             .key = key}));
     const std::string url = absl::StrCat("http://127.0.0.1:", port, "/v1");
     contestants_.push_back({.name = "litellm",
-                            .load = {.url = url, .model = "builder", .keys = {"none"}},
-                            .open = {.url = url, .model = "long", .keys = {"none"}},
+                            .load = {.url = url, .model = "builder", .keys = {key}},
+                            .open = {.url = url, .model = "long", .keys = {key}},
                             .session = litellm_->pid()});
     return absl::OkStatus();
   }

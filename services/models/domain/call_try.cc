@@ -102,8 +102,8 @@ std::optional<TryResult> CallTry::Begin(Cancellation& cancellation) {
 
 absl::StatusOr<Quote> CallTry::GetQuote() {
   if (provider_.free()) return Quote();
-  const absl::StatusOr<Quote> quote = environment_.ledger.QuoteCall(
-      route_.provider, route_.model, route_.service_tier, input_tokens_, output_tokens_);
+  const absl::StatusOr<Quote> quote = environment_.ledger.BoundCall(
+      route_.provider, route_.model, route_.service_tier, input_tokens_);
   if (quote.ok()) return quote;
   if (base::ReasonOf(quote.status()) == "PRICE_UNKNOWN") {
     return BudgetDenied({.cause = "NO_PRICE"});

@@ -62,6 +62,12 @@ class Ledger {
                                           const std::string& service_tier, int64_t input_tokens,
                                           int64_t output_tokens) = 0;
 
+  // What bounds the cost of a call with that much input, by its output: the cost itself is not
+  // told. May be as old as kRatesAgeMax; fails like QuoteCall.
+  virtual absl::StatusOr<Quote> BoundCall(const std::string& provider, const std::string& model,
+                                          const std::string& service_tier,
+                                          int64_t input_tokens) = 0;
+
   // Idempotent by key.
   virtual absl::StatusOr<Hold> Reserve(const HoldRequest& request) = 0;
 

@@ -78,6 +78,10 @@ inline constexpr absl::Duration kBusyRetryDefault = absl::Seconds(5);
 inline constexpr absl::Duration kKeyLifetimeMax = absl::Hours(24);
 inline constexpr int kKeyRolesMax = 32;
 
+// How long the ledger's rates are used without asking again. A call lasts longer: a price that
+// changes meanwhile is the price at which it is settled, whatever was held.
+inline constexpr absl::Duration kRatesAgeMax = absl::Seconds(2);
+
 // How long a ledger may take while a caller waits; the rest is settled later.
 inline constexpr absl::Duration kLedgerTimeout = absl::Seconds(5);
 

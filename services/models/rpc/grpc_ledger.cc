@@ -1,11 +1,14 @@
 #include "services/models/rpc/grpc_ledger.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "lib/base/status_macros.h"
 #include "lib/rpc/channel.h"
 #include "lib/rpc/client_call.h"
 #include "lib/rpc/proto_time.h"
+#include "services/models/domain/estimate.h"
 #include "services/models/domain/limits.h"
 #include "services/models/rpc/convert.h"
 
@@ -17,6 +20,9 @@ using Stub = pb::LedgerService::StubInterface;
 
 // Every instance is an owner of its own, with one life.
 constexpr int64_t kOwnEpoch = 1;
+
+// Far more than any configuration has routes.
+constexpr size_t kRatesMax = 1'000;
 
 rpc::CallOptions Options() { return {.timeout = kLedgerTimeout, .principal = "models"}; }
 
@@ -70,6 +76,65 @@ absl::StatusOr<Quote> GrpcLedger::QuoteCall(const std::string& provider, const s
   return Quote{.cost_usd_nanos = response.cost_usd_nanos(),
                .input_usd_nanos = response.input_usd_nanos(),
                .output_pico_usd = response.output_pico_usd()};
+}
+
+absl::StatusOr<Quote> GrpcLedger::BoundCall(const std::string& provider, const std::string& model,
+                                            const std::string& service_tier, int64_t input_tokens) {
+  const std::string name = absl::StrCat(provider, "\n", model, "\n", service_tier);
+  const std::optional<Quote> known = KnownBound(name, input_tokens);
+  if (known.has_value()) return *known;
+  const absl::Duration asked_after = clock_.Elapsed();
+  pb::QuoteRequest request;
+  request.set_provider(provider);
+  request.set_model(model);
+  request.set_service_tier(service_tier);
+  request.set_input_tokens(input_tokens);
+  ASSIGN_OR_RETURN(const pb::QuoteResponse response,
+                   rpc::CallWithRetry(clock_, *stub_, &Stub::Quote, request, Options()));
+  const Rates rates = {.input_pico_usd = response.input_pico_usd(),
+                       .output_pico_usd = response.output_pico_usd(),
+                       .input_tokens_from = response.input_tokens_from(),
+                       .input_tokens_below = response.input_tokens_below(),
+                       .read_after = asked_after};
+  const Quote quote = {.input_usd_nanos = response.input_usd_nanos(),
+                       .output_pico_usd = response.output_pico_usd()};
+  // Unless it is an older ledger, which tells no rates.
+  if (rates.QuoteFor(input_tokens).input_usd_nanos == quote.input_usd_nanos) Keep(name, rates);
+  return quote;
+}
+
+std::optional<Quote> GrpcLedger::KnownBound(const std::string& name, int64_t input_tokens) {
+  const absl::Duration now = clock_.Elapsed();
+  base::MutexLock lock(mutex_);
+  const auto known = rates_.find(name);
+  if (known == rates_.end()) return std::nullopt;
+  for (const Rates& rates : known->second) {
+    if (now >= rates.read_after + kRatesAgeMax || !rates.Cover(input_tokens)) continue;
+    return rates.QuoteFor(input_tokens);
+  }
+  return std::nullopt;
+}
+
+void GrpcLedger::Keep(const std::string& name, const Rates& rates) {
+  base::MutexLock lock(mutex_);
+  if (rates_.size() >= kRatesMax) rates_.clear();
+  std::vector<Rates>& of_model = rates_[name];
+  const auto is_replaced = [&rates](const Rates& old) {
+    return old.input_tokens_from == rates.input_tokens_from ||
+           rates.read_after >= old.read_after + kRatesAgeMax;
+  };
+  of_model.erase(std::remove_if(of_model.begin(), of_model.end(), is_replaced), of_model.end());
+  of_model.push_back(rates);
+}
+
+bool GrpcLedger::Rates::Cover(int64_t input_tokens) const {
+  return input_tokens >= input_tokens_from &&
+         (input_tokens_below == 0 || input_tokens < input_tokens_below);
+}
+
+Quote GrpcLedger::Rates::QuoteFor(int64_t input_tokens) const {
+  const Quote input = {.output_pico_usd = input_pico_usd};
+  return {.input_usd_nanos = CostBound(input, input_tokens), .output_pico_usd = output_pico_usd};
 }
 
 absl::StatusOr<Hold> GrpcLedger::Reserve(const HoldRequest& hold) {

@@ -1,9 +1,13 @@
 #pragma once
 
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "lib/base/clock.h"
+#include "lib/base/mutex.h"
 #include "services/models/domain/ledger.h"
 #include "slipway/ledger/v1/ledger_service.grpc.pb.h"
 
@@ -17,15 +21,33 @@ class GrpcLedger final : public Ledger {
   absl::StatusOr<Quote> QuoteCall(const std::string& provider, const std::string& model,
                                   const std::string& service_tier, int64_t input_tokens,
                                   int64_t output_tokens) override;
+  absl::StatusOr<Quote> BoundCall(const std::string& provider, const std::string& model,
+                                  const std::string& service_tier, int64_t input_tokens) override;
   absl::StatusOr<Hold> Reserve(const HoldRequest& request) override;
   absl::StatusOr<int64_t> Settle(const Settlement& settlement) override;
   absl::Status CloseOwner(const std::string& owner) override;
 
  private:
+  // What the ledger takes for every call of a model whose input is in a range.
+  struct Rates {
+    int64_t input_pico_usd = 0;
+    int64_t output_pico_usd = 0;
+    int64_t input_tokens_from = 0;
+    int64_t input_tokens_below = 0;  // 0: without end.
+    absl::Duration read_after;       // Of the clock.
+
+    bool Cover(int64_t input_tokens) const;
+    Quote QuoteFor(int64_t input_tokens) const;
+  };
+
+  std::optional<Quote> KnownBound(const std::string& name, int64_t input_tokens);
+  void Keep(const std::string& name, const Rates& rates);
   absl::StatusOr<int64_t> Release(const Settlement& settlement);
 
   base::Clock& clock_;
   std::unique_ptr<ledger::v1::LedgerService::Stub> stub_;
+  base::Mutex mutex_;
+  std::map<std::string, std::vector<Rates>> rates_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace slipway::models

@@ -11,6 +11,10 @@
 namespace slipway::models {
 namespace {
 
+// Carrying the log over keeps other calls from beginning for some milliseconds; this much of it are
+// some 500 calls.
+constexpr int kCheckpointPages = 8'000;
+
 // Order is history: append to this list, never edit it.
 constexpr sqlite::Migration kMigrations[] = {
     {1, events::kEventLogSchema},
@@ -160,7 +164,8 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
   ASSIGN_OR_RETURN(std::unique_ptr<sqlite::Database> database,
                    sqlite::Database::Open(path, {.synchronous = sqlite::Synchronous::kNormal,
                                                  .migrations = kMigrations,
-                                                 .exclusive = true}));
+                                                 .exclusive = true,
+                                                 .checkpoint_pages = kCheckpointPages}));
   ASSIGN_OR_RETURN(std::unique_ptr<events::EventLog> event_log,
                    events::EventLog::Open(*database, ids, "models"));
   return std::unique_ptr<SqliteStore>(

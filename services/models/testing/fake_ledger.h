@@ -48,6 +48,10 @@ class FakeLedger final : public ledger::v1::LedgerService::Service {
     base::MutexLock lock(mutex_);
     return entries_;
   }
+  int quotes() {
+    base::MutexLock lock(mutex_);
+    return quotes_;
+  }
   std::vector<std::string> closed_owners() {
     base::MutexLock lock(mutex_);
     return closed_owners_;
@@ -74,10 +78,12 @@ class FakeLedger final : public ledger::v1::LedgerService::Service {
   grpc::Status Quote(grpc::ServerContext*, const ledger::v1::QuoteRequest* request,
                      ledger::v1::QuoteResponse* response) override {
     base::MutexLock lock(mutex_);
+    ++quotes_;
     if (!price_known_) return Fail(absl::StatusCode::kNotFound, "PRICE_UNKNOWN");
     const int64_t input = Nanos(request->input_tokens() * kInputPico);
     response->set_input_usd_nanos(input);
     response->set_output_pico_usd(kOutputPico);
+    response->set_input_pico_usd(kInputPico);
     response->set_cost_usd_nanos(input + Nanos(request->output_tokens() * kOutputPico));
     return grpc::Status::OK;
   }
@@ -186,6 +192,7 @@ class FakeLedger final : public ledger::v1::LedgerService::Service {
   base::Mutex mutex_;
   base::CondVar changed_;
   int64_t limit_ ABSL_GUARDED_BY(mutex_) = 1'000'000'000'000;
+  int quotes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool price_known_ ABSL_GUARDED_BY(mutex_) = true;
   std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> closed_owners_ ABSL_GUARDED_BY(mutex_);

@@ -83,8 +83,9 @@ class ServerFixture : public ::testing::Test {
   }
 
   void StartServer(base::Clock& clock = base::RealClock()) {
+    const std::string text = config_.empty() ? ConfigText() : config_;
     ASSERT_OK_AND_ASSIGN(const auto config,
-                         config::Parse<config::v1::ModelsConfig>(ConfigText(), "test.yaml"));
+                         config::Parse<config::v1::ModelsConfig>(text, "test.yaml"));
     ASSERT_OK_AND_ASSIGN(server_, Server::Start(config, {clock, base::RandomIds()}));
     Connect();
   }
@@ -180,6 +181,7 @@ class ServerFixture : public ::testing::Test {
   }
 
   testkit::TemporaryDirectory directory_;
+  std::string config_;  // Instead of ConfigText(), unless empty.
   const std::string ledger_address_ = "unix:" + directory_.File("ledger.sock");
   FakeLedger ledger_{ledger_address_};
   FakeEndpoint endpoint_;
