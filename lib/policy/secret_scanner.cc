@@ -2,6 +2,7 @@
 
 #include <re2/re2.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <memory>
@@ -113,7 +114,107 @@ std::string FromPercent(absl::string_view line) {
   return text;
 }
 
+// A credential in a text.
+struct SecretSpan {
+  size_t begin = 0;
+  size_t end = 0;
+  absl::string_view rule;
+};
+
+// A key of several lines goes on to its last line, or where that is missing, for as long as the
+// longest key that is in use.
+constexpr size_t kKeyBlockBytesMax = 16 << 10;
+size_t EndOfKeyBlock(absl::string_view text, size_t begin, size_t end, absl::string_view rule) {
+  const bool block = rule == "private-key" || rule == "pgp-private-key" || rule == "putty-key";
+  if (!block) return end;
+  const absl::string_view rest = text.substr(begin, kKeyBlockBytesMax);
+  const absl::string_view last = rule == "putty-key" ? "Private-MAC: " : "-----END ";
+  const size_t found = rest.find(last);
+  if (found == absl::string_view::npos) return begin + rest.size();
+  const size_t line_end = rest.find_first_of("\n\\", found);
+  return begin + (line_end == absl::string_view::npos ? rest.size() : line_end);
+}
+
+void FindAllSecrets(absl::string_view text, std::vector<SecretSpan>& spans) {
+  uint64_t candidates = Keywords().Find(text);
+  for (; candidates != 0; candidates &= candidates - 1) {
+    const Compiled& compiled = CompiledRules()[absl::countr_zero(candidates)];
+    const re2::StringPiece input(text.data(), text.size());
+    re2::StringPiece groups[2];
+    const int wanted = compiled.expression->NumberOfCapturingGroups() > 0 ? 2 : 1;
+    size_t from = 0;
+    while (from < text.size() &&
+           compiled.expression->Match(input, from, text.size(), RE2::UNANCHORED, groups, wanted)) {
+      const re2::StringPiece& group = groups[wanted - 1];
+      const absl::string_view secret(group.data(), group.size());
+      const size_t begin = static_cast<size_t>(secret.data() - text.data());
+      // The end of a match may be the separator that the next one begins with.
+      from = std::max(begin + secret.size(), from + 1);
+      if (compiled.rule->entropy_min > 0 &&
+          (EntropyOf(secret) < compiled.rule->entropy_min || IsPlaceholder(secret))) {
+        continue;
+      }
+      const size_t end = EndOfKeyBlock(text, begin, begin + secret.size(), compiled.rule->id);
+      spans.push_back({begin, end, compiled.rule->id});
+      from = std::max(from, end);
+    }
+  }
+}
+
+void FindAuthorization(absl::string_view text, std::vector<SecretSpan>& spans) {
+  static const RE2& header =
+      *new RE2(R"((?i)(?:authorization|x-api-key|x-goog-api-key|api-key)\\*["']?\s*[:=]\s*\\*["']?)"
+               R"((?:(?:bearer|basic|token)\s+)?([A-Za-z0-9._~+/=-]{12,}))");
+  const re2::StringPiece input(text.data(), text.size());
+  re2::StringPiece groups[2];
+  size_t from = 0;
+  while (from < text.size() && header.Match(input, from, text.size(), RE2::UNANCHORED, groups, 2)) {
+    const absl::string_view value(groups[1].data(), groups[1].size());
+    const size_t begin = static_cast<size_t>(value.data() - text.data());
+    from = begin + value.size();
+    if (!IsPlaceholder(value)) spans.push_back({begin, from, "authorization"});
+  }
+}
+
+void FindEncodedSecrets(absl::string_view text, std::vector<SecretSpan>& spans) {
+  for (size_t begin = 0; begin < text.size();) {
+    size_t end = begin;
+    while (end < text.size() && kEncodingCharacters[static_cast<unsigned char>(text[end])]) ++end;
+    if (end - begin >= kEncodedBytesMin) {
+      const absl::string_view run = text.substr(begin, end - begin);
+      for (const std::string& decoded : {FromBase64(run), FromHex(run)}) {
+        std::vector<SecretSpan> inside;
+        if (!decoded.empty()) FindAllSecrets(decoded, inside);
+        if (!inside.empty()) spans.push_back({begin, end, inside.front().rule});
+      }
+    }
+    begin = end + 1;
+  }
+}
+
 }  // namespace
+
+Redaction RedactSecrets(absl::string_view text) {
+  std::vector<SecretSpan> spans;
+  FindAllSecrets(text, spans);
+  FindAuthorization(text, spans);
+  FindEncodedSecrets(text, spans);
+  std::sort(spans.begin(), spans.end(),
+            [](const SecretSpan& a, const SecretSpan& b) { return a.begin < b.begin; });
+  Redaction result;
+  size_t copied = 0;
+  for (const SecretSpan& span : spans) {
+    if (span.end <= copied) continue;
+    if (span.begin >= copied) {
+      absl::StrAppend(&result.text, text.substr(copied, span.begin - copied),
+                      "[redacted: ", span.rule, "]");
+      ++result.replaced;
+    }
+    copied = span.end;
+  }
+  absl::StrAppend(&result.text, text.substr(copied));
+  return result;
+}
 
 bool SecretExpressionsCompile() {
   for (const Compiled& compiled : CompiledRules()) {

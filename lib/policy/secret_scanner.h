@@ -33,6 +33,15 @@ std::optional<SecretFinding> FindSecret(absl::string_view line);
 // The first credential in what runs of base64, hexadecimal digits or %XX in the line decode to.
 std::optional<SecretFinding> FindEncodedSecret(absl::string_view line);
 
+// `text` with every credential in it, plain or encoded, replaced by "[redacted: RULE]", and the
+// value of every header that authorizes, too. Placeholders stay. The whole text is examined,
+// however long its lines are; a text without credentials comes back as it is.
+struct Redaction {
+  std::string text;
+  int replaced = 0;
+};
+Redaction RedactSecrets(absl::string_view text);
+
 // Whether RE2 accepts every rule; one that it does not would match nothing.
 bool SecretExpressionsCompile();
 
