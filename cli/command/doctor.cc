@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "cli/client/plan_view.h"
 #include "cli/client/up_record.h"
 #include "cli/command/families.h"
 #include "cli/output/hint.h"
@@ -138,26 +139,44 @@ Finding CheckOpenFiles() {
   return {"open files", Grade::kWarn, text, "raise the limit: ulimit -n 4096"};
 }
 
+// Where the key of a provider should be.
+struct KeyPlace {
+  bool needed = false;
+  std::string file;
+  std::string variable;
+};
+
+KeyPlace KeyPlaceOf(const slipway::config::v1::ModelProvider& provider) {
+  const auto place = [](const auto& kind) {
+    return KeyPlace{.needed = true, .file = kind.key_file(), .variable = kind.key_variable()};
+  };
+  if (provider.has_openai()) return place(provider.openai());
+  if (provider.has_anthropic()) return place(provider.anthropic());
+  if (provider.has_openai_chat() && !provider.openai_chat().local()) {
+    return place(provider.openai_chat());
+  }
+  const std::string& cli_key = provider.claude_cli().key_file();
+  return {.needed = !cli_key.empty(), .file = cli_key};
+}
+
 // Where a key should be, without ever showing it.
 Finding CheckKey(const slipway::config::v1::ModelProvider& provider) {
   const std::string name = absl::StrCat("provider ", provider.name());
-  if (!provider.has_openai_chat() || provider.openai_chat().local()) {
-    return {name, Grade::kOk, "needs no key", ""};
-  }
-  const auto& chat = provider.openai_chat();
-  if (!chat.key_file().empty()) {
-    if (access(chat.key_file().c_str(), R_OK) == 0) {
-      return {name, Grade::kOk, absl::StrCat("key in ", chat.key_file()), ""};
+  const KeyPlace place = KeyPlaceOf(provider);
+  if (!place.needed) return {name, Grade::kOk, "needs no key", ""};
+  if (!place.file.empty()) {
+    if (access(place.file.c_str(), R_OK) == 0) {
+      return {name, Grade::kOk, absl::StrCat("key in ", place.file), ""};
     }
-    return {name, Grade::kFail, absl::StrCat("cannot read ", chat.key_file()),
+    return {name, Grade::kFail, absl::StrCat("cannot read ", place.file),
             "write the key into that file, readable by you only"};
   }
-  if (!chat.key_variable().empty()) {
-    const char* const value = std::getenv(chat.key_variable().c_str());
+  if (!place.variable.empty()) {
+    const char* const value = std::getenv(place.variable.c_str());
     if (value != nullptr && *value != '\0') {
-      return {name, Grade::kOk, absl::StrCat("key in $", chat.key_variable()), ""};
+      return {name, Grade::kOk, absl::StrCat("key in $", place.variable), ""};
     }
-    return {name, Grade::kWarn, absl::StrCat("$", chat.key_variable(), " is not set here"),
+    return {name, Grade::kWarn, absl::StrCat("$", place.variable, " is not set here"),
             "set it before slipway up"};
   }
   return {name, Grade::kWarn, "no key configured", "set key_file or key_variable"};
@@ -202,6 +221,31 @@ void CheckServices(Invocation& invocation, std::vector<Finding>& findings) {
   }
 }
 
+// What the models service found when it last looked at its providers, which costs nothing.
+void CheckHealth(Invocation& invocation, std::vector<Finding>& findings) {
+  if (!invocation.Connect().ok()) return;  // Said before.
+  Connection& connection = invocation.connection();
+  const auto list = connection.Call(connection.models(),
+                                    &models::v1::ModelsService::StubInterface::ListProviders, {});
+  if (!list.ok()) return;  // The service is down, which was said before.
+  for (const models::v1::Provider& provider : list->providers()) {
+    const std::string name = absl::StrCat("health of ", LastId(provider.name()));
+    if (!provider.closed_gates().empty()) {
+      const models::v1::Gate& gate = provider.closed_gates(0);
+      findings.push_back(
+          {name, gate.has_until_time() ? Grade::kWarn : Grade::kFail,
+           absl::StrCat(gate.name(), " is closed (", gate.cause(), "): ", gate.detail()),
+           gate.has_until_time() ? "it opens by itself: slipway models gates"
+                                 : "correct the key or the account; then "
+                                   "slipway models open GATE"});
+    } else if (provider.has_check_time()) {
+      findings.push_back({name, provider.healthy() ? Grade::kOk : Grade::kWarn,
+                          provider.healthy() ? "answers and takes its key" : provider.last_error(),
+                          provider.healthy() ? "" : "check its address, the network and the key"});
+    }
+  }
+}
+
 void Print(const std::vector<Finding>& findings, Output& output) {
   if (output.json()) {
     nlohmann::ordered_json checks = nlohmann::ordered_json::array();
@@ -228,6 +272,7 @@ absl::StatusOr<ExitCode> Doctor(Invocation& invocation) {
                                    CheckDataDirectory(data), CheckDisk(data), CheckOpenFiles()};
   CheckProviders(data, findings);
   CheckServices(invocation, findings);
+  CheckHealth(invocation, findings);
   Print(findings, invocation.output());
   for (const Finding& finding : findings) {
     if (finding.grade == Grade::kFail) return ExitCode::kFailed;

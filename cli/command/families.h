@@ -17,6 +17,8 @@ void AddPauseCommands(CommandSet& commands);    // pause, resume, kill
 void AddMoneyCommands(CommandSet& commands);    // budget, usage
 void AddAuditCommands(CommandSet& commands);    // audit
 void AddModelsCommands(CommandSet& commands);   // models
-void AddTokenCommands(CommandSet& commands);    // token
+// models record, models cassette
+void AddCassetteCommands(CommandSet& commands, CLI::App& models);
+void AddTokenCommands(CommandSet& commands);  // token
 
 }  // namespace slipway::cli

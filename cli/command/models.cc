@@ -60,7 +60,13 @@ absl::StatusOr<ExitCode> Providers(Invocation& invocation) {
     output.Json(list);
     return ExitCode::kOk;
   }
-  TextTable table({{"PROVIDER"}, {"KIND"}, {"PAID CALLS"}, {"CLOSED"}, {"LAST ERROR"}});
+  TextTable table({{"PROVIDER"},
+                   {"KIND"},
+                   {"HEALTH"},
+                   {"LOOKED AT"},
+                   {"PAID CALLS"},
+                   {"CLOSED"},
+                   {"LAST ERROR"}});
   for (const models::v1::Provider& provider : list.providers()) {
     std::vector<std::string> gates;
     for (const models::v1::Gate& gate : provider.closed_gates()) {
@@ -68,9 +74,16 @@ absl::StatusOr<ExitCode> Providers(Invocation& invocation) {
           absl::StrCat(gate.name(), " (", gate.cause(), ") ",
                        RelativeText(rpc::FromProto(gate.until_time()), invocation.clock().Now())));
     }
-    table.Add({LastId(provider.name()), provider.kind(), provider.enabled() ? "allowed" : "no",
-               Cell(absl::StrJoin(gates, "; "), Tone::kWarning),
-               Cell(provider.last_error(), Tone::kBad)});
+    const bool looked = provider.has_check_time();
+    table.Add(
+        {LastId(provider.name()), provider.kind(),
+         !looked              ? Cell("not asked", Tone::kPlain)
+         : provider.healthy() ? Cell("well", Tone::kGood)
+                              : Cell("not well", Tone::kBad),
+         looked ? RelativeText(rpc::FromProto(provider.check_time()), invocation.clock().Now())
+                : "",
+         provider.enabled() ? "allowed" : "no", Cell(absl::StrJoin(gates, "; "), Tone::kWarning),
+         Cell(provider.last_error(), Tone::kBad)});
   }
   output.Table(table);
   return ExitCode::kOk;
@@ -124,6 +137,9 @@ absl::StatusOr<ExitCode> Calls(const CallsOptions& options, Invocation& invocati
 
 struct ExplainOptions {
   std::string call;
+  std::string plan;
+  std::string task;
+  std::string attempt;
   std::string role;
   std::string intent = "write";
   std::string complexity = "medium";
@@ -158,6 +174,20 @@ models::v1::ExplainRouteRequest ExplainRequest(const ExplainOptions& options) {
   return request;
 }
 
+void PrintDecisions(const models::v1::ExplainRouteResponse& answer, Output& output,
+                    absl::Time now) {
+  for (const models::v1::RoleDecision& decision : answer.decisions()) {
+    const bool raised = decision.role() != decision.named_role();
+    output.Line(absl::StrCat(ShortName(decision.attempt()), ": ",
+                             output.Painted(Tone::kGood, decision.role()),
+                             raised && !decision.named_role().empty()
+                                 ? absl::StrCat(" in place of ", decision.named_role())
+                                 : "",
+                             ", ", RelativeText(rpc::FromProto(decision.time()), now)));
+    for (const std::string& reason : decision.reasons()) output.Line("  " + reason);
+  }
+}
+
 void PrintTries(const models::v1::ExplainRouteResponse& answer, Output& output) {
   for (const models::v1::Call& call : answer.tries()) {
     output.Line(absl::StrCat(call.name(), ": ", call.provider(), "/", call.model(), ", tier ",
@@ -171,11 +201,24 @@ void PrintTries(const models::v1::ExplainRouteResponse& answer, Output& output) 
 absl::StatusOr<ExitCode> Explain(const ExplainOptions& options, Invocation& invocation) {
   Connection& connection = invocation.connection();
   Output& output = invocation.output();
-  ASSIGN_OR_RETURN(const auto answer,
-                   connection.Call(connection.models(), &ModelsService::StubInterface::ExplainRoute,
-                                   ExplainRequest(options)));
+  models::v1::ExplainRouteRequest request = ExplainRequest(options);
+  if (!options.plan.empty()) {
+    ASSIGN_OR_RETURN(*request.mutable_scope(), invocation.names().Plan(options.plan));
+  } else if (!options.task.empty()) {
+    ASSIGN_OR_RETURN(*request.mutable_scope(), invocation.names().Task(options.task));
+  } else if (!options.attempt.empty()) {
+    ASSIGN_OR_RETURN(*request.mutable_scope(), invocation.names().Attempt(options.attempt));
+  }
+  ASSIGN_OR_RETURN(
+      const auto answer,
+      connection.Call(connection.models(), &ModelsService::StubInterface::ExplainRoute, request));
   if (output.json()) {
     output.Json(answer);
+    return ExitCode::kOk;
+  }
+  if (!request.scope().empty()) {
+    PrintDecisions(answer, output, invocation.clock().Now());
+    PrintTries(answer, output);
     return ExitCode::kOk;
   }
   output.Line("role " + answer.role());
@@ -261,10 +304,19 @@ absl::StatusOr<ExitCode> OpenGate(const std::string& gate, Invocation& invocatio
 void AddDecisionCommands(CommandSet& commands, CLI::App& group) {
   const auto explain = std::make_shared<ExplainOptions>();
   CLI::App& why = commands.Add(
-      "explain", "Say why a call got its route, or which role and route one would get",
+      "explain", "Say why a call or an attempt got its role and route, or which one would",
       Connected([explain](Invocation& invocation) { return Explain(*explain, invocation); }),
       &group);
-  why.add_option("CALL", explain->call, "A call that was made: slipway models calls");
+  CLI::Option* const call =
+      why.add_option("CALL", explain->call, "A call that was made: slipway models calls");
+  CLI::Option* const plan =
+      why.add_option("--plan", explain->plan, "The roles that attempts of a plan were given");
+  CLI::Option* const task = why.add_option("--task", explain->task, "The same of a task");
+  CLI::Option* const attempt = why.add_option(
+      "--attempt", explain->attempt, "The same of an attempt, such as TASK@2, with its calls");
+  plan->excludes(call)->excludes(task)->excludes(attempt);
+  task->excludes(call)->excludes(attempt);
+  attempt->excludes(call);
   why.add_option("--role", explain->role, "The role, where it is not to be chosen");
   why.add_option("--intent", explain->intent, "What it is for: plan, judge, classify, write, ..");
   why.add_option("--complexity", explain->complexity, "How hard it is")
@@ -297,8 +349,10 @@ void AddDecisionCommands(CommandSet& commands, CLI::App& group) {
 void AddModelsCommands(CommandSet& commands) {
   CLI::App& group = commands.AddGroup("models", "Roles, providers and calls");
   commands.Add("routes", "Show which model serves which role", Connected(Routes), &group);
-  commands.Add("providers", "Show who serves models, and what is closed", Connected(Providers),
-               &group);
+  CLI::App& providers =
+      commands.Add("providers", "Show who serves models, whether they are well, and what is closed",
+                   Connected(Providers), &group);
+  providers.alias("status");
   const auto calls = std::make_shared<CallsOptions>();
   CLI::App& command = commands.Add(
       "calls", "Show calls to models, newest first",
@@ -306,6 +360,7 @@ void AddModelsCommands(CommandSet& commands) {
   command.add_option("SCOPE", calls->scope, "Only of this and what is below it");
   command.add_option("--last,-n", calls->last, "Most calls to show")->check(CLI::Range(1, 1'000));
   AddDecisionCommands(commands, group);
+  AddCassetteCommands(commands, group);
 }
 
 }  // namespace slipway::cli

@@ -45,6 +45,26 @@ TEST_F(FailureTest, FailedValidatorsAreToldToTheNextAttemptWhichIsMerged) {
   EXPECT_TRUE(Eventually([&] { return models_.open_keys().empty(); }));
 }
 
+TEST_F(FailureTest, AnAttemptAfterAFailureAsksForTheRoleThatWasChosenForIt) {
+  reviewer_.with_validators = true;
+  FakeAgent& agent = AddAgent(FailingValidators(1));
+  ASSERT_OK(Submit(Plan({"a"})));
+
+  ExpectRun(v1::Run::STATE_SUCCEEDED);
+
+  std::vector<std::string> roles;
+  for (const agent::v1::Grant& grant : agent.grants()) {
+    if (grant.has_write_change()) roles.push_back(grant.write_change().role());
+  }
+  EXPECT_THAT(roles, ::testing::ElementsAre("simple_builder", "general_builder"));
+  const std::vector<models::v1::IssueAttemptKeyRequest> asked = models_.requests();
+  ASSERT_EQ(asked.size(), 2u);
+  EXPECT_EQ(asked[0].traits().escalation_depth(), 0);
+  EXPECT_EQ(asked[1].traits().escalation_depth(), 1);
+  EXPECT_EQ(asked[1].roles(0), "simple_builder") << "the plan's role is the least";
+  EXPECT_EQ(asked[1].intent(), "code");
+}
+
 TEST_F(FailureTest, SpentRetriesOpenACheckpointWhoseRetryStartsAnew) {
   reviewer_.inspect = Refuse;
   FakeAgent& agent = AddAgent();

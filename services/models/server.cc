@@ -15,6 +15,8 @@
 #include "lib/log/log.h"
 #include "lib/metrics/metrics.h"
 #include "lib/serving/endpoints.h"
+#include "services/models/cassette/recorder.h"
+#include "services/models/cassette/recording_provider.h"
 #include "services/models/domain/attempt_keys.h"
 #include "services/models/domain/caller.h"
 #include "services/models/domain/errors.h"
@@ -27,6 +29,7 @@
 #include "services/models/rpc/models_handlers.h"
 #include "services/models/rpc/models_service.h"
 #include "services/models/settings.h"
+#include "services/models/storage/sqlite_cassette_store.h"
 #include "services/models/storage/sqlite_store.h"
 
 namespace slipway::models {
@@ -39,6 +42,9 @@ metrics::Gauge calls_running({.name = "slipway_models_calls_running",
                               .description = "Calls under way."});
 metrics::Gauge calls_max({.name = "slipway_models_calls_max",
                           .description = "Calls that may be under way; further ones are refused."});
+metrics::Counter calls_pruned({.name = "slipway_models_calls_pruned_total",
+                               .description = "Records of calls that were dropped for their age, "
+                                              "or because there were too many."});
 metrics::Gauge gates_closed({.name = "slipway_models_gates_closed",
                              .description = "Gates of providers and models that are closed."});
 
@@ -80,10 +86,21 @@ std::string BootName() { return base::ReadFile("/proc/sys/kernel/random/boot_id"
 struct Foundation {
   std::unique_ptr<SqliteStore> store;
   std::unique_ptr<GateKeeper> gates;
-  Providers providers;
+  std::unique_ptr<SqliteCassetteStore> cassettes;
+  std::unique_ptr<Recorder> recorder;
+  Providers providers;  // Each with the recorder before it.
   RouteTable routes;
+  Keeping keeping;
   std::string owner;
 };
+
+Providers Recorded(Providers providers, Recorder& recorder, base::Clock& clock) {
+  Providers recorded;
+  for (auto& [name, provider] : providers) {
+    recorded[name] = std::make_unique<RecordingProvider>(std::move(provider), recorder, clock);
+  }
+  return recorded;
+}
 
 }  // namespace
 
@@ -99,7 +116,8 @@ class Server::Parts final {
         caller_({*foundation_.store, ledger_, *foundation_.gates, settler_, unsettled_,
                  environment.clock, beginnings_, endings_, foundation_.owner},
                 foundation_.routes, foundation_.providers, running_),
-        keys_(*foundation_.store, foundation_.routes, running_, environment.clock, environment.ids),
+        keys_(*foundation_.store, foundation_.routes, running_, environment.clock, environment.ids,
+              config.fixed_roles()),
         event_service_(foundation_.store->event_log(), event_pool_, environment.clock) {}
 
   ~Parts() { Stop(); }
@@ -113,17 +131,29 @@ class Server::Parts final {
         [this] { return static_cast<double>(foundation_.gates->All().size()); });
     drain_timeout_ = serving::DrainTimeout(config.listen());
     RETURN_IF_ERROR(ServeProxy(config));
-    health_ = std::make_unique<HealthWatch>(foundation_.providers, *foundation_.gates,
-                                            environment_.clock);
+    health_ =
+        std::make_unique<HealthWatch>(foundation_.providers, *foundation_.gates, environment_.clock,
+                                      foundation_.keeping.health_interval);
     handlers_ = std::make_unique<ModelsHandlers>(ModelsHandlers::Collaborators{
-        caller_, keys_, *foundation_.gates, *foundation_.store, foundation_.routes,
-        foundation_.providers, *health_, environment_.clock, proxy_address_});
+        caller_,
+        keys_,
+        *foundation_.gates,
+        *foundation_.store,
+        foundation_.routes,
+        foundation_.providers,
+        *health_,
+        *foundation_.recorder,
+        *foundation_.cassettes,
+        {config.recording().projects().begin(), config.recording().projects().end()},
+        environment_.clock,
+        proxy_address_});
     service_ = BindModelsService(*handlers_, beginnings_, handler_pool_);
     ASSIGN_OR_RETURN(endpoints_,
                      serving::Endpoints::Start({.listen = config.listen(),
                                                 .services = {service_.get(), &event_service_}}));
-    upkeep_ = std::make_unique<Upkeep>(Upkeep::Collaborators{
-        *foundation_.store, settler_, *foundation_.gates, environment_.clock, foundation_.owner});
+    upkeep_ = std::make_unique<Upkeep>(Upkeep::Collaborators{settler_, *foundation_.gates,
+                                                             environment_.clock, foundation_.owner,
+                                                             [this] { return Prune(); }});
     return absl::OkStatus();
   }
 
@@ -148,6 +178,20 @@ class Server::Parts final {
   int admin_port() const { return endpoints_->admin_port(); }
 
  private:
+  absl::Status Prune() {
+    const absl::Time now = environment_.clock.Now();
+    const Keeping& keeping = foundation_.keeping;
+    const Store::Retention retention = {.replies_before = now - kReplyRetention,
+                                        .calls_before = now - keeping.call_retention,
+                                        .calls_max = keeping.calls_max};
+    int pruned = 0;
+    do {
+      ASSIGN_OR_RETURN(pruned, foundation_.store->Prune(retention));
+      calls_pruned.Increment({}, static_cast<uint64_t>(pruned));
+    } while (pruned > 0);
+    return foundation_.cassettes->PruneCassettes(now - keeping.cassette_retention);
+  }
+
   absl::Status ServeProxy(const config::v1::ModelsConfig& config) {
     http::Server::Options options = {.address = config.proxy_address(),
                                      .threads = 2,
@@ -198,6 +242,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::ModelsCo
   RETURN_IF_ERROR(CheckConfig(config));
   ASSIGN_OR_RETURN(RouteTable routes, MakeRoutes(config));
   ASSIGN_OR_RETURN(Providers providers, MakeProviders(config, environment.clock));
+  ASSIGN_OR_RETURN(Keeping keeping, MakeKeeping(config));
   ASSIGN_OR_RETURN(std::unique_ptr<SqliteStore> store,
                    SqliteStore::Open(config.database(), environment.clock, environment.ids));
   const std::string owner = environment.ids.NewId("models");
@@ -206,9 +251,14 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::ModelsCo
   RETURN_IF_ERROR(store->RegisterOwner(owner, boot));
   ASSIGN_OR_RETURN(std::unique_ptr<GateKeeper> gates, GateKeeper::Load(*store, environment.clock));
   AllowDescriptors(CallsMax(config));
-  auto parts = std::make_unique<Parts>(Foundation{std::move(store), std::move(gates),
-                                                  std::move(providers), std::move(routes), owner},
-                                       config, environment);
+  auto cassettes = std::make_unique<SqliteCassetteStore>(store->database(), store->log_sync());
+  ASSIGN_OR_RETURN(std::unique_ptr<Recorder> recorder,
+                   Recorder::Load(keeping.recording, *cassettes, environment.clock));
+  providers = Recorded(std::move(providers), *recorder, environment.clock);
+  auto parts = std::make_unique<Parts>(
+      Foundation{std::move(store), std::move(gates), std::move(cassettes), std::move(recorder),
+                 std::move(providers), std::move(routes), std::move(keeping), owner},
+      config, environment);
   RETURN_IF_ERROR(parts->Serve(config));
   log::Info("models serves", {{"address", parts->address()},
                               {"proxy_address", parts->proxy_address()},

@@ -11,6 +11,7 @@
 #include "lib/base/status_macros.h"
 #include "lib/rpc/proto_time.h"
 #include "services/models/domain/errors.h"
+#include "services/models/providers/cassette_provider.h"
 #include "services/models/providers/claude_cli_provider.h"
 #include "services/models/providers/endpoint_provider.h"
 #include "services/models/providers/scripted_provider.h"
@@ -86,6 +87,16 @@ absl::StatusOr<std::unique_ptr<Provider>> MakeProvider(const pb::ModelProvider& 
   const std::string who = absl::StrCat("provider ", config.name(), ": ");
   switch (config.kind_case()) {
     case pb::ModelProvider::kScripted:
+      if (config.scripted().script().empty() == config.scripted().cassette().empty()) {
+        return ConfigInvalid(absl::StrCat(who, "set one of script and cassette"));
+      }
+      if (!config.scripted().cassette().empty()) {
+        return CassetteProvider::Open({.name = config.name(),
+                                       .cassette = config.scripted().cassette(),
+                                       .call_log = config.scripted().call_log(),
+                                       .real_time = config.scripted().real_time()},
+                                      clock);
+      }
       return ScriptedProvider::Open(config.name(), config.scripted().script(),
                                     config.scripted().call_log(), clock);
     case pb::ModelProvider::kOpenaiChat: {
@@ -172,7 +183,71 @@ absl::StatusOr<Route> MakeRoute(const pb::ModelRoute& config,
   return route;
 }
 
+// The keys that this service holds, which no cassette may hold.
+std::vector<std::string> KnownSecrets(const pb::ModelsConfig& config) {
+  std::vector<std::string> secrets;
+  const auto add = [&secrets](const std::string& file, const std::string& variable) {
+    const absl::StatusOr<std::string> key = ReadKey("", file, variable, /*needed=*/false);
+    if (key.ok() && !key->empty()) secrets.push_back(*key);
+  };
+  for (const pb::ModelProvider& provider : config.providers()) {
+    add(provider.openai_chat().key_file(), provider.openai_chat().key_variable());
+    add(provider.openai().key_file(), provider.openai().key_variable());
+    add(provider.anthropic().key_file(), provider.anthropic().key_variable());
+    add(provider.claude_cli().key_file(), "");
+  }
+  return secrets;
+}
+
+absl::StatusOr<Recorder::Options> MakeRecording(const pb::ModelsConfig& config) {
+  const pb::ModelRecording& recording = config.recording();
+  Recorder::Options options = {.bounds = {.entries = kCassetteEntriesMax,
+                                          .bytes = kCassetteBytesDefault,
+                                          .total_bytes = kCassettesBytesDefault},
+                               .known_secrets = KnownSecrets(config)};
+  for (const std::string& project : recording.projects()) {
+    if (project != "*" && !base::IsValidId(project)) {
+      return ConfigInvalid(absl::StrCat("recording.projects: \"", project,
+                                        "\" is neither the id of a project nor \"*\""));
+    }
+    options.projects.insert(project == "*" ? project : absl::StrCat("projects/", project));
+  }
+  if (recording.cassette_bytes_max() < 0 || recording.cassette_bytes_max() > kCassetteBytesMax) {
+    return ConfigInvalid("recording.cassette_bytes_max must be from 0 to 1 GiB");
+  }
+  if (recording.total_bytes_max() < 0) {
+    return ConfigInvalid("recording.total_bytes_max must not be negative");
+  }
+  if (recording.cassette_bytes_max() > 0) options.bounds.bytes = recording.cassette_bytes_max();
+  if (recording.total_bytes_max() > 0) options.bounds.total_bytes = recording.total_bytes_max();
+  return options;
+}
+
 }  // namespace
+
+absl::StatusOr<Keeping> MakeKeeping(const pb::ModelsConfig& config) {
+  Keeping keeping = {
+      .cassette_retention =
+          rpc::DurationOr(config.recording().retention(), kCassetteRetentionDefault),
+      .call_retention = rpc::DurationOr(config.call_retention(), kCallRetentionDefault),
+      .calls_max = config.calls_kept_max() == 0 ? kCallsKeptDefault : config.calls_kept_max(),
+      .health_interval = rpc::DurationOr(config.health_interval(), kHealthIntervalDefault)};
+  ASSIGN_OR_RETURN(keeping.recording, MakeRecording(config));
+  if (keeping.call_retention < kCallRetentionMin) {
+    return ConfigInvalid(
+        "call_retention must be at least 48h: repeats are answered from the record");
+  }
+  if (keeping.calls_max < kCallsKeptMin) {
+    return ConfigInvalid(absl::StrCat("calls_kept_max must be at least ", kCallsKeptMin));
+  }
+  if (keeping.health_interval < absl::Seconds(1)) {
+    return ConfigInvalid("health_interval must be at least 1s");
+  }
+  if (keeping.cassette_retention <= absl::ZeroDuration()) {
+    return ConfigInvalid("recording.retention must be above 0");
+  }
+  return keeping;
+}
 
 absl::StatusOr<Providers> MakeProviders(const pb::ModelsConfig& config, base::Clock& clock) {
   Providers providers;

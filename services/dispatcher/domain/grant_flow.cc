@@ -10,6 +10,7 @@
 #include "services/dispatcher/domain/errors.h"
 #include "services/dispatcher/domain/limits.h"
 #include "services/dispatcher/domain/plan_graph.h"
+#include "services/dispatcher/domain/retry_policy.h"
 
 namespace slipway::dispatcher {
 namespace {
@@ -21,6 +22,22 @@ metrics::Counter grants({.name = "slipway_dispatcher_grants_total",
                          .labels = {"kind"}});
 metrics::Counter leases_expired({.name = "slipway_dispatcher_lease_expiries_total",
                                  .description = "Attempts whose agent vanished."});
+
+// What the role of an attempt is chosen by, besides the plan's words.
+ValidationNeed NeedOf(const Task& task, const RunPolicy& policy) {
+  if (task.spec.critical) return ValidationNeed::kStrict;
+  return policy.validators.empty() ? ValidationNeed::kNone : ValidationNeed::kTests;
+}
+
+int FailuresOf(const Task& task) {
+  const auto found = task.progress.retries.find(std::string(Name(RetryClass::kAgent)));
+  return found == task.progress.retries.end() ? 0 : found->second;
+}
+
+TaskSpec WithRole(TaskSpec spec, const std::string& role) {
+  if (!role.empty()) spec.role = role;
+  return spec;
+}
 
 }  // namespace
 
@@ -156,6 +173,10 @@ void GrantFlow::Grant(Task& task, Agent& agent) {
   const bool own_limit = task.spec.limit_usd_nanos > 0;
   KeyRequest request{.attempt = key,
                      .role = task.spec.role,
+                     .intent = task.spec.intent,
+                     .complexity = task.spec.complexity,
+                     .validation_need = NeedOf(task, board_.RunOf(task.key).policy),
+                     .failures = FailuresOf(task),
                      .lifetime = timeout + kKeyLifetimeExtra,
                      .limit_usd_nanos = own_limit
                                             ? task.spec.limit_usd_nanos
@@ -196,7 +217,7 @@ void GrantFlow::SendOffer(const Task& task, const Attempt& attempt, const Issued
   if (attempt.kind == GrantKind::kWork) {
     const RunPolicy& policy = board_.RunOf(task.key).policy;
     offer.work = WorkOffer{
-        .spec = task.spec,
+        .spec = WithRole(task.spec, key.role),
         .feedback = attempt.feedback,
         .guidance = task.progress.guidance,
         .model_key = key.key,

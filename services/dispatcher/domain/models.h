@@ -10,9 +10,16 @@
 
 namespace slipway::dispatcher {
 
+// How much the result of a task must stand.
+enum class ValidationNeed { kNone, kTests, kStrict };
+
 struct KeyRequest {
   AttemptKey attempt;
-  std::string role;
+  std::string role;  // That the plan names; a stronger one may be given.
+  std::string intent;
+  int complexity = 0;  // As of TaskSpec.
+  ValidationNeed validation_need = ValidationNeed::kTests;
+  int failures = 0;  // Of attempts at the task that were the agent's fault.
   absl::Duration lifetime;
   int64_t limit_usd_nanos = 0;
 };
@@ -20,6 +27,7 @@ struct KeyRequest {
 struct IssuedKey {
   std::string key;
   std::string proxy_address;
+  std::string role;  // That the agent is to ask for; empty: as the plan names it.
 };
 
 // Keys of attempts for the models proxy. Calls do not block; the callback comes once, on any

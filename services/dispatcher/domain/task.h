@@ -31,6 +31,7 @@ struct TaskSpec {
   int64_t limit_usd_nanos = 0;
   absl::Duration attempt_timeout = absl::ZeroDuration();
   absl::Duration estimate = absl::ZeroDuration();
+  int complexity = 0;  // 1: one small change, to 3: subtle; 0: not said.
 
   friend bool operator==(const TaskSpec&, const TaskSpec&) = default;
 };

@@ -30,7 +30,8 @@ TaskSpec TaskSpecFromProto(const v1::TaskSpec& proto) {
           .critical = proto.critical(),
           .limit_usd_nanos = proto.limit_usd_nanos(),
           .attempt_timeout = rpc::FromProto(proto.attempt_timeout()),
-          .estimate = rpc::FromProto(proto.estimate_duration())};
+          .estimate = rpc::FromProto(proto.estimate_duration()),
+          .complexity = proto.complexity()};
 }
 
 void SpecToProto(const TaskSpec& spec, v1::TaskSpec& proto) {
@@ -49,6 +50,7 @@ void SpecToProto(const TaskSpec& spec, v1::TaskSpec& proto) {
   if (spec.attempt_timeout > absl::ZeroDuration()) {
     *proto.mutable_attempt_timeout() = rpc::ToProto(spec.attempt_timeout);
   }
+  proto.set_complexity(spec.complexity);
   if (spec.estimate > absl::ZeroDuration()) {
     *proto.mutable_estimate_duration() = rpc::ToProto(spec.estimate);
   }

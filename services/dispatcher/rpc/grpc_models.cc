@@ -23,6 +23,26 @@ rpc::CallOptions Patient(absl::Duration timeout) {
   return options;
 }
 
+models_pb::TaskTraits TraitsOf(const KeyRequest& request) {
+  models_pb::TaskTraits traits;
+  traits.set_complexity(request.complexity == 1   ? models_pb::TaskTraits::COMPLEXITY_LOW
+                        : request.complexity == 3 ? models_pb::TaskTraits::COMPLEXITY_HIGH
+                                                  : models_pb::TaskTraits::COMPLEXITY_MEDIUM);
+  switch (request.validation_need) {
+    case ValidationNeed::kNone:
+      traits.set_validation_need(models_pb::TaskTraits::VALIDATION_NEED_NONE);
+      break;
+    case ValidationNeed::kTests:
+      traits.set_validation_need(models_pb::TaskTraits::VALIDATION_NEED_TESTS);
+      break;
+    case ValidationNeed::kStrict:
+      traits.set_validation_need(models_pb::TaskTraits::VALIDATION_NEED_STRICT);
+      break;
+  }
+  traits.set_escalation_depth(request.failures);
+  return traits;
+}
+
 }  // namespace
 
 void GrpcModels::IssueKey(const KeyRequest& request,
@@ -35,6 +55,8 @@ void GrpcModels::IssueKey(const KeyRequest& request,
   proto.mutable_scopes()->set_attempt(request.attempt.Name());
   proto.set_epoch(request.attempt.epoch);
   proto.add_roles(request.role);
+  proto.set_intent(request.intent);
+  *proto.mutable_traits() = TraitsOf(request);
   *proto.mutable_lifetime() = rpc::ToProto(request.lifetime);
   proto.set_limit_usd_nanos(request.limit_usd_nanos);
   const uint64_t id = calls_.Begin();
@@ -49,8 +71,9 @@ void GrpcModels::IssueKey(const KeyRequest& request,
                   [this, id, done = std::move(done)](
                       absl::StatusOr<models_pb::IssueAttemptKeyResponse> key) mutable {
                     if (key.ok()) {
-                      std::move(done)(
-                          IssuedKey{.key = key->key(), .proxy_address = key->proxy_address()});
+                      std::move(done)(IssuedKey{.key = key->key(),
+                                                .proxy_address = key->proxy_address(),
+                                                .role = key->role()});
                     } else {
                       std::move(done)(key.status());
                     }

@@ -87,7 +87,8 @@ std::string ToJson(const TaskSpec& spec) {
                {"critical", spec.critical},
                {"limit_usd_nanos", spec.limit_usd_nanos},
                {"attempt_timeout_us", Micros(spec.attempt_timeout)},
-               {"estimate_us", Micros(spec.estimate)}});
+               {"estimate_us", Micros(spec.estimate)},
+               {"complexity", spec.complexity}});
 }
 
 absl::StatusOr<TaskSpec> TaskSpecFromJson(const std::string& text) {
@@ -106,7 +107,8 @@ absl::StatusOr<TaskSpec> TaskSpecFromJson(const std::string& text) {
                     .critical = Get<bool>(value, "critical"),
                     .limit_usd_nanos = Get<int64_t>(value, "limit_usd_nanos"),
                     .attempt_timeout = GetDuration(value, "attempt_timeout_us"),
-                    .estimate = GetDuration(value, "estimate_us")};
+                    .estimate = GetDuration(value, "estimate_us"),
+                    .complexity = Get<int>(value, "complexity")};
   });
 }
 

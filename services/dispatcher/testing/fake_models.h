@@ -3,6 +3,7 @@
 #include <functional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "lib/base/mutex.h"
 #include "slipway/models/v1/models_service.grpc.pb.h"
@@ -19,6 +20,11 @@ class FakeModels final : public models::v1::ModelsService::Service {
     return open_;
   }
 
+  std::vector<models::v1::IssueAttemptKeyRequest> requests() {
+    base::MutexLock lock(mutex_);
+    return requests_;
+  }
+
   grpc::Status IssueAttemptKey(grpc::ServerContext*,
                                const models::v1::IssueAttemptKeyRequest* request,
                                models::v1::IssueAttemptKeyResponse* response) override {
@@ -28,6 +34,10 @@ class FakeModels final : public models::v1::ModelsService::Service {
     }
     base::MutexLock lock(mutex_);
     open_.insert(request->scopes().attempt());
+    requests_.push_back(*request);
+    // A step up the ladder for each failure, as the service has it.
+    const bool failed = request->traits().escalation_depth() > 0;
+    response->set_role(failed ? "general_builder" : request->roles(0));
     response->set_key("key of " + request->scopes().attempt());
     response->set_proxy_address("unix:/models-proxy.sock");
     return grpc::Status::OK;
@@ -43,6 +53,7 @@ class FakeModels final : public models::v1::ModelsService::Service {
 
  private:
   base::Mutex mutex_;
+  std::vector<models::v1::IssueAttemptKeyRequest> requests_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string> open_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -9,6 +9,9 @@
 
 namespace slipway::models {
 
+// What the secret of every key begins with.
+inline constexpr char kAttemptKeyPrefix[] = "slpk_";
+
 // What the holder of a key may do. The secret itself is stored nowhere.
 struct AttemptKey {
   std::string hash;  // SHA-256 of the secret.

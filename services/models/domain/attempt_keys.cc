@@ -1,6 +1,7 @@
 #include "services/models/domain/attempt_keys.h"
 
 #include <optional>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -11,11 +12,23 @@
 #include "services/models/domain/limits.h"
 
 namespace slipway::models {
-namespace {
 
-constexpr absl::string_view kSecretPrefix = "slpk_";
-
-}  // namespace
+absl::StatusOr<RoleChoice> AttemptKeys::Choose(const Issue& issue) const {
+  const std::string named = issue.roles.empty() ? "" : issue.roles.front();
+  if (!named.empty() && !IsRole(named)) return RoleUnknown(named);
+  if (fixed_roles_ && !named.empty()) {
+    return RoleChoice{named, {absl::StrCat("the plan names ", named, ", and roles are fixed")}};
+  }
+  RoleChoice choice = named.empty() ? ChooseRole(*issue.traits) : RaiseRole(named, *issue.traits);
+  while (!routes_.For(choice.role).ok() && choice.role != named) {
+    std::string weaker = WeakerBuilder(choice.role);
+    if (weaker.empty()) break;
+    choice.reasons.push_back(
+        absl::StrCat("no route serves ", choice.role, ": ", weaker, " instead"));
+    choice.role = std::move(weaker);
+  }
+  return choice;
+}
 
 absl::StatusOr<AttemptKeys::Issued> AttemptKeys::IssueKey(const Issue& issue) {
   AttemptKey key = {.epoch = issue.epoch,
@@ -29,20 +42,35 @@ absl::StatusOr<AttemptKeys::Issued> AttemptKeys::IssueKey(const Issue& issue) {
   if (given.plan.empty()) given.plan = key.scopes.plan;
   if (given.task.empty()) given.task = key.scopes.task;
   if (!(given == key.scopes)) return ScopeInvalid("scopes do not belong to one attempt");
-  if (issue.roles.empty()) return RoleUnknown("");
   if (issue.roles.size() > kKeyRolesMax) {
     return ScopeInvalid(absl::StrCat("more than ", kKeyRolesMax, " roles"));
   }
-  for (const std::string& role : issue.roles) RETURN_IF_ERROR(routes_.For(role).status());
+  RoleChoice choice;
+  if (issue.traits.has_value()) {
+    ASSIGN_OR_RETURN(choice, Choose(issue));
+    if (key.roles.empty()) key.roles.emplace_back();
+    key.roles.front() = choice.role;
+  }
+  if (key.roles.empty()) return RoleUnknown("");
+  for (const std::string& role : key.roles) RETURN_IF_ERROR(routes_.For(role).status());
   if (issue.lifetime <= absl::ZeroDuration() || issue.lifetime > kKeyLifetimeMax) {
     return LifetimeInvalid();
   }
   if (issue.limit_usd_nanos < 0) return LimitInvalid();
-  const std::string secret = ids_.NewSecret(kSecretPrefix);
+  const std::string secret = ids_.NewSecret(kAttemptKeyPrefix);
   key.hash = base::Sha256Hex(secret);
-  ASSIGN_OR_RETURN(const std::string replaced, store_.PutKey(key));
+  std::optional<RoleDecision> decision;
+  if (issue.traits.has_value()) {
+    decision = {.scopes = key.scopes,
+                .time = clock_.Now(),
+                .named_role = issue.roles.empty() ? "" : issue.roles.front(),
+                .traits = *issue.traits,
+                .reasons = choice.reasons};
+    decision->scopes.role = choice.role;
+  }
+  ASSIGN_OR_RETURN(const std::string replaced, store_.PutKey(key, decision));
   if (!replaced.empty()) running_.CancelKeys({replaced}, "KEY_REPLACED");
-  return Issued{secret, key.expire_time};
+  return Issued{secret, key.expire_time, key.roles.front(), std::move(choice.reasons)};
 }
 
 absl::StatusOr<int> AttemptKeys::Revoke(const std::string& attempt) {
@@ -54,7 +82,7 @@ absl::StatusOr<int> AttemptKeys::Revoke(const std::string& attempt) {
 }
 
 absl::StatusOr<AttemptKey> AttemptKeys::Authenticate(absl::string_view secret) {
-  if (!absl::StartsWith(secret, kSecretPrefix)) return KeyInvalid();
+  if (!absl::StartsWith(secret, kAttemptKeyPrefix)) return KeyInvalid();
   ASSIGN_OR_RETURN(std::optional<AttemptKey> key, store_.FindKey(base::Sha256Hex(secret)));
   if (!key.has_value() || key->expire_time <= clock_.Now()) return KeyInvalid();
   return *std::move(key);

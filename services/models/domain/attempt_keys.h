@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/id_generator.h"
 #include "services/models/domain/attempt_key.h"
+#include "services/models/domain/role_choice.h"
 #include "services/models/domain/route_table.h"
 #include "services/models/domain/running_calls.h"
 #include "services/models/domain/store.h"
@@ -26,15 +28,25 @@ class AttemptKeys final {
     std::vector<std::string> roles;
     absl::Duration lifetime;
     int64_t limit_usd_nanos = 0;
+    // What the attempt is like: the first role is then only the least, or none is named at all.
+    std::optional<TaskTraits> traits;
   };
   struct Issued {
     std::string secret;
     absl::Time expire_time;
+    std::string role;  // That the attempt is to ask for.
+    std::vector<std::string> role_reasons;
   };
 
+  // With `fixed_roles` the role that a plan names is never raised.
   AttemptKeys(Store& store, const RouteTable& routes, RunningCalls& running, base::Clock& clock,
-              base::IdGenerator& ids)
-      : store_(store), routes_(routes), running_(running), clock_(clock), ids_(ids) {}
+              base::IdGenerator& ids, bool fixed_roles = false)
+      : store_(store),
+        routes_(routes),
+        running_(running),
+        clock_(clock),
+        ids_(ids),
+        fixed_roles_(fixed_roles) {}
 
   // Replaces an earlier key of the same attempt and epoch, whose calls are cancelled. Fails with
   // ScopeInvalid, RoleUnknown, RouteMissing, LifetimeInvalid or LimitInvalid.
@@ -47,11 +59,15 @@ class AttemptKeys final {
   absl::StatusOr<AttemptKey> Authenticate(absl::string_view secret);
 
  private:
+  // The role of an attempt with traits: one that a route serves.
+  absl::StatusOr<RoleChoice> Choose(const Issue& issue) const;
+
   Store& store_;
   const RouteTable& routes_;
   RunningCalls& running_;
   base::Clock& clock_;
   base::IdGenerator& ids_;
+  const bool fixed_roles_;
 };
 
 }  // namespace slipway::models

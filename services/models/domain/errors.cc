@@ -70,6 +70,27 @@ absl::Status DialectUnsupported(absl::string_view provider, absl::string_view di
                {{"provider", std::string(provider)}, {"dialect", std::string(dialect)}});
 }
 
+absl::Status RecordingUnknown(absl::string_view scope) {
+  return Error(StatusCode::kNotFound, "RECORDING_UNKNOWN",
+               absl::StrCat("\"", scope.substr(0, 200),
+                            "\" is not being recorded by request; ListCassettes lists what is"),
+               {{"scope", std::string(scope.substr(0, 200))}});
+}
+
+absl::Status CassetteUnknown(absl::string_view plan) {
+  return Error(StatusCode::kNotFound, "CASSETTE_UNKNOWN",
+               absl::StrCat("nothing was recorded of \"", plan.substr(0, 200),
+                            "\"; ListCassettes lists what was"),
+               {{"plan", std::string(plan.substr(0, 200))}});
+}
+
+absl::Status DecisionUnknown(absl::string_view scope) {
+  return Error(StatusCode::kNotFound, "DECISION_UNKNOWN",
+               absl::StrCat("no attempt of \"", scope.substr(0, 200),
+                            "\" was given a role yet, or it was too long ago"),
+               {{"scope", std::string(scope.substr(0, 200))}});
+}
+
 absl::Status CallUnknown(absl::string_view call) {
   return Error(StatusCode::kNotFound, "CALL_UNKNOWN",
                absl::StrCat("no call \"", call.substr(0, 200), "\"; ListCalls lists them"),

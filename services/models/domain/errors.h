@@ -18,6 +18,9 @@ absl::Status RequestRefused(absl::string_view provider, absl::string_view cause,
 absl::Status PromptTooLarge(absl::string_view role, int64_t tokens, int64_t tokens_max);
 absl::Status PromptTooLargeForProvider(absl::string_view provider, absl::string_view detail);
 absl::Status DialectUnsupported(absl::string_view provider, absl::string_view dialect);
+absl::Status RecordingUnknown(absl::string_view scope);
+absl::Status CassetteUnknown(absl::string_view plan);
+absl::Status DecisionUnknown(absl::string_view scope);
 absl::Status CallUnknown(absl::string_view call);
 absl::Status RequestIdRequired();
 absl::Status RoleUnknown(absl::string_view role);

@@ -14,8 +14,8 @@ metrics::Gauge provider_healthy({.name = "slipway_models_provider_healthy",
 }  // namespace
 
 HealthWatch::HealthWatch(const std::map<std::string, std::unique_ptr<Provider>>& providers,
-                         GateKeeper& gates, base::Clock& clock)
-    : providers_(providers), gates_(gates), clock_(clock) {
+                         GateKeeper& gates, base::Clock& clock, absl::Duration interval)
+    : providers_(providers), gates_(gates), clock_(clock), interval_(interval) {
   thread_ = std::thread([this] { Loop(); });
 }
 
@@ -45,7 +45,7 @@ void HealthWatch::Loop() {
       awake_ = false;
     }
     for (const auto& [name, provider] : providers_) LookAt(name, *provider);
-    timer = clock_.RunAfter(kHealthInterval, [this] {
+    timer = clock_.RunAfter(interval_, [this] {
       base::MutexLock lock(mutex_);
       awake_ = true;
       changed_.NotifyAll();

@@ -27,7 +27,7 @@ class HealthWatch final {
   };
 
   HealthWatch(const std::map<std::string, std::unique_ptr<Provider>>& providers, GateKeeper& gates,
-              base::Clock& clock);
+              base::Clock& clock, absl::Duration interval);
   ~HealthWatch();
 
   // What was last found of a provider; absent when nothing was.
@@ -40,6 +40,7 @@ class HealthWatch final {
   const std::map<std::string, std::unique_ptr<Provider>>& providers_;
   GateKeeper& gates_;
   base::Clock& clock_;
+  const absl::Duration interval_;
   mutable base::Mutex mutex_;
   base::CondVar changed_;
   bool awake_ ABSL_GUARDED_BY(mutex_) = true;

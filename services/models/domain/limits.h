@@ -89,7 +89,7 @@ inline constexpr absl::Duration kLedgerTimeout = absl::Seconds(5);
 inline constexpr absl::Duration kReserveInFlightMax = absl::Seconds(30);
 
 // Between looks at the health of endpoints.
-inline constexpr absl::Duration kHealthInterval = absl::Minutes(5);
+inline constexpr absl::Duration kHealthIntervalDefault = absl::Minutes(5);
 
 inline constexpr int kApprovedCallsMax = 1'000;
 
@@ -97,6 +97,30 @@ inline constexpr int kOwedBatch = 100;
 
 inline constexpr int kPageSizeDefault = 100;
 inline constexpr int kPageSizeMax = 1'000;
+
+// Of a cassette. An entry's request is left out when both together are longer: the reply is what is
+// played. A plan of hundreds of tasks makes some thousand calls.
+inline constexpr size_t kCassetteEntryBytesMax = 2u << 20;
+inline constexpr int64_t kCassetteEntriesMax = 50'000;
+inline constexpr int64_t kCassetteBytesDefault = 64ll << 20;
+inline constexpr int64_t kCassetteBytesMax = 1ll << 30;
+inline constexpr int64_t kCassettesBytesDefault = 1ll << 30;  // All together.
+inline constexpr absl::Duration kCassetteRetentionDefault = absl::Hours(30 * 24);
+// A file is read whole; what is known besides of each call makes it a little longer.
+inline constexpr size_t kCassetteFileBytesMax =
+    static_cast<size_t>(kCassetteBytesMax) + (64u << 20);
+inline constexpr int kCassettesListed = 1'000;
+// Below gRPC's limit of a message with the longest entry.
+inline constexpr size_t kCassettePageBytes = 1u << 20;
+inline constexpr int kCassettePageEntries = 100;
+
+// Calls are kept this long after their end, and so many at most; those under way or owed to the
+// ledger are always kept. A page of an index for each 20 of them: a million are some 500 MB.
+inline constexpr absl::Duration kCallRetentionDefault = absl::Hours(90 * 24);
+inline constexpr int64_t kCallsKeptDefault = 1'000'000;
+inline constexpr absl::Duration kCallRetentionMin = absl::Hours(48);  // Twice a key's life.
+inline constexpr int64_t kCallsKeptMin = 1'000;
+inline constexpr int kPruneBatch = 2'000;  // Calls a transaction: it holds up those that begin.
 
 // Replies are kept this long for callers that repeat a call.
 inline constexpr absl::Duration kReplyRetention = absl::Hours(7 * 24);

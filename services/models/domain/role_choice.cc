@@ -13,6 +13,17 @@ constexpr int kEmergencyDepth = 2;
 
 // Builders, weakest first.
 constexpr const char* kBuilders[] = {kSimpleBuilder, kGeneralBuilder, kCodingOptimizedBuilder};
+constexpr const char* kLadder[] = {kMechanicalWorker, kSimpleBuilder, kGeneralBuilder,
+                                   kCodingOptimizedBuilder};
+constexpr int kStrongest = 3;
+
+// On the ladder; -1 for what is no builder.
+int RankOf(const std::string& role) {
+  for (int rank = 0; rank <= kStrongest; ++rank) {
+    if (role == kLadder[rank]) return rank;
+  }
+  return -1;
+}
 
 RoleChoice ChooseReviewer(const TaskTraits& traits) {
   RoleChoice choice = {.role = kFrontierReviewer,
@@ -62,6 +73,35 @@ RoleChoice ChooseRole(const TaskTraits& traits) {
     if (traits.intent == review) return ChooseReviewer(traits);
   }
   return ChooseBuilder(traits);
+}
+
+RoleChoice RaiseRole(const std::string& named, const TaskTraits& traits) {
+  RoleChoice choice = {.role = named};
+  const int rank = RankOf(named);
+  choice.reasons.push_back(absl::StrCat("the plan names ", named, " for \"", traits.intent, "\""));
+  if (rank < 0) {
+    choice.reasons.push_back("it is no builder: it stays, whatever fails");
+    return choice;
+  }
+  int raised = rank;
+  if (traits.validation_need == ValidationNeed::kStrict) {
+    ++raised;
+    choice.reasons.push_back("a mistake would be dear: one step stronger");
+  }
+  if (traits.escalation_depth > 0) {
+    raised = std::min(raised + traits.escalation_depth, kStrongest + 1);
+    choice.reasons.push_back(absl::StrCat("it has failed ", traits.escalation_depth,
+                                          traits.escalation_depth == 1 ? " time" : " times",
+                                          ": as many steps stronger"));
+  }
+  if (raised > kStrongest) choice.reasons.push_back("no builder is stronger");
+  choice.role = kLadder[std::min(raised, kStrongest)];
+  return choice;
+}
+
+std::string WeakerBuilder(const std::string& role) {
+  const int rank = RankOf(role);
+  return rank > 0 ? kLadder[rank - 1] : "";
 }
 
 }  // namespace slipway::models

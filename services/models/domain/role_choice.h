@@ -34,4 +34,11 @@ struct RoleChoice {
 // A pure function of the traits: the same traits always get the same role.
 RoleChoice ChooseRole(const TaskTraits& traits);
 
+// The role for work for which a plan names one: that builder, or a stronger one where a mistake
+// would be dear and for each failure. A role that is no builder stays. A pure function, too.
+RoleChoice RaiseRole(const std::string& named, const TaskTraits& traits);
+
+// The builder one step weaker; empty below the weakest and for what is no builder.
+std::string WeakerBuilder(const std::string& role);
+
 }  // namespace slipway::models

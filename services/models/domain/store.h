@@ -14,6 +14,7 @@
 #include "services/models/domain/attempt_key.h"
 #include "services/models/domain/call.h"
 #include "services/models/domain/gate.h"
+#include "services/models/domain/role_decision.h"
 #include "services/models/domain/settlement.h"
 
 namespace slipway::models {
@@ -80,14 +81,28 @@ class Store {
   virtual absl::Status PutGate(const Gate& gate, const events::EventDraft& event) = 0;
   virtual absl::Status RemoveGate(const std::string& name, const events::EventDraft& event) = 0;
 
-  // Replaces an earlier key of the same attempt and epoch; returns its hash, or "".
-  virtual absl::StatusOr<std::string> PutKey(const AttemptKey& key) = 0;
+  // Replaces an earlier key of the same attempt and epoch; returns its hash, or "". The decision
+  // about its role is kept with it, in place of an earlier one about the attempt.
+  virtual absl::StatusOr<std::string> PutKey(const AttemptKey& key,
+                                             const std::optional<RoleDecision>& decision) = 0;
+  // Those about attempts below a scope, newest first.
+  virtual absl::StatusOr<std::vector<RoleDecision>> Decisions(const std::string& scope,
+                                                              int limit) = 0;
   virtual absl::StatusOr<std::optional<AttemptKey>> FindKey(const std::string& hash) = 0;
   // Removes the keys of an attempt and returns their hashes.
   virtual absl::StatusOr<std::vector<std::string>> RemoveKeys(const std::string& attempt) = 0;
 
-  // Drops replies of calls that ended before `ended_before` and keys expired before it.
-  virtual absl::Status Prune(absl::Time ended_before) = 0;
+  // What is dropped: replies of calls that ended, and keys and approvals that expired, before
+  // `replies_before`; calls that ended and decisions made before `calls_before`; the oldest calls
+  // beyond `calls_max`. Calls that are owed to the ledger, or count for a key that lives, stay.
+  struct Retention {
+    absl::Time replies_before;
+    absl::Time calls_before;
+    int64_t calls_max = 0;
+  };
+  // Drops a part, so that calls that begin meanwhile do not wait for long; returns how many calls.
+  // It is to be asked again until that is none.
+  virtual absl::StatusOr<int> Prune(const Retention& retention) = 0;
 };
 
 }  // namespace slipway::models

@@ -69,7 +69,7 @@ absl::Duration Upkeep::RunOnce() {
     log::Error("a gate could not be opened", {{"error", next_gate.status().message()}});
   }
   if (now >= next_prune_) {
-    const absl::Status pruned = collaborators_.store.Prune(now - kReplyRetention);
+    const absl::Status pruned = collaborators_.prune();
     if (!pruned.ok()) log::Error("pruning failed", {{"error", pruned.message()}});
     next_prune_ = now + kPruneInterval;
   }

@@ -1,14 +1,15 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
 
+#include "absl/status/status.h"
 #include "lib/base/clock.h"
 #include "lib/base/mutex.h"
 #include "services/models/domain/gate_keeper.h"
 #include "services/models/domain/settler.h"
-#include "services/models/domain/store.h"
 
 namespace slipway::models {
 
@@ -17,11 +18,11 @@ namespace slipway::models {
 class Upkeep final {
  public:
   struct Collaborators {
-    Store& store;
     Settler& settler;
     GateKeeper& gates;
     base::Clock& clock;
     std::string owner;
+    std::function<absl::Status()> prune;  // Drops what is kept no longer.
   };
 
   explicit Upkeep(Collaborators collaborators);

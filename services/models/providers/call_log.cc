@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/status_macros.h"
+#include "lib/log/log.h"
 #include "nlohmann/json.hpp"
 
 namespace slipway::models {
@@ -32,6 +33,37 @@ std::vector<std::pair<const char*, int64_t>> FurtherClasses(const TokenCounts& t
           {"reasoning", tokens.reasoning}};
 }
 
+nlohmann::json BookedLine(const std::string& call_id, const std::string& model,
+                          const std::optional<TokenCounts>& tokens, absl::Time time) {
+  nlohmann::json line = {
+      {"call_id", call_id},
+      {"model", model},
+      {"time", absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", time, absl::UTCTimeZone())}};
+  if (!tokens.has_value()) return line;
+  line["input"] = tokens->input;
+  line["output"] = tokens->output;
+  for (const auto& [name, count] : FurtherClasses(*tokens)) {
+    if (count > 0) line[name] = count;
+  }
+  return line;
+}
+
+// Null where it is torn, or not one of ours.
+nlohmann::json ParsedBooking(const std::string& line) {
+  nlohmann::json value = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (value.is_discarded() || !value.is_object()) return nullptr;
+  return value;
+}
+
+TokenCounts TokensOfBooking(const nlohmann::json& value) {
+  return {.input = value.value("input", int64_t{0}),
+          .cache_read = value.value("cache_read", int64_t{0}),
+          .cache_write = value.value("cache_write", int64_t{0}),
+          .cache_write_long = value.value("cache_write_long", int64_t{0}),
+          .output = value.value("output", int64_t{0}),
+          .reasoning = value.value("reasoning", int64_t{0})};
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<CallLog>> CallLog::Open(const std::string& path) {
@@ -49,38 +81,59 @@ absl::StatusOr<std::unique_ptr<CallLog>> CallLog::Open(const std::string& path) 
 
 absl::Status CallLog::Append(const std::string& call_id, const std::string& model,
                              const TokenCounts& tokens, absl::Time time) {
-  nlohmann::json line = {
-      {"call_id", call_id},
-      {"model", model},
-      {"input", tokens.input},
-      {"output", tokens.output},
-      {"time", absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", time, absl::UTCTimeZone())}};
-  for (const auto& [name, count] : FurtherClasses(tokens)) {
-    if (count > 0) line[name] = count;
-  }
+  return AppendLine(BookedLine(call_id, model, tokens, time).dump());
+}
+
+absl::Status CallLog::AppendPlayed(const PlayedCall& call, absl::Time time) {
+  nlohmann::json line = BookedLine(call.call_id, call.model, call.tokens, time);
+  if (call.unknown && !call.tokens.has_value()) line["unknown"] = true;
+  line["plan"] = call.plan;
+  line["entry"] = call.entry;
+  return AppendLine(line.dump());
+}
+
+absl::Status CallLog::AppendLine(const std::string& line) {
   base::MutexLock lock(mutex_);
-  RETURN_IF_ERROR(WriteAll(fd_.get(), line.dump() + "\n", path_));
+  RETURN_IF_ERROR(WriteAll(fd_.get(), line + "\n", path_));
   if (fdatasync(fd_.get()) != 0) return base::ErrnoStatus(errno, absl::StrCat("sync ", path_));
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<TokenCounts>> CallLog::Find(const std::string& call_id) {
+Reconciliation CallLog::Reconcile(const std::string& call_id) {
+  base::MutexLock lock(mutex_);
+  std::ifstream file(path_);
+  if (!file) {
+    log::Error("the scripted provider's call log cannot be read", {{"path", path_}});
+    return {};
+  }
+  for (std::string line; std::getline(file, line);) {
+    if (!absl::StrContains(line, call_id)) continue;
+    const nlohmann::json value = ParsedBooking(line);
+    if (!value.is_object() || value.value("call_id", "") != call_id) continue;
+    if (value.contains("input")) {
+      return {.kind = Reconciliation::Kind::kBilled, .tokens = TokensOfBooking(value)};
+    }
+    if (value.value("unknown", false)) return {};
+  }
+  return {.kind = Reconciliation::Kind::kNotBilled};
+}
+
+absl::StatusOr<std::vector<CallLog::PlayedCall>> CallLog::Played() {
   base::MutexLock lock(mutex_);
   std::ifstream file(path_);
   if (!file) return absl::InternalError(absl::StrCat("cannot read ", path_));
+  std::vector<PlayedCall> played;
   for (std::string line; std::getline(file, line);) {
-    if (!absl::StrContains(line, call_id)) continue;
-    const auto value = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (value.is_discarded() || !value.is_object()) continue;
-    if (value.value("call_id", "") != call_id) continue;
-    return TokenCounts{.input = value.value("input", int64_t{0}),
-                       .cache_read = value.value("cache_read", int64_t{0}),
-                       .cache_write = value.value("cache_write", int64_t{0}),
-                       .cache_write_long = value.value("cache_write_long", int64_t{0}),
-                       .output = value.value("output", int64_t{0}),
-                       .reasoning = value.value("reasoning", int64_t{0})};
+    const nlohmann::json value = ParsedBooking(line);
+    if (!value.is_object() || !value.contains("entry")) continue;
+    played.push_back({.call_id = value.value("call_id", ""),
+                      .model = value.value("model", ""),
+                      .unknown = value.value("unknown", false),
+                      .plan = value.value("plan", ""),
+                      .entry = value.value("entry", int64_t{0})});
+    if (value.contains("input")) played.back().tokens = TokensOfBooking(value);
   }
-  return std::nullopt;
+  return played;
 }
 
 }  // namespace slipway::models

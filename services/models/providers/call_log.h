@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -11,6 +12,7 @@
 #include "lib/base/file.h"
 #include "lib/base/mutex.h"
 #include "services/models/domain/call.h"
+#include "services/models/domain/provider.h"
 
 namespace slipway::models {
 
@@ -24,11 +26,28 @@ class CallLog final {
   absl::Status Append(const std::string& call_id, const std::string& model,
                       const TokenCounts& tokens, absl::Time time);
 
-  // What a call was billed; absent when it was not. Reads the whole file.
-  absl::StatusOr<std::optional<TokenCounts>> Find(const std::string& call_id);
+  // A call that was answered from a cassette.
+  struct PlayedCall {
+    std::string call_id;
+    std::string model;
+    std::optional<TokenCounts> tokens;  // Absent: nothing was billed, or nobody knows.
+    bool unknown = false;               // Nobody knows.
+    std::string plan;
+    int64_t entry = 0;
+  };
+  // The same as Append, also for calls that were not billed.
+  absl::Status AppendPlayed(const PlayedCall& call, absl::Time time);
+  // Every call that was, first to last.
+  absl::StatusOr<std::vector<PlayedCall>> Played();
+
+  // What a call was billed, as far as the books know. Reads the whole file; one that cannot be read
+  // knows nothing.
+  Reconciliation Reconcile(const std::string& call_id);
 
  private:
   CallLog(std::string path, base::UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
+
+  absl::Status AppendLine(const std::string& line);
 
   const std::string path_;
   base::Mutex mutex_;

@@ -220,14 +220,7 @@ std::unique_ptr<ProviderExchange> ScriptedProvider::Start(const ProviderCall& ca
 
 Reconciliation ScriptedProvider::Reconcile(const std::string& call_id) {
   if (books_ == nullptr) return {};
-  const absl::StatusOr<std::optional<TokenCounts>> billed = books_->Find(call_id);
-  if (!billed.ok()) {
-    log::Error("the scripted provider's call log cannot be read",
-               {{"error", billed.status().message()}});
-    return {};
-  }
-  if (!billed->has_value()) return {.kind = Reconciliation::Kind::kNotBilled};
-  return {.kind = Reconciliation::Kind::kBilled, .tokens = **billed};
+  return books_->Reconcile(call_id);
 }
 
 }  // namespace slipway::models

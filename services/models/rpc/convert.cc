@@ -47,6 +47,17 @@ TaskTraits TraitsFromProto(const std::string& intent, const v1::TaskTraits& prot
   return traits;
 }
 
+v1::TaskTraits TraitsToProto(const TaskTraits& traits) {
+  v1::TaskTraits proto;
+  // The names of the contract begin at 1, in the same order.
+  proto.set_complexity(
+      static_cast<v1::TaskTraits::Complexity>(static_cast<int>(traits.complexity) + 1));
+  proto.set_validation_need(
+      static_cast<v1::TaskTraits::ValidationNeed>(static_cast<int>(traits.validation_need) + 1));
+  proto.set_escalation_depth(traits.escalation_depth);
+  return proto;
+}
+
 absl::StatusOr<CallSpec> CallSpecFromProto(const v1::GenerateRequest& request) {
   CallSpec spec = {.call_id = request.call_id(),
                    .role = request.role(),
@@ -73,12 +84,14 @@ absl::StatusOr<CallSpec> CallSpecFromProto(const v1::GenerateRequest& request) {
 }
 
 AttemptKeys::Issue IssueFromProto(const v1::IssueAttemptKeyRequest& request) {
-  return {.scopes = ScopesFromProto(request.scopes()),
-          .epoch = request.epoch(),
-          .roles = {request.roles().begin(), request.roles().end()},
-          .lifetime = absl::Seconds(request.lifetime().seconds()) +
-                      absl::Nanoseconds(request.lifetime().nanos()),
-          .limit_usd_nanos = request.limit_usd_nanos()};
+  AttemptKeys::Issue issue = {.scopes = ScopesFromProto(request.scopes()),
+                              .epoch = request.epoch(),
+                              .roles = {request.roles().begin(), request.roles().end()},
+                              .lifetime = absl::Seconds(request.lifetime().seconds()) +
+                                          absl::Nanoseconds(request.lifetime().nanos()),
+                              .limit_usd_nanos = request.limit_usd_nanos()};
+  if (request.has_traits()) issue.traits = TraitsFromProto(request.intent(), request.traits());
+  return issue;
 }
 
 Scopes ScopesFromProto(const ledger::v1::ScopePath& scopes) {
@@ -139,6 +152,18 @@ v1::Call CallToProto(const CallRecord& record) {
   *proto.mutable_tokens() = TokensToProto(record.tokens);
   proto.set_cost_usd_nanos(record.charge_usd_nanos);
   for (const std::string& reason : record.route_reasons) proto.add_route_reasons(reason);
+  return proto;
+}
+
+v1::RoleDecision DecisionToProto(const RoleDecision& decision) {
+  v1::RoleDecision proto;
+  proto.set_attempt(decision.scopes.attempt);
+  *proto.mutable_time() = rpc::ToProto(decision.time);
+  proto.set_named_role(decision.named_role);
+  proto.set_role(decision.scopes.role);
+  proto.set_intent(decision.traits.intent);
+  *proto.mutable_traits() = TraitsToProto(decision.traits);
+  for (const std::string& reason : decision.reasons) proto.add_reasons(reason);
   return proto;
 }
 

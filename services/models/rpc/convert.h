@@ -24,6 +24,7 @@ ledger::v1::TokenCounts TokensToProto(const TokenCounts& tokens);
 v1::GenerateResponse::Outcome OutcomeToProto(const CallOutcome& outcome);
 TaskTraits TraitsFromProto(const std::string& intent, const v1::TaskTraits& proto);
 v1::Call CallToProto(const CallRecord& record);
+v1::RoleDecision DecisionToProto(const RoleDecision& decision);
 v1::Route RouteToProto(const Route& route);
 v1::Gate GateToProto(const Gate& gate);
 

@@ -55,6 +55,8 @@ absl::StatusOr<v1::IssueAttemptKeyResponse> ModelsHandlers::IssueAttemptKey(
   response.set_key(issued.secret);
   *response.mutable_expire_time() = rpc::ToProto(issued.expire_time);
   response.set_proxy_address(with_.proxy_address);
+  response.set_role(issued.role);
+  for (const std::string& reason : issued.role_reasons) response.add_role_reasons(reason);
   return response;
 }
 
@@ -95,6 +97,7 @@ absl::StatusOr<v1::ListRoutesResponse> ModelsHandlers::ListRoutes(const rpc::Cal
 
 absl::StatusOr<v1::ExplainRouteResponse> ModelsHandlers::ExplainRoute(
     const rpc::Call&, const v1::ExplainRouteRequest& request) {
+  if (!request.scope().empty()) return ExplainScope(request.scope());
   v1::ExplainRouteResponse response;
   if (!request.call().empty()) {
     // A try's id is the call's with a number, from the second on.
@@ -121,6 +124,26 @@ absl::StatusOr<v1::ExplainRouteResponse> ModelsHandlers::ExplainRoute(
     proto->set_reason(base::ReasonOf(verdict.admissible));
     proto->set_detail(std::string(verdict.admissible.message()));
   }
+  return response;
+}
+
+absl::StatusOr<v1::ExplainRouteResponse> ModelsHandlers::ExplainScope(const std::string& scope) {
+  Scopes attempt;
+  const bool one = ScopesOfAttempt(scope, attempt).ok();
+  if (!one) RETURN_IF_ERROR(CheckScopeOfWork(scope));
+  ASSIGN_OR_RETURN(const std::vector<RoleDecision> decisions,
+                   with_.store.Decisions(scope, kPageSizeMax));
+  if (decisions.empty()) return DecisionUnknown(scope);
+  v1::ExplainRouteResponse response;
+  if (one) response.set_role(decisions.front().scopes.role);
+  for (const RoleDecision& decision : decisions) {
+    *response.add_decisions() = DecisionToProto(decision);
+  }
+  if (!one) return response;
+  ASSIGN_OR_RETURN(
+      const std::vector<CallRecord> calls,
+      with_.store.ListCalls(std::numeric_limits<int64_t>::max(), scope, kPageSizeDefault));
+  for (const CallRecord& record : calls) *response.add_tries() = CallToProto(record);
   return response;
 }
 

@@ -2,10 +2,12 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "lib/rpc/call.h"
+#include "services/models/cassette/recorder.h"
 #include "services/models/domain/attempt_keys.h"
 #include "services/models/domain/caller.h"
 #include "services/models/domain/cancellation.h"
@@ -29,6 +31,9 @@ class ModelsHandlers final {
     const RouteTable& routes;
     const Providers& providers;
     const HealthWatch& health;
+    Recorder& recorder;
+    CassetteStore& cassettes;
+    const std::vector<std::string> recorded_projects;  // Always, by configuration; or "*".
     base::Clock& clock;
     std::string proxy_address;  // As agents' supervisors dial it.
   };
@@ -54,12 +59,24 @@ class ModelsHandlers final {
                                                         const v1::ExplainRouteRequest& request);
   absl::StatusOr<v1::ApproveCallsResponse> ApproveCalls(const rpc::Call& call,
                                                         const v1::ApproveCallsRequest& request);
+  absl::StatusOr<v1::StartRecordingResponse> StartRecording(
+      const rpc::Call& call, const v1::StartRecordingRequest& request);
+  absl::StatusOr<v1::StopRecordingResponse> StopRecording(const rpc::Call& call,
+                                                          const v1::StopRecordingRequest& request);
+  absl::StatusOr<v1::ListCassettesResponse> ListCassettes(const rpc::Call& call,
+                                                          const v1::ListCassettesRequest& request);
+  absl::StatusOr<v1::ReadCassetteResponse> ReadCassette(const rpc::Call& call,
+                                                        const v1::ReadCassetteRequest& request);
+  absl::StatusOr<v1::DeleteCassetteResponse> DeleteCassette(
+      const rpc::Call& call, const v1::DeleteCassetteRequest& request);
   absl::StatusOr<v1::ListProvidersResponse> ListProviders(const rpc::Call& call,
                                                           const v1::ListProvidersRequest& request);
   absl::StatusOr<v1::OpenGateResponse> OpenGate(const rpc::Call& call,
                                                 const v1::OpenGateRequest& request);
 
  private:
+  absl::StatusOr<v1::ExplainRouteResponse> ExplainScope(const std::string& scope);
+
   const Collaborators with_;
 };
 

@@ -23,6 +23,11 @@ class ModelsBinding final : public v1::ModelsService::CallbackService {
   SLIPWAY_UNARY(v1, ListRoutes, executor_, handlers_)
   SLIPWAY_UNARY(v1, ExplainRoute, executor_, handlers_)
   SLIPWAY_UNARY(v1, ApproveCalls, executor_, handlers_)
+  SLIPWAY_UNARY(v1, StartRecording, executor_, handlers_)
+  SLIPWAY_UNARY(v1, StopRecording, executor_, handlers_)
+  SLIPWAY_UNARY(v1, ListCassettes, executor_, handlers_)
+  SLIPWAY_UNARY(v1, ReadCassette, executor_, handlers_)
+  SLIPWAY_UNARY(v1, DeleteCassette, executor_, handlers_)
   SLIPWAY_UNARY(v1, ListProviders, executor_, handlers_)
   SLIPWAY_UNARY(v1, OpenGate, executor_, handlers_)
 

@@ -6,6 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/status_macros.h"
 #include "services/models/domain/errors.h"
+#include "services/models/domain/limits.h"
+#include "services/models/storage/sqlite_cassette_store.h"
 #include "services/models/storage/stored_form.h"
 
 namespace slipway::models {
@@ -53,6 +55,16 @@ constexpr sqlite::Migration kMigrations[] = {
      " calls INTEGER NOT NULL CHECK(calls>=0), expire_us INTEGER NOT NULL,"
      " principal TEXT NOT NULL) STRICT;"},
     {4, "ALTER TABLE owner ADD COLUMN boot TEXT NOT NULL DEFAULT ''"},
+    {5, kCassetteSchema},
+    {6,
+     "CREATE TABLE role_decision("
+     " attempt TEXT PRIMARY KEY NOT NULL, project TEXT NOT NULL, plan TEXT NOT NULL,"
+     " task TEXT NOT NULL, time_us INTEGER NOT NULL, named_role TEXT NOT NULL, role TEXT NOT NULL,"
+     " intent TEXT NOT NULL, complexity INTEGER NOT NULL, validation_need INTEGER NOT NULL,"
+     " escalation_depth INTEGER NOT NULL, reasons TEXT NOT NULL) STRICT;"
+     "CREATE INDEX role_decision_by_task ON role_decision(plan, task);"
+     "CREATE INDEX role_decision_by_time ON role_decision(time_us);"
+     "CREATE INDEX call_by_end ON call(end_us) WHERE end_us IS NOT NULL;"},
 };
 
 // Columns of every query of calls, in the order of ReadCall.
@@ -121,6 +133,25 @@ constexpr sqlite::Sql kSelectKey =
     "SELECT hash,attempt,epoch,project,plan,task,roles,expire_us,limit_usd_nanos"
     " FROM attempt_key WHERE hash=?";
 constexpr sqlite::Sql kDeleteKeys = "DELETE FROM attempt_key WHERE attempt=? RETURNING hash";
+constexpr sqlite::Sql kPutDecision =
+    "INSERT OR REPLACE INTO role_decision(attempt,project,plan,task,time_us,named_role,role,intent,"
+    "complexity,validation_need,escalation_depth,reasons) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)";
+constexpr sqlite::Sql kSelectDecisions =
+    "SELECT attempt,project,plan,task,time_us,named_role,role,intent,complexity,validation_need,"
+    "escalation_depth,reasons FROM role_decision WHERE ?1 IN (project,plan,task,attempt)"
+    " ORDER BY time_us DESC,attempt DESC LIMIT ?2";
+constexpr sqlite::Sql kPruneDecisions = "DELETE FROM role_decision WHERE time_us<?";
+// Each takes rows from an index or the key, so that a table with nothing to drop is not read.
+#define SLIPWAY_CALL_MAY_GO                                              \
+  " AND end_us IS NOT NULL AND id NOT IN (SELECT reservation FROM owed)" \
+  " AND (key_hash='' OR attempt NOT IN (SELECT attempt FROM attempt_key))"
+constexpr sqlite::Sql kPruneOldCalls =
+    "DELETE FROM call WHERE sequence IN (SELECT sequence FROM call WHERE "
+    "end_us<?" SLIPWAY_CALL_MAY_GO " ORDER BY end_us LIMIT ?) RETURNING sequence";
+constexpr sqlite::Sql kPruneExcessCalls =
+    "DELETE FROM call WHERE sequence IN (SELECT sequence FROM call"
+    " WHERE sequence<=(SELECT MAX(sequence) FROM call)-?" SLIPWAY_CALL_MAY_GO
+    " ORDER BY sequence LIMIT ?) RETURNING sequence";
 constexpr sqlite::Sql kPruneReplies = "UPDATE call SET reply='' WHERE reply<>'' AND end_us<?";
 constexpr sqlite::Sql kPruneKeys = "DELETE FROM attempt_key WHERE expire_us<?";
 
@@ -155,6 +186,31 @@ CallRecord ReadCall(const sqlite::Row& row) {
 }
 
 std::string ReadHash(const sqlite::Row& row) { return row.Text(0); }
+
+RoleDecision ReadDecision(const sqlite::Row& row) {
+  return {.scopes = {.project = row.Text(1),
+                     .plan = row.Text(2),
+                     .task = row.Text(3),
+                     .attempt = row.Text(0),
+                     .role = row.Text(6)},
+          .time = row.Time(4),
+          .named_role = row.Text(5),
+          .traits = {.intent = row.Text(7),
+                     .complexity = static_cast<Complexity>(row.Int(8)),
+                     .validation_need = static_cast<ValidationNeed>(row.Int(9)),
+                     .escalation_depth = row.Int(10)},
+          .reasons = LinesFromJson(row.Text(11))};
+}
+
+absl::Status WriteDecision(sqlite::Transaction& transaction, const RoleDecision& decision) {
+  const Scopes& scopes = decision.scopes;
+  const TaskTraits& traits = decision.traits;
+  return transaction.Execute(kPutDecision, scopes.attempt, scopes.project, scopes.plan, scopes.task,
+                             decision.time, decision.named_role, scopes.role, traits.intent,
+                             static_cast<int>(traits.complexity),
+                             static_cast<int>(traits.validation_need), traits.escalation_depth,
+                             LinesToJson(decision.reasons));
+}
 
 }  // namespace
 
@@ -348,7 +404,8 @@ absl::Status SqliteStore::RemoveGate(const std::string& name, const events::Even
   });
 }
 
-absl::StatusOr<std::string> SqliteStore::PutKey(const AttemptKey& key) {
+absl::StatusOr<std::string> SqliteStore::PutKey(const AttemptKey& key,
+                                                const std::optional<RoleDecision>& decision) {
   return WriteDurably([&](sqlite::Transaction& transaction) -> absl::StatusOr<std::string> {
     ASSIGN_OR_RETURN(
         const std::optional<std::string> replaced,
@@ -356,7 +413,15 @@ absl::StatusOr<std::string> SqliteStore::PutKey(const AttemptKey& key) {
     RETURN_IF_ERROR(transaction.Execute(
         kInsertKey, key.hash, key.scopes.attempt, key.epoch, key.scopes.project, key.scopes.plan,
         key.scopes.task, LinesToJson(key.roles), key.expire_time, key.limit_usd_nanos));
+    if (decision.has_value()) RETURN_IF_ERROR(WriteDecision(transaction, *decision));
     return replaced.value_or("");
+  });
+}
+
+absl::StatusOr<std::vector<RoleDecision>> SqliteStore::Decisions(const std::string& scope,
+                                                                 int limit) {
+  return database_->Read([&](sqlite::Reader& reader) {
+    return reader.Query(kSelectDecisions, ReadDecision, scope, limit);
   });
 }
 
@@ -382,11 +447,18 @@ absl::StatusOr<std::vector<std::string>> SqliteStore::RemoveKeys(const std::stri
   });
 }
 
-absl::Status SqliteStore::Prune(absl::Time ended_before) {
-  return database_->Write([&](sqlite::Transaction& transaction) -> absl::Status {
-    RETURN_IF_ERROR(transaction.Execute(kPruneReplies, ended_before));
-    RETURN_IF_ERROR(transaction.Execute(kPruneApprovals, ended_before));
-    return transaction.Execute(kPruneKeys, ended_before);
+absl::StatusOr<int> SqliteStore::Prune(const Retention& retention) {
+  return database_->Write([&](sqlite::Transaction& transaction) -> absl::StatusOr<int> {
+    RETURN_IF_ERROR(transaction.Execute(kPruneReplies, retention.replies_before));
+    RETURN_IF_ERROR(transaction.Execute(kPruneApprovals, retention.replies_before));
+    RETURN_IF_ERROR(transaction.Execute(kPruneKeys, retention.replies_before));
+    RETURN_IF_ERROR(transaction.Execute(kPruneDecisions, retention.calls_before));
+    const auto read = [](const sqlite::Row& row) { return row.Int64(0); };
+    ASSIGN_OR_RETURN(const std::vector<int64_t> old,
+                     transaction.Query(kPruneOldCalls, read, retention.calls_before, kPruneBatch));
+    ASSIGN_OR_RETURN(const std::vector<int64_t> excess,
+                     transaction.Query(kPruneExcessCalls, read, retention.calls_max, kPruneBatch));
+    return static_cast<int>(old.size() + excess.size());
   });
 }
 

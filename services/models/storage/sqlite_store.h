@@ -26,6 +26,9 @@ class SqliteStore final : public Store {
                                                            base::IdGenerator& ids);
 
   events::EventLog& event_log() { return *event_log_; }
+  // For other parts of the service that keep something in the same file.
+  sqlite::Database& database() { return *database_; }
+  LogSync& log_sync() { return log_sync_; }
 
   absl::StatusOr<int64_t> Begin(const CallRecord& record, AdmitKey admit) override;
   absl::Status MarkSending(const std::string& id, int64_t held_usd_nanos) override;
@@ -48,10 +51,12 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::vector<Gate>> Gates() override;
   absl::Status PutGate(const Gate& gate, const events::EventDraft& event) override;
   absl::Status RemoveGate(const std::string& name, const events::EventDraft& event) override;
-  absl::StatusOr<std::string> PutKey(const AttemptKey& key) override;
+  absl::StatusOr<std::string> PutKey(const AttemptKey& key,
+                                     const std::optional<RoleDecision>& decision) override;
+  absl::StatusOr<std::vector<RoleDecision>> Decisions(const std::string& scope, int limit) override;
   absl::StatusOr<std::optional<AttemptKey>> FindKey(const std::string& hash) override;
   absl::StatusOr<std::vector<std::string>> RemoveKeys(const std::string& attempt) override;
-  absl::Status Prune(absl::Time ended_before) override;
+  absl::StatusOr<int> Prune(const Retention& retention) override;
 
  private:
   SqliteStore(std::unique_ptr<sqlite::Database> database,

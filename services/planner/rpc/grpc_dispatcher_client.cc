@@ -28,6 +28,7 @@ dispatcher::v1::TaskSpec ToSpec(const Task& task) {
   spec.mutable_acceptance()->Assign(task.acceptance.begin(), task.acceptance.end());
   spec.set_priority(task.priority);
   spec.set_critical(task.critical);
+  spec.set_complexity(static_cast<int32_t>(task.complexity));
   spec.set_limit_usd_nanos(task.limit_usd_nanos);
   if (task.attempt_timeout > absl::ZeroDuration()) {
     *spec.mutable_attempt_timeout() = rpc::ToProto(task.attempt_timeout);
