@@ -11,8 +11,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/mutex.h"
 #include "services/models/cassette/cassette_entry.h"
-#include "services/models/domain/cassette_store.h"
 #include "services/models/cassette/redaction.h"
+#include "services/models/domain/cassette_store.h"
 
 namespace slipway::models {
 

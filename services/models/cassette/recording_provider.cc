@@ -28,74 +28,83 @@ CassetteEntry EntryOf(const ProviderCall& call, const std::string& provider, abs
   return entry;
 }
 
-// Listens on the way from a provider to its call.
-class ListeningSink final : public ProviderSink {
+// Listens on the way from a provider to its call, and keeps what it heard before it passes the end
+// on.
+class RecordedExchange final : public ProviderExchange, private ProviderSink {
  public:
-  ListeningSink(ProviderSink& sink, base::Clock& clock)
-      : sink_(sink), clock_(clock), started_(clock.Elapsed()) {}
+  struct With {
+    Recorder& recorder;
+    base::Executor& executor;
+    base::Clock& clock;
+    ProviderSink& sink;
+  };
 
-  void OnText(absl::string_view text) override {
-    {
-      base::MutexLock lock(mutex_);
-      if (!first_text_after_.has_value()) first_text_after_ = clock_.Elapsed() - started_;
-      // A longer one is not kept; what is held of it must be bounded.
-      if (reply_.size() <= kCassetteEntryBytesMax) reply_.append(text.data(), text.size());
-    }
-    sink_.OnText(text);
-  }
-  bool HasRoom() override { return sink_.HasRoom(); }
-  void OnEnd(ProviderResult result) override {
-    {
-      base::MutexLock lock(mutex_);
-      result_ = result;
-      latency_ = clock_.Elapsed() - started_;
-    }
-    sink_.OnEnd(std::move(result));
-  }
-
-  // After the exchange: nothing comes any more.
-  void Complete(CassetteEntry& entry) {
-    base::MutexLock lock(mutex_);
-    entry.reply = std::move(reply_);
-    entry.first_text_after = first_text_after_;
-    entry.latency = latency_.value_or(clock_.Elapsed() - started_);
-    entry.result = result_.value_or(
-        ProviderResult{.kind = ProviderResult::Kind::kUnknown,
-                       .reason = "CALL_ENDED_EARLY",
-                       .detail = "the caller went, or the time was over, before the end came"});
-  }
-
- private:
-  ProviderSink& sink_;
-  base::Clock& clock_;
-  const absl::Duration started_;
-  base::Mutex mutex_;
-  std::string reply_ ABSL_GUARDED_BY(mutex_);
-  std::optional<absl::Duration> first_text_after_ ABSL_GUARDED_BY(mutex_);
-  std::optional<absl::Duration> latency_ ABSL_GUARDED_BY(mutex_);
-  std::optional<ProviderResult> result_ ABSL_GUARDED_BY(mutex_);
-};
-
-class RecordedExchange final : public ProviderExchange {
- public:
-  RecordedExchange(Recorder& recorder, CassetteEntry entry, ProviderSink& sink, base::Clock& clock)
-      : recorder_(recorder), entry_(std::move(entry)), sink_(sink, clock) {}
+  RecordedExchange(With with, CassetteEntry entry)
+      : with_(with), started_(with.clock.Elapsed()), entry_(std::move(entry)) {}
   ~RecordedExchange() override {
-    exchange_.reset();
-    sink_.Complete(entry_);
-    recorder_.Record(std::move(entry_));
+    exchange_.reset();  // Nothing comes any more.
+    base::MutexLock lock(mutex_);
+    while (ended_ && !recorded_) changed_.Wait(mutex_);
+    if (recorded_) return;
+    entry_.latency = with_.clock.Elapsed() - started_;
+    entry_.result = {.kind = ProviderResult::Kind::kUnknown,
+                     .reason = "CALL_ENDED_EARLY",
+                     .detail = "the caller went, or the time was over, before the end came"};
+    with_.recorder.Record(std::move(entry_));
   }
 
   void Begin(Provider& provider, const ProviderCall& call) {
-    exchange_ = provider.Start(call, sink_);
+    exchange_ = provider.Start(call, *this);
   }
   void Resume() override { exchange_->Resume(); }
 
  private:
-  Recorder& recorder_;
-  CassetteEntry entry_;
-  ListeningSink sink_;
+  void OnText(absl::string_view text) override {
+    {
+      base::MutexLock lock(mutex_);
+      if (!entry_.first_text_after.has_value()) {
+        entry_.first_text_after = with_.clock.Elapsed() - started_;
+      }
+      // A longer one is not kept; what is held of it must be bounded.
+      if (entry_.reply.size() <= kCassetteEntryBytesMax) {
+        entry_.reply.append(text.data(), text.size());
+      }
+    }
+    with_.sink.OnText(text);
+  }
+  bool HasRoom() override { return with_.sink.HasRoom(); }
+  void OnEnd(ProviderResult result) override {
+    {
+      base::MutexLock lock(mutex_);
+      ended_ = true;
+      entry_.latency = with_.clock.Elapsed() - started_;
+      entry_.result = std::move(result);
+    }
+    if (!with_.executor.TryRun([this] { Finish(); }).ok()) Finish();
+  }
+
+  void Finish() {
+    CassetteEntry entry;
+    {
+      base::MutexLock lock(mutex_);
+      entry = std::move(entry_);
+    }
+    ProviderResult result = entry.result;
+    with_.recorder.Record(std::move(entry));
+    with_.sink.OnEnd(std::move(result));
+    base::MutexLock lock(mutex_);
+    recorded_ = true;  // The last that is done with this object.
+    changed_.NotifyAll();
+  }
+
+  const With with_;
+  const absl::Duration started_;
   std::unique_ptr<ProviderExchange> exchange_;
+  base::Mutex mutex_;
+  base::CondVar changed_;
+  CassetteEntry entry_ ABSL_GUARDED_BY(mutex_);
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  bool recorded_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace
@@ -103,8 +112,9 @@ class RecordedExchange final : public ProviderExchange {
 std::unique_ptr<ProviderExchange> RecordingProvider::Start(const ProviderCall& call,
                                                            ProviderSink& sink) {
   if (!recorder_.Wants(call.scopes)) return provider_->Start(call, sink);
-  auto exchange = std::make_unique<RecordedExchange>(
-      recorder_, EntryOf(call, provider_->name(), clock_.Now()), sink, clock_);
+  auto exchange =
+      std::make_unique<RecordedExchange>(RecordedExchange::With{recorder_, pool_, clock_, sink},
+                                         EntryOf(call, provider_->name(), clock_.Now()));
   exchange->Begin(*provider_, call);
   return exchange;
 }

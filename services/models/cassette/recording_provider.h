@@ -6,13 +6,16 @@
 #include <utility>
 
 #include "lib/base/clock.h"
+#include "lib/base/thread_pool.h"
 #include "services/models/cassette/recorder.h"
+#include "services/models/domain/limits.h"
 #include "services/models/domain/provider.h"
 
 namespace slipway::models {
 
 // A provider whose calls are recorded where the recorder wants them; else it only passes them on.
-// An entry is kept when its exchange ends, before the call is recorded as ended. Thread-safe.
+// An entry is kept before the call learns of its end, on a thread of the recording's own, so that
+// no other reply waits for the disk. Thread-safe.
 class RecordingProvider final : public Provider {
  public:
   RecordingProvider(std::unique_ptr<Provider> provider, Recorder& recorder, base::Clock& clock)
@@ -35,6 +38,7 @@ class RecordingProvider final : public Provider {
   const std::unique_ptr<Provider> provider_;
   Recorder& recorder_;
   base::Clock& clock_;
+  base::ThreadPool pool_{{.threads = 1, .queue_max = kRecordsWaitingMax}};
 };
 
 }  // namespace slipway::models

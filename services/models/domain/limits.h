@@ -109,6 +109,8 @@ inline constexpr absl::Duration kCassetteRetentionDefault = absl::Hours(30 * 24)
 // A file is read whole; what is known besides of each call makes it a little longer.
 inline constexpr size_t kCassetteFileBytesMax =
     static_cast<size_t>(kCassetteBytesMax) + (64u << 20);
+// Entries that wait for the disk; beyond, the thread that brings one waits itself.
+inline constexpr int kRecordsWaitingMax = 256;
 inline constexpr int kCassettesListed = 1'000;
 // Below gRPC's limit of a message with the longest entry.
 inline constexpr size_t kCassettePageBytes = 1u << 20;

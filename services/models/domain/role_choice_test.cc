@@ -51,5 +51,60 @@ INSTANTIATE_TEST_SUITE_P(
         Choice{"Integration", {"integration", C::kHigh, V::kTests, 0}, kCodingOptimizedBuilder}),
     [](const auto& info) { return std::string(info.param.name); });
 
+struct Raise {
+  const char* name;
+  const char* named;
+  TaskTraits traits;
+  const char* role;
+};
+class RaiseRoleTest : public ::testing::TestWithParam<Raise> {};
+
+TEST_P(RaiseRoleTest, TakesTheRoleOfThePlanForTheLeast) {
+  const RoleChoice choice = RaiseRole(GetParam().named, GetParam().traits);
+
+  EXPECT_EQ(choice.role, GetParam().role);
+  EXPECT_FALSE(choice.reasons.empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    , RaiseRoleTest,
+    ::testing::Values(
+        Raise{"AsNamed", kSimpleBuilder, {"code", C::kLow, V::kTests, 0}, kSimpleBuilder},
+        Raise{
+            "NamedByAPerson", kCodingOptimizedBuilder, {"docs", C::kLow}, kCodingOptimizedBuilder},
+        Raise{"Dear", kSimpleBuilder, {"code", C::kLow, V::kStrict, 0}, kGeneralBuilder},
+        Raise{"DearMechanics", kMechanicalWorker, {"docs", C::kLow, V::kStrict, 0}, kSimpleBuilder},
+        Raise{"FailedOnce", kMechanicalWorker, {"docs", C::kLow, V::kTests, 1}, kSimpleBuilder},
+        Raise{"FailedTwice",
+              kSimpleBuilder,
+              {"code", C::kLow, V::kTests, 2},
+              kCodingOptimizedBuilder},
+        Raise{"DearAndFailed",
+              kSimpleBuilder,
+              {"code", C::kLow, V::kStrict, 1},
+              kCodingOptimizedBuilder},
+        Raise{"NoneIsStronger",
+              kCodingOptimizedBuilder,
+              {"code", C::kHigh, V::kStrict, 9},
+              kCodingOptimizedBuilder},
+        Raise{"HugeDepth",
+              kSimpleBuilder,
+              {"code", C::kLow, V::kTests, 2'000'000'000},
+              kCodingOptimizedBuilder},
+        Raise{"NegativeDepth", kSimpleBuilder, {"code", C::kLow, V::kTests, -3}, kSimpleBuilder},
+        Raise{"RoleOfItsOwn", "translator", {"docs", C::kHigh, V::kStrict, 3}, "translator"},
+        Raise{"Reviewer", kFrontierReviewer, {"code", C::kHigh, V::kStrict, 3}, kFrontierReviewer}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+TEST(RaiseRoleReasonsTest, SaysWhyForEachStep) {
+  const RoleChoice choice = RaiseRole(kCodingOptimizedBuilder, {"code", C::kHigh, V::kStrict, 1});
+
+  EXPECT_EQ(choice.reasons,
+            (std::vector<std::string>{"the plan names coding_optimized_builder for \"code\"",
+                                      "a mistake would be dear: one step stronger",
+                                      "it has failed 1 time: as many steps stronger",
+                                      "no builder is stronger"}));
+}
+
 }  // namespace
 }  // namespace slipway::models
