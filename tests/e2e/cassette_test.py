@@ -100,7 +100,7 @@ class CassetteTest(unittest.TestCase):
         text = "\n".join([json.dumps({**header, "entries": len(left)}), *left]) + "\n"
         suite = self.replayer(text)
         suite.project("kitchen", {"a.txt": "a\n"})
-        refusal = suite.refusal("plan", "-", "--project", "kitchen", input=SPEC)
+        refusal = suite.refusal("plan", "-", "--project", "kitchen", "--wait", input=SPEC)
         self.assertNotEqual(refusal.code, 0)
         calls = suite.ask("models", "calls")["calls"]
         self.assertEqual({call["reason"] for call in calls}, {"CASSETTE_NO_MATCH"})
