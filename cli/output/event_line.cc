@@ -63,6 +63,11 @@ Sentence TaskSentence(const EventPayload& payload) {
     case EventPayload::kVerdictGiven:
       return {absl::StrCat("verdict ", StateText(payload.verdict_given().verdict()),
                            Reasons("", payload.verdict_given().summary()))};
+    case EventPayload::kBranchReturned:
+      return {absl::StrCat("↩ ", payload.branch_returned().branch(), " is in the state of ",
+                           payload.branch_returned().target().substr(0, 10), " again",
+                           Reasons("", payload.branch_returned().reason())),
+              Tone::kWarning};
     case EventPayload::kChangeMerged:
       return {absl::StrCat("✔ merged as ", payload.change_merged().to().substr(0, 10)),
               Tone::kGood};

@@ -9,6 +9,7 @@
 #include "lib/base/status_macros.h"
 #include "lib/git/errors.h"
 #include "lib/git/libgit.h"
+#include "lib/git/object_packs.h"
 #include "lib/git/ref_name.h"
 
 namespace slipway::git {
@@ -111,16 +112,28 @@ absl::StatusOr<Repository> Repository::Open(const std::string& path) {
   return Adopt(repository);
 }
 
+// A look-up that misses while packs are joined may have read the list of packs before, and opened
+// the packs after; it is made again. Each turn means that packs were joined during it.
+template <typename Lookup>
+int Repository::LookUp(const Lookup& lookup) const {
+  while (true) {
+    const uint64_t before = PackJoins();
+    const int code = lookup();
+    if (code >= 0 || PackJoins() == before) return code;
+    git_odb_refresh(odb_.get());
+  }
+}
+
 absl::StatusOr<Object> Repository::Read(const Oid& oid, size_t size_max) const {
   const git_oid id = ToLibgit(oid);
   size_t size = 0;
   git_object_t type = GIT_OBJECT_INVALID;
-  int code = git_odb_read_header(&size, &type, odb_.get(), &id);
+  int code = LookUp([&] { return git_odb_read_header(&size, &type, odb_.get(), &id); });
   if (code == GIT_ENOTFOUND) return ObjectMissing(oid);
   if (code < 0) return ObjectCorrupt(oid, LibgitStatus(code, "read").message());
   if (size > size_max) return ObjectTooLarge(oid, size, size_max);
   git_odb_object* raw = nullptr;
-  code = git_odb_read(&raw, odb_.get(), &id);
+  code = LookUp([&] { return git_odb_read(&raw, odb_.get(), &id); });
   if (code == GIT_ENOTFOUND) return ObjectMissing(oid);
   if (code < 0) return ObjectCorrupt(oid, LibgitStatus(code, "read").message());
   const OdbObjectPtr object(raw);
@@ -133,7 +146,7 @@ absl::StatusOr<uint64_t> Repository::SizeOf(const Oid& oid) const {
   const git_oid id = ToLibgit(oid);
   size_t size = 0;
   git_object_t type = GIT_OBJECT_INVALID;
-  const int code = git_odb_read_header(&size, &type, odb_.get(), &id);
+  const int code = LookUp([&] { return git_odb_read_header(&size, &type, odb_.get(), &id); });
   if (code == GIT_ENOTFOUND) return ObjectMissing(oid);
   if (code < 0) return ObjectCorrupt(oid, LibgitStatus(code, "read").message());
   return size;
@@ -141,7 +154,7 @@ absl::StatusOr<uint64_t> Repository::SizeOf(const Oid& oid) const {
 
 bool Repository::Contains(const Oid& oid) const {
   const git_oid id = ToLibgit(oid);
-  return git_odb_exists(odb_.get(), &id) == 1;
+  return LookUp([&] { return git_odb_exists(odb_.get(), &id) == 1 ? 0 : GIT_ENOTFOUND; }) == 0;
 }
 
 absl::StatusOr<std::vector<Commit>> Repository::History(const Oid& tip,
@@ -168,7 +181,8 @@ absl::StatusOr<bool> Repository::IsAncestor(const Oid& ancestor, const Oid& comm
   if (git_repository_is_shallow(repository_.get()) == 1) return WalkToAncestor(ancestor, commit);
   const git_oid above = ToLibgit(commit);
   const git_oid below = ToLibgit(ancestor);
-  const int code = git_graph_descendant_of(repository_.get(), &above, &below);
+  const int code =
+      LookUp([&] { return git_graph_descendant_of(repository_.get(), &above, &below); });
   RETURN_IF_ERROR(LibgitStatus(code, "walk history"));
   return code == 1;
 }

@@ -114,6 +114,8 @@ class Repository final : public ObjectSource {
   };
 
   static absl::StatusOr<Repository> Adopt(git_repository* repository);
+  template <typename Lookup>
+  int LookUp(const Lookup& lookup) const;
   absl::Status SwapFile(const std::string& ref, const Oid& expected, const Oid& target,
                         absl::string_view reflog_message);
   absl::Status SwapByLibgit(const std::string& name, const std::optional<Oid>& expected,

@@ -12,6 +12,7 @@
 #include "lib/rpc/channel.h"
 #include "lib/serving/endpoints.h"
 #include "services/reviewer/flow/merger.h"
+#include "services/reviewer/flow/rewinder.h"
 #include "services/reviewer/mirror/mirrors.h"
 #include "services/reviewer/mirror/sources.h"
 #include "services/reviewer/rpc/grpc_model_client.h"
@@ -78,6 +79,7 @@ class Server::Parts final {
 
   absl::Status Serve(const config::v1::ReviewerConfig& config) {
     RETURN_IF_ERROR(Merger(workshop_).Recover());
+    RETURN_IF_ERROR(Rewinder(workshop_).Recover());
     ASSIGN_OR_RETURN(
         endpoints_,
         serving::Endpoints::Start(

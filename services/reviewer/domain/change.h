@@ -128,6 +128,21 @@ struct LandIntent {
   std::string approver;
 };
 
+// A branch that is taken back to an earlier state of its own by a commit with that state's tree.
+struct Rollback {
+  std::string plan;
+  std::string branch;  // Full ref name.
+  std::string from;
+  std::string target;  // The state that is wanted.
+  std::string commit;  // What the branch moves to.
+  std::string tree;
+  std::string actor;
+  std::string reason;
+  std::vector<std::string> undone_tasks;    // Newest first.
+  std::vector<std::string> restored_tasks;  // Newest first.
+  absl::Time rollback_time;
+};
+
 // "FAST_PATH", ...
 const char* NameOf(MergeMethod method);
 // "PASSED", ...

@@ -31,5 +31,6 @@ inline constexpr char kEpochTrailer[] = "Slipway-Epoch";
 inline constexpr char kPatchTrailer[] = "Slipway-Patch";            // SHA-256 of the patch.
 inline constexpr char kValidatorsTrailer[] = "Slipway-Validators";  // Their digest.
 inline constexpr char kApproverTrailer[] = "Slipway-Approver";
+inline constexpr char kRollbackTrailer[] = "Slipway-Rollback";  // The commit whose state it has.
 
 }  // namespace slipway::reviewer

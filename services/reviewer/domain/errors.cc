@@ -215,6 +215,25 @@ absl::Status VerdictMissing(absl::string_view candidate) {
       {{"candidate", Shown(candidate)}});
 }
 
+absl::Status TaskNotMerged(absl::string_view task) {
+  return base::Error(StatusCode::kNotFound, "TASK_NOT_MERGED",
+                     absl::StrCat("no change of ", Shown(task), " has landed on its plan's branch"),
+                     {{"task", Shown(task)}});
+}
+
+absl::Status LandingUnderWay(absl::string_view branch) {
+  return base::Error(StatusCode::kAborted, "LANDING_UNDER_WAY",
+                     absl::StrCat("a change is landing on ", branch, " at this moment"),
+                     {{"branch", std::string(branch)}});
+}
+
+absl::Status PlanIntegrated(absl::string_view plan, absl::string_view commit) {
+  return base::Error(StatusCode::kFailedPrecondition, "PLAN_INTEGRATED",
+                     absl::StrCat(plan, " was integrated as ", commit,
+                                  ": revert that commit on the branch that it went to"),
+                     {{"plan", std::string(plan)}, {"commit", std::string(commit)}});
+}
+
 absl::Status BranchMoved(absl::string_view branch) {
   return base::Error(
       StatusCode::kAborted, "BRANCH_MOVED",

@@ -49,6 +49,10 @@ absl::Status RoundInvalid(int round);
 absl::Status EvidenceMissing(absl::string_view tree);
 absl::Status EvidenceFailed(absl::string_view tree);
 absl::Status VerdictMissing(absl::string_view candidate);
+absl::Status TaskNotMerged(absl::string_view task);      // NOT_FOUND
+absl::Status LandingUnderWay(absl::string_view branch);  // ABORTED
+absl::Status PlanIntegrated(absl::string_view plan,
+                            absl::string_view commit);  // FAILED_PRECONDITION
 absl::Status BranchMoved(absl::string_view branch);
 
 // Stored data that this program did not write.

@@ -32,6 +32,10 @@ inline constexpr size_t kFailuresMax = 100;
 inline constexpr size_t kFailureBytesMax = 512;
 inline constexpr size_t kFeedbackBytesMax = 24 << 10;
 
+// Commits of a plan's branch that a rollback looks at: more than any plan has tasks.
+inline constexpr size_t kBranchCommitsMax = 20'000;
+inline constexpr size_t kRollbackReasonBytesMax = 2 << 10;
+
 inline constexpr size_t kPathPatternsMax = 1'000;
 inline constexpr size_t kValidatorsMax = 50;
 

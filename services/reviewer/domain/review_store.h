@@ -69,6 +69,14 @@ class ReviewStore {
   virtual absl::StatusOr<std::optional<Merged>> FindMergedOfTask(const std::string& task) = 0;
   virtual absl::StatusOr<std::optional<Merged>> FindIntegration(const std::string& plan) = 0;
 
+  // The promise to take a branch back, written before it moves; known by its commit.
+  virtual absl::Status AddRollback(const Rollback& rollback) = 0;
+  // The branch has moved: keeps the promise as history, and says so in the log. Once.
+  virtual absl::Status EndRollback(const Rollback& rollback) = 0;
+  virtual absl::Status AbandonRollback(const std::string& commit) = 0;
+  // Promises whose end is not known.
+  virtual absl::StatusOr<std::vector<Rollback>> ListOpenRollbacks() = 0;
+
   // Says in the log what became of an integration.
   virtual absl::Status AnnounceIntegration(const Candidate& candidate, const std::string& state,
                                            const std::string& target,

@@ -170,6 +170,19 @@ v1::Conflict ConflictToProto(const ConflictReport& report) {
   return message;
 }
 
+v1::RollBackResponse RollbackToProto(const Rollback& rollback) {
+  v1::RollBackResponse message;
+  message.set_branch(rollback.branch);
+  message.set_from(rollback.from);
+  message.set_target(rollback.target);
+  message.set_commit(rollback.commit);
+  message.set_tree(rollback.tree);
+  *message.mutable_undone_tasks() = {rollback.undone_tasks.begin(), rollback.undone_tasks.end()};
+  *message.mutable_restored_tasks() = {rollback.restored_tasks.begin(),
+                                       rollback.restored_tasks.end()};
+  return message;
+}
+
 v1::Merged MergedToProto(const Merged& merged) {
   v1::Merged message;
   message.set_branch(merged.branch);

@@ -31,6 +31,7 @@ v1::InspectResponse InspectionToProto(const Inspection& inspection);
 v1::Candidate CandidateToProto(const CandidateState& state);
 v1::Conflict ConflictToProto(const ConflictReport& report);
 v1::Merged MergedToProto(const Merged& merged);
+v1::RollBackResponse RollbackToProto(const Rollback& rollback);
 v1::JudgeResponse VerdictToProto(const Verdict& verdict);
 v1::ValidatorResult ResultToProto(const ValidatorResult& result);
 

@@ -8,6 +8,7 @@
 #include "services/reviewer/domain/stored_form.h"
 #include "services/reviewer/flow/integration_builder.h"
 #include "services/reviewer/flow/merger.h"
+#include "services/reviewer/flow/rewinder.h"
 
 namespace slipway::reviewer {
 
@@ -73,6 +74,17 @@ absl::StatusOr<v1::MergeResponse> ReviewerHandlers::Merge(const rpc::Call&,
   v1::MergeResponse response;
   *response.mutable_merged() = MergedToProto(merged);
   return response;
+}
+
+absl::StatusOr<v1::RollBackResponse> ReviewerHandlers::RollBack(
+    const rpc::Call& call, const v1::RollBackRequest& request) {
+  ASSIGN_OR_RETURN(const Rollback rollback,
+                   Rewinder(workshop_).RollBack({.plan = request.plan(),
+                                                 .commit = request.commit(),
+                                                 .task = request.task(),
+                                                 .reason = request.reason(),
+                                                 .actor = call.principal()}));
+  return RollbackToProto(rollback);
 }
 
 absl::StatusOr<v1::GetReviewResponse> ReviewerHandlers::GetReview(

@@ -22,6 +22,8 @@ class ReviewerHandlers final {
       const rpc::Call& call, const v1::RecordEvidenceRequest& request);
   absl::StatusOr<v1::JudgeResponse> Judge(const rpc::Call& call, const v1::JudgeRequest& request);
   absl::StatusOr<v1::MergeResponse> Merge(const rpc::Call& call, const v1::MergeRequest& request);
+  absl::StatusOr<v1::RollBackResponse> RollBack(const rpc::Call& call,
+                                                const v1::RollBackRequest& request);
   absl::StatusOr<v1::GetReviewResponse> GetReview(const rpc::Call& call,
                                                   const v1::GetReviewRequest& request);
 

@@ -89,6 +89,21 @@ events::EventDraft ChangeMerged(const Candidate& candidate, const Merged& merged
                 {"tree", merged.tree}});
 }
 
+events::EventDraft BranchReturned(const Rollback& rollback) {
+  Json undone = Json::array();
+  for (const std::string& task : rollback.undone_tasks) {
+    if (undone.size() < kListedMax) undone.push_back(task);
+  }
+  return Draft("branch.returned", {.plan = rollback.plan},
+               {{"branch", rollback.branch},
+                {"from", rollback.from},
+                {"to", rollback.commit},
+                {"target", rollback.target},
+                {"undone_tasks", undone},
+                {"actor", rollback.actor},
+                {"reason", base::ToUtf8(rollback.reason, kTextBytesMax)}});
+}
+
 events::EventDraft IntegrationChanged(const Candidate& candidate, const IntegrationNews& news) {
   return Draft("integration.changed", candidate,
                {{"state", news.state},

@@ -23,6 +23,7 @@ struct IntegrationNews {
   std::string target;
   std::string detail;
 };
+events::EventDraft BranchReturned(const Rollback& rollback);
 events::EventDraft IntegrationChanged(const Candidate& candidate, const IntegrationNews& news);
 
 }  // namespace slipway::reviewer

@@ -102,6 +102,22 @@ LandIntent ReadIntent(const sqlite::Row& row) {
           .approver = row.Text(4)};
 }
 
+absl::StatusOr<Rollback> ReadRollback(const sqlite::Row& row) {
+  ASSIGN_OR_RETURN(std::vector<std::string> undone, TextsFromStored(row.Text(8)));
+  ASSIGN_OR_RETURN(std::vector<std::string> restored, TextsFromStored(row.Text(9)));
+  return Rollback{.plan = row.Text(0),
+                  .branch = row.Text(1),
+                  .from = row.Text(2),
+                  .target = row.Text(3),
+                  .commit = row.Text(4),
+                  .tree = row.Text(5),
+                  .actor = row.Text(6),
+                  .reason = row.Text(7),
+                  .undone_tasks = std::move(undone),
+                  .restored_tasks = std::move(restored),
+                  .rollback_time = row.Time(10)};
+}
+
 Merged ReadMerged(const sqlite::Row& row) {
   return {.candidate = row.Text(0),
           .branch = row.Text(1),

@@ -51,6 +51,11 @@ inline constexpr sqlite::Sql kSelectIntents =
     "SELECT candidate,ref,expected,target,approver FROM intent ORDER BY candidate";
 LandIntent ReadIntent(const sqlite::Row& row);
 
+inline constexpr sqlite::Sql kSelectOpenRollbacks =
+    "SELECT plan,branch,from_commit,target,commit_id,tree,actor,reason,undone_tasks,"
+    "restored_tasks,rollback_time_us FROM rollback WHERE open ORDER BY rollback_time_us";
+absl::StatusOr<Rollback> ReadRollback(const sqlite::Row& row);
+
 inline constexpr sqlite::Sql kSelectMerged =
     "SELECT candidate,branch,from_commit,commit_id,tree,detail,approver,merge_time_us FROM merged"
     " WHERE candidate=?";

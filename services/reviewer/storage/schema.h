@@ -51,6 +51,15 @@ inline constexpr sqlite::Migration kMigrations[] = {
      " merge_time_us INTEGER NOT NULL) STRICT;"
      "CREATE INDEX merged_by_attempt ON merged(attempt);"
      "CREATE INDEX merged_by_plan ON merged(plan,task);"},
+    {3,
+     // Open until the branch has moved. Tasks are lists in JSON.
+     "CREATE TABLE rollback("
+     " commit_id TEXT PRIMARY KEY NOT NULL, plan TEXT NOT NULL, branch TEXT NOT NULL,"
+     " from_commit TEXT NOT NULL, target TEXT NOT NULL, tree TEXT NOT NULL, actor TEXT NOT NULL,"
+     " reason TEXT NOT NULL, undone_tasks TEXT NOT NULL, restored_tasks TEXT NOT NULL,"
+     " open INTEGER NOT NULL, rollback_time_us INTEGER NOT NULL) STRICT;"
+     "CREATE INDEX rollback_by_plan ON rollback(plan,rollback_time_us);"
+     "CREATE INDEX rollback_that_is_open ON rollback(open) WHERE open;"},
 };
 
 }  // namespace slipway::reviewer

@@ -41,6 +41,12 @@ constexpr sqlite::Sql kEndTry =
 constexpr sqlite::Sql kPutIntent =
     "INSERT OR REPLACE INTO intent(candidate,ref,expected,target,approver) VALUES(?,?,?,?,?)";
 constexpr sqlite::Sql kDeleteIntent = "DELETE FROM intent WHERE candidate=?";
+constexpr sqlite::Sql kPutRollback =
+    "INSERT OR REPLACE INTO rollback(plan,branch,from_commit,target,commit_id,tree,actor,reason,"
+    "undone_tasks,restored_tasks,open,rollback_time_us) VALUES(?,?,?,?,?,?,?,?,?,?,TRUE,?)";
+constexpr sqlite::Sql kEndRollback = "UPDATE rollback SET open=FALSE WHERE commit_id=? AND open";
+constexpr sqlite::Sql kIsOpenRollback = "SELECT 1 FROM rollback WHERE commit_id=? AND open";
+constexpr sqlite::Sql kDeleteRollback = "DELETE FROM rollback WHERE commit_id=? AND open";
 constexpr sqlite::Sql kInsertMerged =
     "INSERT INTO merged(candidate,plan,task,attempt,branch,from_commit,commit_id,tree,detail,"
     "approver,merge_time_us) VALUES(?,?,?,?,?,?,?,?,?,?,?)";
@@ -295,6 +301,39 @@ absl::StatusOr<std::optional<Merged>> SqliteReviewStore::FindMergedOfTask(const 
 absl::StatusOr<std::optional<Merged>> SqliteReviewStore::FindIntegration(const std::string& plan) {
   return database_->Read(
       [&](sqlite::Reader& reader) { return reader.FindOne(kSelectIntegration, ReadMerged, plan); });
+}
+
+absl::Status SqliteReviewStore::AddRollback(const Rollback& rollback) {
+  return writer_->WriteAndWait([&](sqlite::Transaction& transaction) -> absl::Status {
+    const std::string undone = StoredTexts(rollback.undone_tasks);
+    const std::string restored = StoredTexts(rollback.restored_tasks);
+    return transaction.Execute(kPutRollback, rollback.plan, rollback.branch, rollback.from,
+                               rollback.target, rollback.commit, rollback.tree, rollback.actor,
+                               rollback.reason, undone, restored, rollback.rollback_time);
+  });
+}
+
+absl::Status SqliteReviewStore::EndRollback(const Rollback& rollback) {
+  return writer_->WriteAndWait([&](sqlite::Transaction& transaction) -> absl::Status {
+    ASSIGN_OR_RETURN(
+        const std::optional<int> open,
+        transaction.FindOne(
+            kIsOpenRollback, [](const sqlite::Row& row) { return row.Int(0); }, rollback.commit));
+    if (!open.has_value()) return absl::OkStatus();
+    RETURN_IF_ERROR(transaction.Execute(kEndRollback, rollback.commit));
+    return Announce(transaction, BranchReturned(rollback));
+  });
+}
+
+absl::Status SqliteReviewStore::AbandonRollback(const std::string& commit) {
+  return writer_->WriteAndWait([&](sqlite::Transaction& transaction) -> absl::Status {
+    return transaction.Execute(kDeleteRollback, commit);
+  });
+}
+
+absl::StatusOr<std::vector<Rollback>> SqliteReviewStore::ListOpenRollbacks() {
+  return database_->Read(
+      [](sqlite::Reader& reader) { return reader.Query(kSelectOpenRollbacks, ReadRollback); });
 }
 
 absl::Status SqliteReviewStore::AnnounceIntegration(const Candidate& candidate,

@@ -55,6 +55,10 @@ class SqliteReviewStore final : public ReviewStore {
   absl::StatusOr<std::optional<Merged>> FindMergedOfAttempt(const std::string& attempt) override;
   absl::StatusOr<std::optional<Merged>> FindMergedOfTask(const std::string& task) override;
   absl::StatusOr<std::optional<Merged>> FindIntegration(const std::string& plan) override;
+  absl::Status AddRollback(const Rollback& rollback) override;
+  absl::Status EndRollback(const Rollback& rollback) override;
+  absl::Status AbandonRollback(const std::string& commit) override;
+  absl::StatusOr<std::vector<Rollback>> ListOpenRollbacks() override;
   absl::Status AnnounceIntegration(const Candidate& candidate, const std::string& state,
                                    const std::string& target, const std::string& detail) override;
 
