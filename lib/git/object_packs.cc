@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -124,7 +125,8 @@ struct SmallPack {
 
 // Packs that may be joined, smallest first.
 absl::StatusOr<std::vector<SmallPack>> ListSmallPacks(const std::string& directory,
-                                                      size_t pack_bytes_max) {
+                                                      size_t pack_bytes_max,
+                                                      const std::set<std::string>& joined) {
   std::vector<SmallPack> packs;
   std::error_code error;
   for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
@@ -137,7 +139,8 @@ absl::StatusOr<std::vector<SmallPack>> ListSmallPacks(const std::string& directo
     const uintmax_t bytes = fs::file_size(path.replace_extension(".pack"), gone);
     if (gone || bytes > pack_bytes_max) continue;
     if (fs::exists(fs::path(path).replace_extension(".keep"), gone)) continue;
-    packs.push_back({.path = path.replace_extension("").string(), .bytes = bytes});
+    const std::string stem = path.replace_extension("").string();
+    if (!joined.contains(stem)) packs.push_back({.path = stem, .bytes = bytes});
   }
   if (error) return base::ErrnoStatus(error.value(), absl::StrCat("list ", directory));
   std::sort(packs.begin(), packs.end(), [](const SmallPack& a, const SmallPack& b) {
@@ -210,6 +213,19 @@ class OldPack final {
   bool has_distances_ = false;
 };
 
+std::atomic<uint64_t> pack_joins{0};
+
+// What crashes leave of these is joined again, or swept: an index without its pack.
+void Remove(const std::set<std::string>& packs) {
+  if (packs.empty()) return;
+  // Before for those who look meanwhile, after for those who begin meanwhile.
+  ++pack_joins;
+  for (const std::string& path : packs) {
+    for (const char* extension : {".pack", ".idx", ".rev"}) unlink((path + extension).c_str());
+  }
+  ++pack_joins;
+}
+
 // Marks a directory as being worked on, for as long as the object lives.
 class JoinTurn final {
  public:
@@ -226,10 +242,26 @@ class JoinTurn final {
 
   bool taken() const { return taken_; }
 
+  // Packs that were joined the last time and are still there.
+  std::set<std::string> Joined() const {
+    base::MutexLock lock(mutex_);
+    return Leftovers()[path_];
+  }
+  void SetJoined(std::set<std::string> packs) {
+    base::MutexLock lock(mutex_);
+    Leftovers()[path_] = std::move(packs);
+  }
+
  private:
   static std::set<std::string>& Busy() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     static auto& busy = *new std::set<std::string>();
     return busy;
+  }
+
+  static std::map<std::string, std::set<std::string>>& Leftovers()
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    static auto& leftovers = *new std::map<std::string, std::set<std::string>>();
+    return leftovers;
   }
 
   static inline base::Mutex mutex_;
@@ -263,11 +295,11 @@ absl::Status WritePack(const std::string& objects_path, const std::vector<NewObj
 }
 
 absl::StatusOr<int> JoinPacks(const std::string& objects_path, const JoinOptions& options) {
-  const JoinTurn turn(objects_path);
+  JoinTurn turn(objects_path);
   if (!turn.taken()) return 0;
   const std::string directory = absl::StrCat(objects_path, "/pack");
   ASSIGN_OR_RETURN(const std::vector<SmallPack> packs,
-                   ListSmallPacks(directory, options.pack_bytes_max));
+                   ListSmallPacks(directory, options.pack_bytes_max, turn.Joined()));
   if (packs.size() <= options.packs_max) return 0;
   std::vector<OldPack> old;
   absl::flat_hash_set<Oid> oids;
@@ -286,16 +318,15 @@ absl::StatusOr<int> JoinPacks(const std::string& objects_path, const JoinOptions
     }
   }
   ASSIGN_OR_RETURN(const std::string name, joined.Publish());
-  int gone = 0;
+  Remove(turn.Joined());
+  std::set<std::string> leftovers;
   for (const OldPack& pack : old) {
-    if (absl::EndsWith(pack.path(), name)) continue;
-    // What a crash leaves of these is swept: an index without its pack.
-    unlink(absl::StrCat(pack.path(), ".pack").c_str());
-    unlink(absl::StrCat(pack.path(), ".idx").c_str());
-    unlink(absl::StrCat(pack.path(), ".rev").c_str());
-    ++gone;
+    if (!absl::EndsWith(pack.path(), name)) leftovers.insert(pack.path());
   }
-  return gone;
+  turn.SetJoined(std::move(leftovers));
+  return static_cast<int>(old.size());
 }
+
+uint64_t PackJoins() { return pack_joins.load(); }
 
 }  // namespace slipway::git

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -30,9 +32,13 @@ struct JoinOptions {
 // Joins small packs into one: readers look through all packs of a repository, so that thousands of
 // them, one for each change, make every step slow. Each object is copied as it is packed, checked
 // by its CRC, and small packs are preferred, so that an object is copied a few times at most.
-// Returns how many packs went. Does nothing while another thread joins packs of `objects_path`;
-// only the process that owns the repository may call it. Readers that had opened one of the packs
-// look again and find the joined one.
+// Returns how many packs were joined. Their files go when packs are joined the next time: a reader
+// that has just listed them finds them. Does nothing while another thread joins packs of
+// `objects_path`; only the process that owns the repository may call it.
 absl::StatusOr<int> JoinPacks(const std::string& objects_path, const JoinOptions& options = {});
+
+// How often this process has taken packs away, in any repository: a reader that finds nothing, and
+// sees another number than before, looks again.
+uint64_t PackJoins();
 
 }  // namespace slipway::git

@@ -295,5 +295,30 @@ TEST_F(ReviewTest, ReviewShowsEveryAttempt) {
   EXPECT_EQ(review.attempts(1).merged().commit(), candidate.commit());
 }
 
+TEST_F(ReviewTest, FailuresAreReadFromTheOutputInTheFormatOfThePlan) {
+  common::v1::ProjectPolicy policy = WithValidator();
+  policy.mutable_validators(0)->set_output_format("pytest");
+  const std::string base = OpenPlan(policy).value().base_commit();
+  Submit("import", 1, base,
+         [&](const std::string& work) { WriteFile(work + "/src/app.py", "six\n"); });
+  ASSERT_OK_AND_ASSIGN(const v1::CreateCandidateResponse built, Build(Attempt("import", 1)));
+  v1::RecordEvidenceRequest request;
+  request.set_candidate(built.candidate().name());
+  request.set_tree(built.candidate().tree());
+  request.set_validator_digest(built.candidate().validator_digest());
+  request.set_attempt(Attempt("import", 2));
+  v1::ValidatorResult& result = *request.add_results();
+  result.set_validator("unit-tests");
+  result.set_exit_code(1);
+  result.set_output_tail("FAILED tests/test_a.py::test_sum - assert 3 == 4\n1 failed\n");
+
+  ASSERT_OK_AND_ASSIGN(
+      const v1::RecordEvidenceResponse recorded,
+      rpc::CallUnary(*reviewer_, &ReviewerStub::RecordEvidence, request, Patiently()));
+
+  EXPECT_FALSE(recorded.passed());
+  EXPECT_THAT(recorded.feedback(), HasSubstr("failed: tests/test_a.py::test_sum: assert 3 == 4"));
+}
+
 }  // namespace
 }  // namespace slipway::reviewer

@@ -13,7 +13,7 @@ struct ReviewBenchOptions {
   int landings = 200;                                 // At each size.
   int ratio_files = 5'000;                            // Files of the repository for the peers.
   int rounds = 3;                                     // Slices of each contestant.
-  int slice = 10;                                     // Landings of a slice.
+  int slice = 5;                                      // Landings of a slice.
   std::string directory = "/var/tmp";                 // A disk, not memory.
   bool json = false;
 };

@@ -1,6 +1,7 @@
 #include "services/reviewer/flow/evidence_recorder.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/status_macros.h"
@@ -9,6 +10,7 @@
 #include "services/reviewer/domain/feedback.h"
 #include "services/reviewer/domain/limits.h"
 #include "services/reviewer/domain/stored_form.h"
+#include "services/reviewer/domain/validator_output.h"
 
 namespace slipway::reviewer {
 namespace {
@@ -60,9 +62,14 @@ absl::StatusOr<RecordedEvidence> EvidenceRecorder::Record(const EvidenceReport& 
                     .attempt = report.attempt,
                     .passed = true,
                     .record_time = workshop_.clock.Now()};
-  for (const ValidatorResult& result : report.results) {
+  for (size_t i = 0; i < report.results.size(); ++i) {
+    ValidatorResult result = Bounded(report.results[i]);
     evidence.passed = evidence.passed && result.passed;
-    evidence.results.push_back(Bounded(result));
+    // The format is the plan's: what a candidate prints does not say how it is read.
+    if (!result.passed && result.failures.empty()) {
+      result.failures = FailuresIn(plan.policy.validators[i].output_format, result.output_tail);
+    }
+    evidence.results.push_back(std::move(result));
   }
   RETURN_IF_ERROR(workshop_.store.AddEvidence(candidate, evidence));
   if (candidate.is_integration()) {
