@@ -6,6 +6,12 @@ programs=$(cd "$1" && pwd)
 what=${2:-sdks}
 here=$(cd "$(dirname "$0")" && pwd)
 work=${3:-${TMPDIR:-/tmp}/slipway-clients}
+for program in slipway-ledger slipway-models; do
+  if [ ! -x "$programs/$program" ]; then
+    echo "$programs has no $program: build it first, or name another directory" >&2
+    exit 2
+  fi
+done
 mkdir -p "$work/node"
 if [ ! -x "$work/venv/bin/python" ]; then
   python3 -m venv "$work/venv"
