@@ -236,5 +236,38 @@ TEST_F(OperatorTest, AChildProcessThatDoesNotStartIsTheHostsProblem) {
   EXPECT_TRUE(Eventually([&] { return problem() == "exited with status 1"; })) << problem();
 }
 
+TEST_F(OperatorTest, AHostThatIsCordonedGetsNoWorkUntilAPersonSaysSo) {
+  v1::CordonHostRequest cordon;
+  cordon.set_host("hosts/test");
+  cordon.set_reason("new kernel");
+  const auto cordoned = Call(&Service::CordonHost, cordon);
+  ASSERT_OK(cordoned);
+  EXPECT_TRUE(cordoned->host().cordoned());
+  EXPECT_EQ(cordoned->host().actor(), "alice");
+  Restart();
+  AddAgent();
+  ASSERT_OK(Submit(Plan({"a"})));
+  ASSERT_TRUE(Eventually([&] {
+    const auto hosts = Call(&Service::ListHosts, v1::ListHostsRequest());
+    return hosts.ok() && hosts->hosts(0).agents() == 1 && hosts->hosts(0).cordoned() &&
+           hosts->hosts(0).reason() == "new kernel";
+  }));
+  EXPECT_EQ(GetTask("a").state(), v1::Task::STATE_READY);
+
+  v1::UncordonHostRequest uncordon;
+  uncordon.set_host("hosts/test");
+  ASSERT_OK(Call(&Service::UncordonHost, uncordon));
+
+  ExpectTask("a", v1::Task::STATE_MERGED);
+}
+
+TEST_F(OperatorTest, ADrainThatMeansNothingIsRefused) {
+  v1::DrainHostRequest drain;
+  drain.set_host("hosts/north");
+  EXPECT_THAT(Call(&Service::DrainHost, drain), FailsWithReason("HOST_UNKNOWN"));
+  drain.mutable_timeout()->set_seconds(-1);
+  EXPECT_THAT(Call(&Service::DrainHost, drain), FailsWithReason("DRAIN_INVALID"));
+}
+
 }  // namespace
 }  // namespace slipway::dispatcher
