@@ -33,6 +33,7 @@ using nlohmann::ordered_json;
 constexpr double kCommitProbesPerSecond = 25;
 constexpr absl::Duration kStreamPace = absl::Milliseconds(4);  // Between openings of streams.
 constexpr absl::Duration kStreamWatch = absl::Seconds(4);      // With all of them open.
+constexpr absl::Duration kEndPatience = absl::Seconds(10);
 constexpr absl::Duration kWarmUp = absl::Seconds(1);
 constexpr double kMegabyte = 1e6;
 
@@ -119,7 +120,7 @@ class ModelsBench final {
       for (ModelContestant& contestant : contestants_) RunSlices(contestant, round < 0);
     }
     for (ModelContestant& contestant : contestants_) RETURN_IF_ERROR(HoldStreams(contestant));
-    ASSIGN_OR_RETURN(calls_left_running_, suite_->RunningCalls());
+    RETURN_IF_ERROR(CountLeftCalls());
     options_.json ? PrintJson() : PrintTable();
     return absl::OkStatus();
   }
@@ -236,6 +237,17 @@ class ModelsBench final {
     const OpenStreams::Ends ends = streams.AwaitEnds();
     contestant.streams_whole = ends.whole;
     contestant.streams_failure = ends.failure;
+    return absl::OkStatus();
+  }
+
+  // The ends of the last calls may still be on their way to the disk.
+  absl::Status CountLeftCalls() {
+    const absl::Duration end = base::RealClock().Elapsed() + kEndPatience;
+    do {
+      ASSIGN_OR_RETURN(calls_left_running_, suite_->RunningCalls());
+      if (calls_left_running_ == 0) break;
+      Watch(absl::Milliseconds(100));
+    } while (base::RealClock().Elapsed() < end);
     return absl::OkStatus();
   }
 
