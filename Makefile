@@ -3,7 +3,7 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 BUILD ?= build
 
-.PHONY: all install build build-tests demo test chaos ledger-sim unit check lint-proto format-check tidy sanitize fuzz clients fmt bench clean
+.PHONY: all install build build-tests demo test chaos ledger-sim dispatcher-sim unit check lint-proto format-check tidy sanitize fuzz clients fmt bench clean
 
 all: build
 
@@ -34,6 +34,10 @@ chaos: build
 # its seed: build/bin/slipway-ledger-sim --seed N --verbose replays it.
 ledger-sim: build
 	@$(BUILD)/bin/slipway-ledger-sim --seeds $${SEEDS:-100000} --seed $${SEED:-1} --threads $(JOBS)
+
+# The same for the dispatcher, its agents and its people: build/bin/slipway-dispatcher-sim.
+dispatcher-sim: build
+	@$(BUILD)/bin/slipway-dispatcher-sim --seeds $${SEEDS:-10000} --seed $${SEED:-1} --threads $(JOBS)
 
 # What must hold besides the tests: format, contracts, layers, headers.
 check: build format-check lint-proto

@@ -42,7 +42,8 @@ TaskSpec WithRole(TaskSpec spec, const std::string& role) {
 }  // namespace
 
 GrantFlow::GrantFlow(Collaborators with)
-    : board_(with.board),
+    : store_(with.store),
+      board_(with.board),
       tasks_(with.tasks),
       outbox_(with.outbox),
       models_(with.models),
@@ -85,6 +86,27 @@ absl::Duration GrantFlow::TimeoutOf(const Task& task, GrantKind kind) {
   return board_.RunOf(task.key).policy.attempt_timeout;
 }
 
+bool GrantFlow::IsDue(const Task& task) {
+  if (!task.resume_time.has_value()) return true;
+  const absl::Duration now = clock_.Elapsed();
+  const auto [wait, is_new] = waits_.try_emplace(task.key);
+  if (is_new || wait->second.resume_time != *task.resume_time) {
+    absl::Duration left = std::max(absl::ZeroDuration(), *task.resume_time - clock_.Now());
+    // Set by a clock that has been set back since: of our own waits the longest is known.
+    if (task.state != kPaused) left = std::min(left, kBackoffMax);
+    if (task.state == kPaused && task.reason == "budget") left = std::min(left, kBudgetRecheck);
+    wait->second = {.resume_time = *task.resume_time, .deadline = now + left};
+  }
+  return wait->second.deadline <= now;
+}
+
+void GrantFlow::ForgetWaits() {
+  std::erase_if(waits_, [this](const auto& entry) {
+    const Task* const task = board_.FindTask(entry.first);
+    return task == nullptr || task->resume_time != entry.second.resume_time;
+  });
+}
+
 std::vector<ReadyTask> GrantFlow::Grantable() {
   std::vector<ReadyTask> ready;
   std::erase_if(paths_, [this](const auto& entry) {
@@ -99,7 +121,7 @@ std::vector<ReadyTask> GrantFlow::Grantable() {
         const Attempt* const attempt = board_.FindAttempt(task->attempt());
         const bool reported = attempt != nullptr && attempt->kind == GrantKind::kValidate &&
                               attempt->state == AttemptState::kReported;
-        if (reported || task->resume_time.value_or(absl::InfinitePast()) > clock_.Now()) continue;
+        if (reported || !IsDue(*task)) continue;
       }
       auto& plan_paths = paths_[task->key.plan];
       if (plan_paths.empty()) {

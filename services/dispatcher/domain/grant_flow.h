@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -22,6 +23,7 @@
 #include "services/dispatcher/domain/ready_order.h"
 #include "services/dispatcher/domain/settings.h"
 #include "services/dispatcher/domain/task_flow.h"
+#include "services/dispatcher/domain/task_store.h"
 
 namespace slipway::dispatcher {
 
@@ -33,6 +35,7 @@ class GrantFlow final {
   using Post = std::function<void(absl::AnyInvocable<void()>)>;
 
   struct Collaborators {
+    TaskStore& store;
     Board& board;
     TaskFlow& tasks;
     Outbox& outbox;
@@ -89,6 +92,16 @@ class GrantFlow final {
     int progress_events = 0;
   };
 
+  // A wait for a time, measured by elapsed time from when it was first seen: steps of the wall
+  // clock neither end nor prolong it.
+  struct Wait {
+    absl::Time resume_time;
+    absl::Duration deadline;
+  };
+
+  // Whether what the task waits for has come; true when it waits for no time.
+  bool IsDue(const Task& task);
+  void ForgetWaits();
   std::vector<ReadyTask> Grantable();
   std::map<std::string, ProjectShare> Shares();
   void Grant(Task& task, Agent& agent);
@@ -96,6 +109,7 @@ class GrantFlow final {
   void SendOffer(const Task& task, const Attempt& attempt, const IssuedKey& key);
   absl::Duration TimeoutOf(const Task& task, GrantKind kind);
 
+  void DropUnheld(const Agent& agent, const std::optional<AttemptKey>& kept, bool restarted);
   bool Take(Attempt& attempt);
   bool Renew(const AttemptKey& key, const std::string& agent);
   void Withdraw(Attempt& attempt, const std::string& reason, const std::string& detail);
@@ -109,8 +123,10 @@ class GrantFlow final {
   void Report(Task& task, Attempt& attempt, EvidenceResult result);
   void Report(Task& task, Attempt& attempt, FailureResult result);
   void Report(Task& task, Attempt& attempt, StopResult result);
-  Receipt Salvage(Attempt* attempt, const AttemptKey& key, AttemptResult result);
+  absl::StatusOr<Receipt> ReceiptOfForgotten(const AgentIdentity& caller, const AttemptKey& key);
+  Receipt Salvage(Attempt& attempt, const AttemptKey& key, AttemptResult result);
 
+  TaskStore& store_;
   Board& board_;
   TaskFlow& tasks_;
   Outbox& outbox_;
@@ -122,6 +138,7 @@ class GrantFlow final {
   Post post_;
   AgentRoster roster_;
   std::map<AttemptKey, Lease> leases_;
+  std::map<TaskKey, Wait> waits_;
   std::map<std::string, std::map<std::string, absl::Duration>> paths_;  // By plan and task.
   std::set<AttemptKey> stale_reported_;  // Beats that were answered by an event already.
 };

@@ -52,18 +52,26 @@ void GrantFlow::OnHello(std::shared_ptr<AgentSession> session, const AgentHello&
     verdicts.push_back({.attempt = key, .keep = keep});
     if (keep) kept = key;
   }
-  if (restarted && agent->attempt.has_value() && agent->attempt != kept) {
-    if (Attempt* const attempt = board_.FindAttempt(*agent->attempt);
-        attempt != nullptr && IsLive(attempt->state)) {
-      Withdraw(*attempt, "AGENT_RESTARTED", "the agent started again without it");
-    }
-  }
+  DropUnheld(*agent, kept, restarted);
   if (kept.has_value()) agent->attempt = kept;
   const bool holds = agent->attempt.has_value();
   agent->state = holds ? AgentState::kBusy : AgentState::kIdle;
   Send(agent->id, Welcome{.beat_interval = settings_.beat_interval,
                           .lease_timeout = settings_.lease_timeout,
                           .verdicts = std::move(verdicts)});
+}
+
+// What an agent took and does not name any more is given to the next one at once, also when this
+// dispatcher knows of it only from its database. An offer may be on its way.
+void GrantFlow::DropUnheld(const Agent& agent, const std::optional<AttemptKey>& kept,
+                           bool restarted) {
+  const std::set<AttemptKey> live = board_.live_attempts();
+  for (const AttemptKey& key : live) {
+    Attempt& attempt = *board_.FindAttempt(key);
+    if (attempt.agent != agent.id || key == kept) continue;
+    if (attempt.state == AttemptState::kOffered && !restarted) continue;
+    Withdraw(attempt, "AGENT_RESTARTED", "the agent came back without it");
+  }
 }
 
 void GrantFlow::OnSessionEnded(const AgentSession* session) {
@@ -131,12 +139,12 @@ void GrantFlow::OnProgress(const AgentSession* session, const AttemptKey& key,
 absl::StatusOr<Receipt> GrantFlow::OnResult(const AgentIdentity& caller, const AttemptKey& key,
                                             AttemptResult result) {
   Attempt* const attempt = board_.FindAttempt(key);
-  if (attempt != nullptr && !IsOf(*attempt, caller)) return TokenInvalid();
-  if (attempt != nullptr && attempt->has_result) return Receipt::kAccepted;
+  if (attempt == nullptr) return ReceiptOfForgotten(caller, key);
+  if (!IsOf(*attempt, caller)) return TokenInvalid();
+  if (attempt->has_result) return Receipt::kAccepted;
   Task* const task = board_.FindTask(key.task);
-  if (attempt == nullptr || task == nullptr || !IsLive(attempt->state) ||
-      task->epoch != key.epoch) {
-    return Salvage(attempt, key, std::move(result));
+  if (task == nullptr || !IsLive(attempt->state) || task->epoch != key.epoch) {
+    return Salvage(*attempt, key, std::move(result));
   }
   const bool is_work = attempt->kind == GrantKind::kWork;
   if (std::holds_alternative<ChangeResult>(result) && !is_work) return ResultMissing();
@@ -147,15 +155,25 @@ absl::StatusOr<Receipt> GrantFlow::OnResult(const AgentIdentity& caller, const A
   return Receipt::kAccepted;
 }
 
-Receipt GrantFlow::Salvage(Attempt* attempt, const AttemptKey& key, AttemptResult result) {
+// Of an attempt of a run that has ended: the first receipt may have been lost on the way. Reads the
+// disk, which an agent makes it do once or twice at the end of a run.
+absl::StatusOr<Receipt> GrantFlow::ReceiptOfForgotten(const AgentIdentity& caller,
+                                                      const AttemptKey& key) {
+  ASSIGN_OR_RETURN(const std::optional<Attempt> attempt, store_.FindAttempt(key));
+  if (attempt.has_value() && !IsOf(*attempt, caller)) return TokenInvalid();
+  if (attempt.has_value() && attempt->has_result) return Receipt::kAccepted;
   stale_refused.Increment({"report"});
-  if (attempt == nullptr) return Receipt::kStale;
+  return Receipt::kStale;
+}
+
+Receipt GrantFlow::Salvage(Attempt& attempt, const AttemptKey& key, AttemptResult result) {
+  stale_refused.Increment({"report"});
   const Task* const task = board_.FindTask(key.task);
   if (std::holds_alternative<ChangeResult>(result) &&
-      Allows(attempt->state, AttemptCommand::kSalvage, AttemptState::kSalvaged)) {
+      Allows(attempt.state, AttemptCommand::kSalvage, AttemptState::kSalvaged)) {
     board_.StoreResult(key, std::move(result), /*salvage=*/true);
-    board_.Move(*attempt, AttemptCommand::kSalvage, AttemptState::kSalvaged, attempt->reason,
-                attempt->detail);
+    board_.Move(attempt, AttemptCommand::kSalvage, AttemptState::kSalvaged, attempt.reason,
+                attempt.detail);
   }
   board_.EmitStale(key, task == nullptr ? key.epoch : task->epoch, "report");
   return Receipt::kStale;
@@ -266,12 +284,12 @@ void GrantFlow::CheckDeadlines() {
     outbox_.Add([this, id] { fleet_.Retire(id); });
     roster_.Remove(id);
   }
-  const absl::Time wall = clock_.Now();
+  ForgetWaits();
   for (Task* const task : board_.TasksIn(kRetryWait)) {
-    if (task->resume_time.value_or(wall) <= wall) tasks_.Release(*task);
+    if (IsDue(*task)) tasks_.Release(*task);
   }
   for (Task* const task : board_.TasksIn(kPaused)) {
-    if (task->resume_time.has_value() && *task->resume_time <= wall) tasks_.Resume(*task);
+    if (task->resume_time.has_value() && IsDue(*task)) tasks_.Resume(*task);
   }
 }
 

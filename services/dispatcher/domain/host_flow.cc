@@ -145,7 +145,7 @@ void HostFlow::TakeBack(const std::string& host) {
   for (const AttemptKey& key : live) {
     if (board_.FindAttempt(key)->host != host) continue;
     Task& task = *board_.FindTask(key.task);
-    tasks_.Withdraw(task, AttemptCommand::kPause, AttemptState::kPaused, "host_drain");
+    tasks_.StopAgent(task, AttemptCommand::kPause, AttemptState::kPaused, "host_drain");
     if (task.state == TaskState::kRunning) {
       tasks_.Requeue(task, "host_drain", absl::StrCat(host, " is drained"));
     }

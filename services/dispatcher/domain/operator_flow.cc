@@ -195,7 +195,7 @@ int OperatorFlow::StopAgents(const std::string& scope) {
   for (const AttemptKey& key : live) {
     if (!Covers(scope, key.task)) continue;
     Task& task = *board_.FindTask(key.task);
-    tasks_.Withdraw(task, AttemptCommand::kPause, AttemptState::kPaused, "operator");
+    tasks_.StopAgent(task, AttemptCommand::kPause, AttemptState::kPaused, "operator");
     ++stopped;
     if (task.state == kRunning || task.state == kReady) {
       tasks_.Pause(task, "operator", "stopped by a person", std::nullopt);

@@ -177,15 +177,20 @@ void TaskFlow::Revive(Task& task) {
   }
 }
 
+void TaskFlow::StopAgent(Task& task, AttemptCommand command, AttemptState to,
+                         absl::string_view reason) {
+  Attempt* const live = board_.LiveAttempt(task);
+  if (live == nullptr) return;
+  if (live->state == AttemptState::kOffered) {
+    EndAttempt(*live, AttemptCommand::kRevoke, AttemptState::kRevoked, reason);
+  } else {
+    EndAttempt(*live, command, to, reason);
+  }
+}
+
 void TaskFlow::Withdraw(Task& task, AttemptCommand command, AttemptState to,
                         absl::string_view reason) {
-  if (Attempt* const live = board_.LiveAttempt(task); live != nullptr) {
-    if (live->state == AttemptState::kOffered) {
-      EndAttempt(*live, AttemptCommand::kRevoke, AttemptState::kRevoked, reason);
-    } else {
-      EndAttempt(*live, command, to, reason);
-    }
-  }
+  StopAgent(task, command, to, reason);
   for (const int64_t epoch : {task.progress.work_epoch, task.epoch}) {
     Attempt* const reported = board_.FindAttempt({.task = task.key, .epoch = epoch});
     if (reported == nullptr || reported->state != AttemptState::kReported) continue;

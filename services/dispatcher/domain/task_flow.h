@@ -69,6 +69,9 @@ class TaskFlow final {
   // A task that ended goes on, with those that were skipped for it.
   void Revive(Task& task);
 
+  // Takes the task from its agent, if it has one; a change under review stays there.
+  void StopAgent(Task& task, AttemptCommand command, AttemptState to, absl::string_view reason);
+
   // Ends the newest attempt if it holds an agent or its change is under review.
   void Withdraw(Task& task, AttemptCommand command, AttemptState to, absl::string_view reason);
 

@@ -148,7 +148,7 @@ absl::Status Auditor::Walk() {
 void Auditor::CheckRestart(const events::Event& event) {
   if (event.draft.kind != "attempt.state_changed") return;
   const bool is_loss = absl::StrContains(event.draft.payload_json, "\"LEASE_EXPIRED\"") &&
-                       absl::StrContains(event.draft.payload_json, "\"LOST\"");
+                       absl::StrContains(event.draft.payload_json, "\"to\":\"LOST\"");
   const absl::StatusOr<AttemptKey> key = ParseAttemptKey(event.draft.attempt);
   if (!is_loss || !key.ok()) return;
   const auto next = std::partition_point(terms_.begin(), terms_.end(), [&](const Term& term) {

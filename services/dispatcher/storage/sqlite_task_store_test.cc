@@ -1,5 +1,8 @@
 #include "services/dispatcher/storage/sqlite_task_store.h"
 
+#include <gmock/gmock.h>
+#include <sqlite3.h>
+
 #include "lib/testkit/fake_clock.h"
 #include "lib/testkit/matchers.h"
 #include "lib/testkit/sequential_ids.h"
@@ -82,6 +85,33 @@ TEST_F(SqliteTaskStoreTest, ARunThatEndedIsNotTakenUpButListed) {
   EXPECT_TRUE(store->Load()->tasks.empty());
   EXPECT_EQ(store->ListRuns("projects/p", 0, 10)->runs.size(), 1u);
   EXPECT_EQ(store->ListRuns("projects/q", 0, 10)->runs.size(), 0u);
+}
+
+TEST_F(SqliteTaskStoreTest, AStaleProcessWritesNothingAfterAnotherTermBegan) {
+  absl::Status lost;
+  bool committed = false;
+  auto store = SqliteTaskStore::Open(
+                   SqliteTaskStore::Options{.path = directory_.File("dispatcher.db"),
+                                            .on_lost = [&](const auto& why) { lost = why; }},
+                   clock_, ids_)
+                   .value();
+  // Past the lock, as on a file system that has none.
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open(directory_.File("dispatcher.db").c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "UPDATE meta SET term=term+1", nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  sqlite3_close(other);
+
+  store->Commit({.runs = {ARun()}}, [&] { committed = true; });
+  store->Commit({.pauses = {{.scope = "everything"}}}, [&] { committed = true; });
+  store->Stop();
+
+  EXPECT_THAT(std::string(lost.message()), ::testing::HasSubstr("another dispatcher began term 2"));
+  EXPECT_FALSE(committed);
+  store.reset();
+  const Snapshot snapshot = Open()->Load().value();
+  EXPECT_TRUE(snapshot.runs.empty());
+  EXPECT_TRUE(snapshot.pauses.empty());
 }
 
 using SqliteTaskStoreDeathTest = SqliteTaskStoreTest;

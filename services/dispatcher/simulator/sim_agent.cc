@@ -1,0 +1,286 @@
+#include "services/dispatcher/simulator/sim_agent.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace slipway::dispatcher::simulator {
+
+// The dispatcher's end of one connection: orders arrive in order, after a delay.
+class SimAgent::Link final : public AgentSession {
+ public:
+  Link(World& world, std::weak_ptr<SimAgent> agent, int64_t connection)
+      : world_(world), agent_(std::move(agent)), connection_(connection) {}
+
+  void Send(AgentOrder order) override {
+    Later([agent = agent_, connection = connection_, order = std::move(order)] {
+      if (const auto to = agent.lock()) to->OnOrder(connection, order);
+    });
+  }
+  void End(absl::Status status) override {
+    Later([agent = agent_, connection = connection_, status = std::move(status)] {
+      if (const auto to = agent.lock()) to->OnEnd(connection, status);
+    });
+  }
+
+ private:
+  void Later(std::function<void()> arrive) {
+    last_ = std::max(last_, world_.clock.true_elapsed() + world_.AnyDelay());
+    world_.At(last_, std::move(arrive));
+  }
+
+  World& world_;
+  const std::weak_ptr<SimAgent> agent_;
+  const int64_t connection_;
+  absl::Duration last_;
+};
+
+std::optional<AttemptKey> SimAgent::working_on() const {
+  const absl::Duration now = world_.clock.true_elapsed();
+  if (dead_ || !held_.has_value() || held_->fenced || held_->result.has_value()) {
+    return std::nullopt;
+  }
+  const bool may = now < held_->lease_end || world_.mutant == Mutant::kAgentNeverFences;
+  if (now < paused_until_ || !may) return std::nullopt;
+  return held_->key;
+}
+
+void SimAgent::OnOrder(int64_t connection, AgentOrder order) {
+  if (dead_ || connection != connection_ || IsCut()) return;
+  inbox_.emplace_back(connection, std::move(order));
+}
+
+void SimAgent::OnEnd(int64_t connection, absl::Status) {
+  if (!dead_ && connection == connection_) LoseConnection();
+}
+
+void SimAgent::LoseConnection() {
+  if (link_ == nullptr) return;
+  // What the dispatcher hears of it comes after what was said before.
+  Tell([](Dispatcher& dispatcher, const std::shared_ptr<AgentSession>& link) {
+    dispatcher.OnSessionEnded(link);
+  });
+  link_.reset();
+  welcomed_ = false;
+  inbox_.clear();
+  beats_.clear();
+  dial_time_ = world_.clock.true_elapsed() + absl::Milliseconds(world_.random.Between(100, 3'000));
+}
+
+void SimAgent::Reboot() {
+  LoseConnection();
+  held_.reset();
+  ++options_.boot_nonce;
+}
+
+void SimAgent::Tick() {
+  const absl::Duration now = world_.clock.true_elapsed();
+  const absl::Duration passed = now - std::exchange(last_tick_, now);
+  if (dead_) return;
+  if (now < paused_until_) {
+    was_paused_ = true;
+    return;
+  }
+  if (std::exchange(was_paused_, false)) {
+    world_.Count("agents continued");
+    // It goes on where it was stopped, before it looks at the time.
+    if (held_.has_value() && held_->works && !held_->fenced && world_.Chance(60)) {
+      world_.Count("zombies that hand in");
+      if (!held_->result.has_value()) held_->result = MakeResult();
+      Submit();
+    }
+  }
+  if (link_ == nullptr && now >= dial_time_) Dial();
+  while (!inbox_.empty() && link_ != nullptr) {
+    const AgentOrder order = std::move(inbox_.front().second);
+    inbox_.pop_front();
+    Handle(order);
+  }
+  if (held_.has_value()) Work(passed);
+  if (link_ != nullptr && welcomed_ && now >= next_beat_) Beat();
+  // A dispatcher that answers nothing for so long is dialled anew.
+  if (link_ != nullptr && now - std::max(confirmed_, hello_sent_) > absl::Seconds(20)) {
+    LoseConnection();
+  }
+}
+
+void SimAgent::Tell(std::function<void(Dispatcher&, const std::shared_ptr<AgentSession>&)> say) {
+  const int64_t incarnation = world_.incarnation;
+  last_told_ = std::max(last_told_, world_.clock.true_elapsed() + world_.AnyDelay());
+  if (IsCut()) return world_.Count("messages of agents cut off");
+  world_.At(last_told_,
+            [this, self = shared_from_this(), link = link_, incarnation, say = std::move(say)] {
+              if (world_.dispatcher != nullptr && world_.incarnation == incarnation) {
+                say(*world_.dispatcher, link);
+              }
+            });
+}
+
+void SimAgent::Dial() {
+  const absl::Duration now = world_.clock.true_elapsed();
+  if (world_.dispatcher == nullptr || IsCut()) {
+    dial_time_ = now + absl::Milliseconds(world_.random.Between(200, 2'000));
+    return;
+  }
+  link_ = std::make_shared<Link>(world_, weak_from_this(), ++connection_);
+  welcomed_ = false;
+  hello_sent_ = now;
+  AgentHello hello{.agent = options_.id, .host = options_.host, .boot_nonce = options_.boot_nonce};
+  if (held_.has_value() && !held_->fenced) hello.held.push_back(held_->key);
+  Tell([this, hello, process = options_.process](Dispatcher& dispatcher, const auto& link) {
+    for (const AttemptKey& key : hello.held) {
+      world_.NoteHeard(key);
+    }
+    dispatcher.OnHello(link, hello, process);
+  });
+  world_.Count(hello.held.empty() ? "hellos" : "hellos that hold");
+}
+
+void SimAgent::Beat() {
+  const absl::Duration now = world_.clock.true_elapsed();
+  next_beat_ = now + beat_interval_;
+  AgentBeat beat{.sequence = ++sequence_};
+  if (held_.has_value() && !held_->fenced) beat.held.push_back(held_->key);
+  beats_[beat.sequence] = now;
+  const bool twice = world_.Chance(5);
+  for (int i = 0; i < (twice ? 2 : 1); ++i) {
+    Tell([this, beat](Dispatcher& dispatcher, const auto& link) {
+      for (const AttemptKey& key : beat.held) world_.NoteHeard(key);
+      dispatcher.OnBeat(link, beat);
+    });
+  }
+}
+
+void SimAgent::Handle(const AgentOrder& order) {
+  if (const auto* welcome = std::get_if<Welcome>(&order)) {
+    if (!welcomed_) {
+      welcomed_ = true;
+      confirmed_ = hello_sent_;
+      next_beat_ = world_.clock.true_elapsed();
+    }
+    beat_interval_ = welcome->beat_interval;
+    lease_timeout_ = welcome->lease_timeout;
+    for (const GrantVerdict& verdict : welcome->verdicts) Obey(verdict, hello_sent_);
+  } else if (const auto* answer = std::get_if<BeatAnswer>(&order)) {
+    const auto beat = beats_.find(answer->sequence);
+    if (beat == beats_.end()) return;
+    const absl::Duration sent = beat->second;
+    confirmed_ = std::max(confirmed_, sent);
+    beats_.erase(beats_.begin(), std::next(beat));
+    for (const GrantVerdict& verdict : answer->verdicts) Obey(verdict, sent);
+  } else if (const auto* offer = std::get_if<GrantOffer>(&order)) {
+    Take(*offer);
+  } else {
+    LoseConnection();
+  }
+}
+
+void SimAgent::Obey(const GrantVerdict& verdict, absl::Duration sent) {
+  if (!held_.has_value() || held_->key != verdict.attempt) return;
+  if (verdict.keep) {
+    if (held_->lease_end <= world_.clock.true_elapsed()) world_.Count("agents thawed");
+    held_->lease_end = std::max(held_->lease_end, sent + lease_timeout_ - Margin());
+    return;
+  }
+  world_.Count("agents told to stop");
+  held_->fenced = true;
+  // Perhaps its work is worth to be looked at.
+  const bool salvages = held_->works && world_.random.OneIn(3);
+  if (salvages && !held_->result.has_value()) held_->result = MakeResult();
+  if (!held_->result.has_value()) held_.reset();
+}
+
+void SimAgent::Take(const GrantOffer& offer) {
+  const bool refused = held_.has_value() || world_.Chance(3);
+  if (!refused) {
+    held_ = Held{.key = offer.attempt,
+                 .lease_end = confirmed_ + lease_timeout_ - Margin(),
+                 .work_left = absl::Milliseconds(
+                     world_.random.Between(500, world_.random.OneIn(8) ? 120'000 : 15'000))};
+    if (const auto* validate = std::get_if<ValidateOffer>(&offer.work)) {
+      held_->works = false;
+      held_->evidence = {.tree = validate->tree, .validator_digest = validate->validator_digest};
+      for (const Validator& validator : validate->validators) {
+        held_->evidence.outcomes.push_back({.validator = validator.name});
+      }
+    }
+  }
+  if (refused) world_.Count("grants refused by agents");
+  const bool same = held_.has_value() && held_->key == offer.attempt;
+  Tell([this, key = offer.attempt, accepted = !refused || same](Dispatcher& dispatcher,
+                                                                const auto& link) {
+    world_.NoteHeard(key);
+    dispatcher.OnGrantAnswer(link, key, accepted, accepted ? "" : "busy");
+  });
+}
+
+void SimAgent::Work(absl::Duration passed) {
+  const absl::Duration now = world_.clock.true_elapsed();
+  if (!held_->result.has_value()) {
+    if (!working_on().has_value()) return world_.Count("moments frozen");
+    held_->work_left -= passed;
+    if (held_->work_left > absl::ZeroDuration()) return;
+    held_->result = MakeResult();
+    held_->next_submit = now;
+  }
+  if (now < held_->next_submit) return;
+  if (held_->fenced && held_->submits >= 3) {
+    held_.reset();
+    return;
+  }
+  Submit();
+}
+
+AttemptResult SimAgent::MakeResult() {
+  if (!held_->works) {
+    for (ValidatorOutcome& outcome : held_->evidence.outcomes) {
+      outcome.exit_code = world_.Chance(12) ? 1 : 0;
+    }
+    if (world_.Chance(4))
+      return FailureResult{FailureClass::kInfrastructure, "SANDBOX", "no sandbox"};
+    return held_->evidence;
+  }
+  if (world_.Chance(5)) return FailureResult{FailureClass::kAgent, "NO_CHANGE", "nothing"};
+  if (world_.Chance(3)) return FailureResult{FailureClass::kProvider, "PROVIDER", "down"};
+  if (world_.Chance(3)) return StopResult{StopReason::kBudget, "no money", std::nullopt};
+  if (world_.Chance(3)) return StopResult{StopReason::kRateLimit, "later", absl::Seconds(20)};
+  return ChangeResult{.patch = absl::StrCat("patch of ", held_->key.Name()),
+                      .tree = "tree",
+                      .summary = held_->key.Name()};
+}
+
+void SimAgent::Submit() {
+  ++held_->submits;
+  held_->next_submit = world_.clock.true_elapsed() + absl::Seconds(3);
+  if (IsCut()) return;
+  const AgentIdentity identity{.host = options_.host, .agent = options_.process ? options_.id : ""};
+  world_.Send([this, self = shared_from_this(), key = held_->key, result = *held_->result,
+               identity] {
+    if (world_.dispatcher == nullptr) return;
+    AttemptKey named = key;
+    if (world_.mutant == Mutant::kNoEpochCheck) named.epoch = world_.newest_epoch[key.task];
+    const auto answer = [this, self, key](Receipt receipt) {
+      const auto earlier = world_.receipts.emplace(key, receipt).first->second;
+      if (earlier != receipt) {
+        world_.Breach(absl::StrCat("the result of ", key.Name(), " got two different receipts"));
+      }
+      world_.Count(receipt == Receipt::kAccepted ? "results accepted" : "results stale");
+      world_.Send([this, self, key, receipt] { OnReceipt(key, receipt); });
+    };
+    if (world_.mutant == Mutant::kReplyBeforeCommit) answer(Receipt::kAccepted);
+    const bool answered = world_.mutant == Mutant::kReplyBeforeCommit;
+    world_.dispatcher->SubmitResult(identity, named, result,
+                                    base::Reply<Receipt>([answer, answered](auto receipt) {
+                                      if (receipt.ok() && !answered) answer(*receipt);
+                                    }));
+  });
+}
+
+void SimAgent::OnReceipt(const AttemptKey& key, Receipt) {
+  if (dead_ || !held_.has_value() || held_->key != key) return;
+  held_.reset();
+  ++served_;
+}
+
+}  // namespace slipway::dispatcher::simulator

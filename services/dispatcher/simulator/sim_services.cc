@@ -1,0 +1,185 @@
+#include "services/dispatcher/simulator/sim_services.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/error.h"
+
+namespace slipway::dispatcher::simulator {
+namespace {
+
+using absl::StrCat;
+using base::Error;
+
+absl::Status Away() { return absl::UnavailableError("the connection broke"); }
+
+}  // namespace
+
+void SimReviewer::Inspect(const InspectStep& step, Done<Inspection> done) {
+  const absl::StatusOr<ChangeResult> change = world_.store->ReadChange(step.attempt);
+  if (!change.ok()) {
+    world_.Breach(StrCat("the change of ", step.attempt.Name(),
+                         " is not stored: ", change.status().ToString()));
+  } else if (change->summary != step.attempt.Name()) {
+    world_.Breach(StrCat("the change of ", step.attempt.Name(), " was made by ", change->summary));
+  }
+  CallService<absl::StatusOr<Inspection>>(
+      world_, std::move(done), [this, step] { return InspectNow(step); }, Away());
+}
+
+absl::StatusOr<Inspection> SimReviewer::InspectNow(const InspectStep& step) {
+  if (world_.Chance(2)) return Error(absl::StatusCode::kInternal, "ODD", "something odd");
+  if (!step.approver.empty() || !world_.Chance(12)) return Inspection{.accepted = true};
+  world_.Count("patches refused");
+  return Inspection{.reasons = {{.code = "SYMLINK", .path = "a", .detail = "leaves the tree"}},
+                    .human_may_accept = world_.Chance(30)};
+}
+
+void SimReviewer::CreateCandidate(const CandidateStep& step, Done<CandidateOutcome> done) {
+  CallService<absl::StatusOr<CandidateOutcome>>(
+      world_, std::move(done), [this, step] { return BuildNow(step); }, Away());
+}
+
+absl::StatusOr<CandidateOutcome> SimReviewer::BuildNow(const CandidateStep& step) {
+  const bool integrates = !step.plan.empty();
+  const std::string plan = integrates ? step.plan : step.attempt.task.plan;
+  if (!integrates && world_.mutant != Mutant::kMergedTwice) {
+    const auto landed = landings_.find(step.attempt.task);
+    if (landed != landings_.end() && landed->second.attempt == step.attempt) {
+      world_.Count("candidates that had landed");
+      return Merged{.branch = "branch", .commit = landed->second.commit};
+    }
+  }
+  if (!integrates && world_.Chance(6)) {
+    world_.Count("conflicts");
+    return Conflict{.paths = {{.path = "a", .kind = "content", .hunks = "<<<<"}}};
+  }
+  const int base = tips_[plan];
+  const std::string change = integrates ? plan : step.attempt.Name();
+  Candidate candidate{.name = StrCat(change, "/candidates/", base),
+                      .commit = StrCat("candidate of ", change, " on ", base),
+                      .tree = StrCat("tree of ", change, " on ", base),
+                      .validator_digest = "digest"};
+  Built& built = candidates_[candidate.name];
+  built.attempt = step.attempt;
+  built.plan = step.plan;
+  built.base = base;
+  candidate.evidence_passed = built.evidence.value_or(false);
+  if (plan.size() % 2 == 0 || plan.back() % 2 == 0) candidate.validators = {{.name = "tests"}};
+  return candidate;
+}
+
+void SimReviewer::RecordEvidence(const EvidenceStep& step, Done<EvidenceOutcome> done) {
+  const absl::StatusOr<EvidenceResult> evidence = world_.store->ReadEvidence(step.attempt);
+  if (!evidence.ok()) {
+    return world_.Breach(StrCat("the evidence of ", step.attempt.Name(), " is not stored"));
+  }
+  CallService<absl::StatusOr<EvidenceOutcome>>(
+      world_, std::move(done),
+      [this, candidate = step.candidate, evidence = *evidence] {
+        return RecordNow(candidate, evidence);
+      },
+      Away());
+}
+
+absl::StatusOr<EvidenceOutcome> SimReviewer::RecordNow(const std::string& candidate,
+                                                       const EvidenceResult& evidence) {
+  const auto built = candidates_.find(candidate);
+  if (built == candidates_.end()) {
+    return Error(absl::StatusCode::kNotFound, "CANDIDATE_UNKNOWN", candidate);
+  }
+  const bool passed =
+      std::all_of(evidence.outcomes.begin(), evidence.outcomes.end(),
+                  [](const ValidatorOutcome& outcome) { return outcome.exit_code == 0; });
+  if (!built->second.evidence.has_value()) built->second.evidence = passed;
+  return EvidenceOutcome{.passed = *built->second.evidence,
+                         .feedback = *built->second.evidence ? "" : "tests: red"};
+}
+
+void SimReviewer::Judge(const JudgeStep& step, Done<Judgement> done) {
+  CallService<absl::StatusOr<Judgement>>(
+      world_, std::move(done), [this, step] { return JudgeNow(step); }, Away());
+}
+
+absl::StatusOr<Judgement> SimReviewer::JudgeNow(const JudgeStep& step) {
+  if (world_.Chance(4)) {
+    return Error(absl::StatusCode::kResourceExhausted, "BUDGET_DENIED", "no money");
+  }
+  if (world_.Chance(4)) return Error(absl::StatusCode::kUnavailable, "GATE_CLOSED", "closed");
+  if (world_.Chance(8)) return Judgement{.verdict = Verdict::kGapsFound, .gaps = {"no test"}};
+  if (world_.Chance(3)) return Judgement{.verdict = Verdict::kHumanNeeded, .summary = "wanted?"};
+  candidates_[step.candidate].judged = true;
+  return Judgement{.verdict = Verdict::kPassed};
+}
+
+void SimReviewer::Merge(const MergeStep& step, Done<Merged> done) {
+  CallService<absl::StatusOr<Merged>>(
+      world_, std::move(done), [this, step] { return MergeNow(step); }, Away());
+}
+
+absl::StatusOr<Merged> SimReviewer::MergeNow(const MergeStep& step) {
+  const auto found = candidates_.find(step.candidate);
+  if (found == candidates_.end()) {
+    return Error(absl::StatusCode::kNotFound, "CANDIDATE_UNKNOWN", step.candidate);
+  }
+  const Built& built = found->second;
+  if (!built.plan.empty()) {
+    std::string& commit = integrations_[built.plan];
+    if (commit.empty()) commit = StrCat("integration of ", built.plan);
+    return Merged{.branch = "main", .commit = commit};
+  }
+  const TaskKey& task = built.attempt.task;
+  const auto landed = landings_.find(task);
+  if (landed != landings_.end() && world_.mutant != Mutant::kMergedTwice) {
+    if (landed->second.attempt != built.attempt) {
+      world_.Breach(
+          StrCat(built.attempt.Name(), " is merged after ", landed->second.attempt.Name()));
+    }
+    return Merged{.branch = "branch", .commit = landed->second.commit};
+  }
+  int& tip = tips_[task.plan];
+  if (built.base != tip || world_.Chance(6)) {
+    world_.Count("branches moved");
+    return Error(absl::StatusCode::kAborted, "BRANCH_MOVED", "the branch moved");
+  }
+  ++tip;
+  const std::string commit = StrCat("commit ", tip, " of ", task.plan);
+  if (landed != landings_.end()) {
+    world_.Breach(StrCat("I4: ", task.Name(), " is merged again, as ", commit));
+  }
+  landings_[task] = {.attempt = built.attempt, .commit = commit};
+  world_.Count("merges");
+  return Merged{.branch = "branch", .commit = commit};
+}
+
+void SimModels::IssueKey(const KeyRequest& request,
+                         absl::AnyInvocable<void(absl::StatusOr<IssuedKey>) &&> done) {
+  CallService<absl::StatusOr<IssuedKey>>(
+      world_, std::move(done),
+      [this, key = request.attempt]() -> absl::StatusOr<IssuedKey> {
+        if (world_.Chance(2)) return Error(absl::StatusCode::kInvalidArgument, "ROLE", "no model");
+        if (revoked_.count(key) == 0) {
+          open_.insert(key);
+        } else {
+          world_.Count("keys issued late");
+        }
+        return IssuedKey{.key = "key", .proxy_address = "unix:proxy"};
+      },
+      Away());
+}
+
+void SimModels::RevokeKeys(const AttemptKey& attempt,
+                           absl::AnyInvocable<void(absl::Status) &&> done) {
+  CallService<absl::Status>(
+      world_, std::move(done),
+      [this, attempt] {
+        if (world_.mutant != Mutant::kKeysNeverRevoked) {
+          open_.erase(attempt);
+          revoked_.insert(attempt);
+        }
+        return absl::OkStatus();
+      },
+      Away());
+}
+
+}  // namespace slipway::dispatcher::simulator

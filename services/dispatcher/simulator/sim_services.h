@@ -1,0 +1,102 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "services/dispatcher/domain/models.h"
+#include "services/dispatcher/domain/reviewer.h"
+#include "services/dispatcher/simulator/world.h"
+
+namespace slipway::dispatcher::simulator {
+
+// A call over the network: the request or the answer may be lost, the request may arrive twice,
+// and it may arrive when the dispatcher that sent it is gone.
+template <typename Result, typename Done>
+void CallService(World& world, Done done, std::function<Result()> apply, Result unavailable) {
+  const auto shared = std::make_shared<Done>(std::move(done));
+  const int64_t incarnation = world.incarnation;
+  const bool request_lost = world.Chance(4);
+  const bool answer_lost = world.Chance(4);
+  const bool twice = world.Chance(4);
+  World* const to = &world;
+  world.At(world.clock.true_elapsed() + world.AnyDelay(), [=] {
+    std::optional<Result> result;
+    if (!request_lost) result = apply();
+    if (!request_lost && twice) result = apply();
+    if (request_lost) to->Count("requests lost");
+    if (answer_lost && !request_lost) to->Count("applied but told failed");
+    to->At(to->clock.true_elapsed() + to->AnyDelay(), [=] {
+      if (to->incarnation != incarnation || to->dispatcher == nullptr) return;
+      std::move (*shared)(answer_lost || request_lost ? unavailable : *result);
+    });
+  });
+}
+
+// A reviewer with a branch per plan, which survives crashes of the dispatcher. Refuses, conflicts
+// and moves as the seed decides; a merge lands once, however often it is asked for.
+class SimReviewer final : public Reviewer {
+ public:
+  explicit SimReviewer(World& world) : world_(world) {}
+
+  void Inspect(const InspectStep& step, Done<Inspection> done) override;
+  void CreateCandidate(const CandidateStep& step, Done<CandidateOutcome> done) override;
+  void RecordEvidence(const EvidenceStep& step, Done<EvidenceOutcome> done) override;
+  void Judge(const JudgeStep& step, Done<Judgement> done) override;
+  void Merge(const MergeStep& step, Done<Merged> done) override;
+
+  struct Landing {
+    AttemptKey attempt;
+    std::string commit;
+  };
+  const std::map<TaskKey, Landing>& landings() const { return landings_; }
+
+ private:
+  struct Built {
+    AttemptKey attempt;
+    std::string plan;  // Of an integration.
+    int base = 0;      // The tip that it was built on.
+    std::optional<bool> evidence;
+    bool judged = false;
+  };
+
+  absl::StatusOr<Inspection> InspectNow(const InspectStep& step);
+  absl::StatusOr<CandidateOutcome> BuildNow(const CandidateStep& step);
+  absl::StatusOr<EvidenceOutcome> RecordNow(const std::string& candidate,
+                                            const EvidenceResult& evidence);
+  absl::StatusOr<Judgement> JudgeNow(const JudgeStep& step);
+  absl::StatusOr<Merged> MergeNow(const MergeStep& step);
+
+  World& world_;
+  std::map<std::string, Built> candidates_;
+  std::map<std::string, int> tips_;  // By plan.
+  std::map<TaskKey, Landing> landings_;
+  std::map<std::string, std::string> integrations_;  // Commits, by plan.
+};
+
+// Keys for models.
+class SimModels final : public Models {
+ public:
+  explicit SimModels(World& world) : world_(world) {}
+
+  void IssueKey(const KeyRequest& request,
+                absl::AnyInvocable<void(absl::StatusOr<IssuedKey>) &&> done) override;
+  void RevokeKeys(const AttemptKey& attempt,
+                  absl::AnyInvocable<void(absl::Status) &&> done) override;
+
+  // Keys that were not revoked. One that was issued late, after its revocation, is known to nobody
+  // and ends by its lifetime.
+  const std::set<AttemptKey>& open() const { return open_; }
+
+ private:
+  World& world_;
+  std::set<AttemptKey> open_;
+  std::set<AttemptKey> revoked_;
+};
+
+}  // namespace slipway::dispatcher::simulator

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "lib/faultdisk/random.h"
+#include "services/dispatcher/domain/attempt.h"
+#include "services/dispatcher/domain/dispatcher.h"
+#include "services/dispatcher/domain/task_store.h"
+#include "services/dispatcher/simulator/sim_clock.h"
+
+namespace slipway::dispatcher::simulator {
+
+// What is broken on purpose, to prove that it would be found.
+enum class Mutant {
+  kNone,
+  kSyncsLie,           // The disk acknowledges a sync that it has not done.
+  kReplyBeforeCommit,  // Agents get their receipts before the result is on disk.
+  kNoEpochCheck,       // A result counts for whatever attempt holds the task.
+  kLeaseByWallClock,   // Leases end by a clock that can be stepped.
+  kAgentNeverFences,   // Agents work on when nobody answers them.
+  kLostAtRestart,      // A restart forgets who works.
+  kEpochSetBack,       // A restart forgets the newest epoch.
+  kDependencyIgnored,  // A restart lets blocked tasks run.
+  kMergedTwice,        // The branch takes a task again.
+  kKeysNeverRevoked,   // Keys stay open and nobody tries again.
+};
+inline constexpr int kMutantCount = 11;
+const char* NameOf(Mutant mutant);
+
+// How often what happened, by name.
+using Coverage = std::map<std::string, int64_t>;
+
+// What everything in a simulation shares: time, chance, the network, and the dispatcher that runs
+// now, if one does. Not thread-safe.
+struct World {
+  World(uint64_t seed, Mutant broken)
+      : random(seed),
+        clock(absl::FromUnixSeconds(1'800'000'000), broken == Mutant::kLeaseByWallClock),
+        mutant(broken) {}
+
+  faultdisk::Random random;
+  SimClock clock;
+  const Mutant mutant;
+  Coverage coverage;
+  std::string breach;  // The first that somebody but the audit saw.
+
+  Dispatcher* dispatcher = nullptr;  // Null while it is down.
+  TaskStore* store = nullptr;
+  int64_t incarnation = 0;  // Of the dispatcher.
+  bool calm = false;        // No more faults: everything has to come to its end.
+
+  // What the dispatcher was really told of an attempt last, and its receipts.
+  struct Heard {
+    absl::Duration last = -absl::InfiniteDuration();
+    absl::Duration before = -absl::InfiniteDuration();
+  };
+  std::map<AttemptKey, Heard> heard;
+  std::map<AttemptKey, Receipt> receipts;
+  std::map<TaskKey, int64_t> newest_epoch;
+
+  void Count(const std::string& what) { ++coverage[what]; }
+  void NoteHeard(const AttemptKey& key) {
+    Heard& of = heard[key];
+    if (of.last == clock.true_elapsed()) return;
+    of.before = std::exchange(of.last, clock.true_elapsed());
+  }
+  void Breach(const std::string& what) {
+    if (breach.empty()) breach = what;
+  }
+  bool Chance(uint64_t percent) { return !calm && random.Percent(percent); }
+
+  absl::Duration AnyDelay() {
+    const bool slow = Chance(3);
+    return absl::Milliseconds(random.Between(1, slow ? 9'000 : 400));
+  }
+
+  // Runs `arrive` at `time` (true_elapsed), after what was sent for the same moment before.
+  void At(absl::Duration time, std::function<void()> arrive) {
+    network.emplace(std::make_pair(time, next_message++), std::move(arrive));
+  }
+
+  // Runs `arrive` some time from now; perhaps twice, perhaps never.
+  void Send(const std::function<void()>& arrive) {
+    if (Chance(4)) return Count("messages lost");
+    At(clock.true_elapsed() + AnyDelay(), arrive);
+    if (!Chance(4)) return;
+    Count("messages duplicated");
+    At(clock.true_elapsed() + AnyDelay(), arrive);
+  }
+
+  void Deliver() {
+    while (!network.empty() && network.begin()->first.first <= clock.true_elapsed()) {
+      const std::function<void()> arrive = std::move(network.begin()->second);
+      network.erase(network.begin());
+      arrive();
+    }
+  }
+
+  std::map<std::pair<absl::Duration, int64_t>, std::function<void()>> network;
+  int64_t next_message = 0;
+};
+
+}  // namespace slipway::dispatcher::simulator
