@@ -153,7 +153,9 @@ void GroupWriter::Commit(Batch batch) {
   if (!sync_thread_.joinable()) return Finish(std::move(written));
   base::MutexLock lock(written_mutex_);
   written_.push_back(std::move(written.front()));
-  written_changed_.NotifyOne();
+  written_changed_.NotifyAll();
+  // Until its sync begins, the next batch grows: each commit writes many of the same pages again.
+  while (!written_.empty()) written_changed_.Wait(written_mutex_);
 }
 
 void GroupWriter::SyncLoop() {
@@ -164,6 +166,7 @@ void GroupWriter::SyncLoop() {
       while (written_.empty() && !written_all_) written_changed_.Wait(written_mutex_);
       if (written_.empty()) return;
       written.swap(written_);
+      written_changed_.NotifyAll();
     }
     Finish(std::move(written));
   }

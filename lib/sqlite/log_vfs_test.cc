@@ -4,6 +4,9 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "lib/base/status_macros.h"
+#include "lib/faultdisk/fault_disk.h"
+#include "lib/faultdisk/fault_vfs.h"
 #include "lib/sqlite/database.h"
 #include "lib/testkit/matchers.h"
 #include "lib/testkit/temporary_directory.h"
@@ -102,6 +105,96 @@ TEST_F(LogVfsTest, ALogThatIsCarriedOverAndBegunAgainLosesNothing) {
   }
 
   EXPECT_THAT(SumNotes(*Open(path_).value()), IsOkAndHolds(200 * kLargeBytes));
+}
+
+TEST_F(LogVfsTest, AnUnsyncedCommitIsSyncedByWhoeverReadsIt) {
+  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Database> database, Open(path_));
+  ASSERT_TRUE(database->syncs_apart());
+  ASSERT_OK(database->WriteUnsynced([](Transaction& t) { return AddNotes(t, 1); }));
+
+  EXPECT_THAT(database->ReadUnsynced([](Reader& reader) {
+    return reader.QueryOne(kSumNotes, [](const Row& row) { return row.Int64(0); });
+  }),
+              IsOkAndHolds(kLargeBytes));
+  EXPECT_THAT(SumNotes(*database), IsOkAndHolds(kLargeBytes));
+  EXPECT_OK(database->SyncLog());
+}
+
+// A disk on which a power failure undoes what was not synced.
+class PowerFailureTest : public ::testing::Test {
+ protected:
+  absl::StatusOr<std::unique_ptr<Database>> Open() {
+    return Database::Open("notes.db",
+                          {.migrations = kNotes, .vfs = vfs_.name(), .gather_log = true});
+  }
+
+  // How many notes are left.
+  absl::StatusOr<int64_t> LosePower(std::unique_ptr<Database> database) {
+    disk_.Die();
+    database.reset();
+    vfs_.Restart();
+    disk_.Restart(/*lose_power=*/true);
+    ASSIGN_OR_RETURN(const std::unique_ptr<Database> again, Open());
+    RETURN_IF_ERROR(again->CheckIntegrity());
+    return again->Read([](Reader& reader) {
+      return reader.QueryOne("SELECT COUNT(*) FROM note",
+                             [](const Row& row) { return row.Int64(0); });
+    });
+  }
+
+  static absl::Status AddNote(Transaction& transaction) {
+    return transaction.Execute(kInsertNote, "x");
+  }
+
+  faultdisk::FaultDisk disk_{1};
+  faultdisk::FaultVfs vfs_{disk_};
+};
+
+TEST_F(PowerFailureTest, UndoesNoCommitThatWasSynced) {
+  ASSERT_OK_AND_ASSIGN(std::unique_ptr<Database> database, Open());
+  for (int i = 0; i < 20; ++i) ASSERT_OK(database->WriteUnsynced(AddNote));
+  ASSERT_OK(database->SyncLog());
+
+  EXPECT_THAT(LosePower(std::move(database)), IsOkAndHolds(20));
+}
+
+TEST_F(PowerFailureTest, UndoesNoCommitThatWasRead) {
+  ASSERT_OK_AND_ASSIGN(std::unique_ptr<Database> database, Open());
+  ASSERT_OK(database->WriteUnsynced(AddNote));
+  ASSERT_OK(database->Read([](Reader& reader) {
+    return reader.QueryOne(kSumNotes, [](const Row& row) { return row.Int64(0); });
+  }));
+
+  EXPECT_THAT(LosePower(std::move(database)), IsOkAndHolds(1));
+}
+
+TEST_F(PowerFailureTest, MayUndoCommitsThatNobodySyncedAndDamagesNothing) {
+  ASSERT_OK_AND_ASSIGN(std::unique_ptr<Database> database, Open());
+  ASSERT_OK(database->Write(AddNote));
+  const int64_t syncs = disk_.count(faultdisk::Access::kSync);
+  for (int i = 0; i < 20; ++i) ASSERT_OK(database->WriteUnsynced(AddNote));
+  EXPECT_EQ(disk_.count(faultdisk::Access::kSync), syncs);
+
+  ASSERT_OK_AND_ASSIGN(const int64_t left, LosePower(std::move(database)));
+  EXPECT_GE(left, 1);
+  EXPECT_LE(left, 21);
+}
+
+TEST_F(PowerFailureTest, ASyncThatFailedFailsForEver) {
+  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Database> database, Open());
+  ASSERT_OK(database->WriteUnsynced(AddNote));
+  disk_.Arm({.fault = faultdisk::Fault::kIoError,
+             .accesses = {faultdisk::Access::kSync},
+             .countdown = 1});
+
+  EXPECT_FALSE(database->SyncLog().ok());
+  disk_.Disarm();
+  EXPECT_FALSE(database->SyncLog().ok());
+  EXPECT_FALSE(database
+                   ->Read([](Reader& reader) {
+                     return reader.QueryOne(kSumNotes, [](const Row& row) { return row.Int64(0); });
+                   })
+                   .ok());
 }
 
 }  // namespace

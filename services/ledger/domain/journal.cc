@@ -6,26 +6,57 @@
 #include "lib/base/digest.h"
 
 namespace slipway::ledger {
+namespace {
+
+// Of most entries.
+constexpr size_t kBodyBytes = 512;
+
+bool SameButBudget(const Posting& a, const Posting& b) {
+  return a.window_start == b.window_start && a.posted == b.posted && a.reserved == b.reserved &&
+         a.overage == b.overage && a.limit == b.limit;
+}
+
+// A call changes the buckets of a window alike: each change is told once, with its budgets, as
+// [window, posted, reserved, overage, limit or null, "budget", ..].
+void AppendPostings(std::string& body, const std::vector<Posting>& postings) {
+  absl::StrAppend(&body, "\"postings\":[");
+  std::vector<bool> told(postings.size());
+  const char* separator = "[";
+  for (size_t i = 0; i < postings.size(); ++i) {
+    if (told[i]) continue;
+    const Posting& first = postings[i];
+    absl::StrAppend(&body, separator, absl::ToUnixMicros(first.window_start), ",", first.posted,
+                    ",", first.reserved);
+    absl::StrAppend(&body, ",", first.overage, ",");
+    if (first.limit.has_value()) {
+      absl::StrAppend(&body, *first.limit);
+    } else {
+      body.append("null");
+    }
+    for (size_t j = i; j < postings.size(); ++j) {
+      if (told[j] || !SameButBudget(first, postings[j])) continue;
+      absl::StrAppend(&body, ",\"", postings[j].budget, "\"");
+      told[j] = true;
+    }
+    body.push_back(']');
+    separator = ",[";
+  }
+  body.push_back(']');
+}
+
+}  // namespace
 
 JournalEntry Journal::Next(absl::Time time, absl::string_view operation, const std::string& key,
                            const Reservation* reservation, const std::vector<Posting>& postings,
                            nlohmann::json facts) {
   // Made by hand: it is most of what a decision costs.
   std::string body = "{";
+  body.reserve(kBodyBytes);
   if (!facts.empty()) {
     const std::string text = facts.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     absl::StrAppend(&body, text.substr(1, text.size() - 2), ",");
   }
-  absl::StrAppend(&body, "\"postings\":[");
-  const char* separator = "[\"";
-  for (const Posting& posting : postings) {
-    absl::StrAppend(&body, separator, posting.budget, "\",",
-                    absl::ToUnixMicros(posting.window_start), ",", posting.posted);
-    absl::StrAppend(&body, ",", posting.reserved, ",", posting.overage);
-    if (posting.limit.has_value()) absl::StrAppend(&body, ",", *posting.limit);
-    separator = "],[\"";
-  }
-  body.append(postings.empty() ? "]" : "]]");
+  AppendPostings(body, postings);
   if (reservation != nullptr) {
     absl::StrAppend(&body, ",\"settled\":[", reservation->settled.usd_nanos, ",",
                     reservation->settled.tokens, ",", reservation->settled.requests);

@@ -194,10 +194,12 @@ absl::Status ReplayJournal(T& tables, const Model& model, const BucketSums& buck
             reinterpret_cast<const char*>(sqlite3_column_text(row, 2)), nullptr, false);
         if (!body.is_object()) return absl::DataLossError("the journal is not readable");
         for (const auto& line : body.value("postings", nlohmann::json::array())) {
-          Sums& sums = replayed[{line.at(0).get<std::string>(), line.at(1).get<int64_t>()}];
-          sums.posted += line.at(2).get<int64_t>();
-          sums.reserved += line.at(3).get<int64_t>();
-          sums.overage += line.at(4).get<int64_t>();
+          for (size_t i = 5; i < line.size(); ++i) {
+            Sums& sums = replayed[{line.at(i).get<std::string>(), line.at(0).get<int64_t>()}];
+            sums.posted += line.at(1).get<int64_t>();
+            sums.reserved += line.at(2).get<int64_t>();
+            sums.overage += line.at(3).get<int64_t>();
+          }
         }
         return absl::OkStatus();
       }));

@@ -38,6 +38,32 @@ std::optional<Amounts> AmountsIn(const json& body, const char* name) {
   return amounts;
 }
 
+// The postings of one line: of many budgets that changed alike, or, in older entries, of one, whose
+// id may be longer than today's, which are the beginnings of those.
+bool ReadPostings(const json& line, std::vector<Posting>& postings) {
+  if (!line.is_array() || line.empty()) return false;
+  const bool one = line[0].is_string();
+  const size_t numbers = one ? 1 : 0;
+  std::optional<int64_t> values[4];  // Window, posted, reserved, overage.
+  for (size_t i = 0; i < 4; ++i) {
+    values[i] = IntegerAt(line, numbers + i);
+    if (!values[i].has_value()) return false;
+  }
+  const Posting posting = {.window_start = absl::FromUnixMicros(*values[0]),
+                           .posted = *values[1],
+                           .reserved = *values[2],
+                           .overage = *values[3],
+                           .limit = IntegerAt(line, numbers + 4)};
+  const size_t first = one ? 0 : 5;
+  const size_t end = one ? 1 : line.size();
+  for (size_t i = first; i < end; ++i) {
+    if (!line[i].is_string()) return false;
+    postings.push_back(posting);
+    postings.back().budget = line[i].get<std::string>().substr(0, kBudgetIdBytes);
+  }
+  return !postings.empty();
+}
+
 std::optional<ReservationState> StateOf(const std::string& name) {
   for (int state = 1; state <= 6; ++state) {
     const auto candidate = static_cast<ReservationState>(state);
@@ -82,38 +108,35 @@ void JournalReplay::Replay(const JournalEntry& entry) {
   if (!body.is_object() || !body.contains("postings") || !body["postings"].is_array()) {
     return Breach(chain_, entry, "unreadable");
   }
-  for (const json& line : body["postings"]) ReplayPosting(entry, line);
+  for (const json& line : body["postings"]) ReplayLine(entry, line);
   if (body.contains("state")) ReplayState(entry, body);
   ReplayFacts(entry, body);
 }
 
-void JournalReplay::ReplayPosting(const JournalEntry& entry, const json& line) {
-  const std::optional<int64_t> window = IntegerAt(line, 1);
-  const std::optional<int64_t> posted = IntegerAt(line, 2);
-  const std::optional<int64_t> reserved = IntegerAt(line, 3);
-  const std::optional<int64_t> overage = IntegerAt(line, 4);
-  if (!line.is_array() || !overage.has_value() || !reserved.has_value() || !posted.has_value() ||
-      !window.has_value() || !line[0].is_string()) {
-    return Breach(chain_, entry, "unreadable");
-  }
-  // Older entries name budgets by longer ids, of which today's are the beginning.
-  const std::string budget = line[0].get<std::string>().substr(0, kBudgetIdBytes);
-  BucketSums* const bucket = sums_.Find(sums_.BudgetOf(budget), *window);
+void JournalReplay::ReplayLine(const JournalEntry& entry, const json& line) {
+  std::vector<Posting> postings;
+  if (!ReadPostings(line, postings)) return Breach(chain_, entry, "unreadable");
+  for (const Posting& posting : postings) ReplayPosting(entry, posting);
+}
+
+void JournalReplay::ReplayPosting(const JournalEntry& entry, const Posting& posting) {
+  BucketSums* const bucket =
+      sums_.Find(sums_.BudgetOf(posting.budget), absl::ToUnixMicros(posting.window_start));
   if (bucket == nullptr) {
-    return Breach(chain_, entry, absl::StrCat("the bucket of budget ", budget, " is missing"));
+    return Breach(chain_, entry,
+                  absl::StrCat("the bucket of budget ", posting.budget, " is missing"));
   }
-  bucket->replayed_posted += *posted;
-  bucket->replayed_reserved += *reserved;
-  bucket->replayed_overage += *overage;
-  const std::optional<int64_t> limit = IntegerAt(line, 5);
-  if (!limit.has_value()) return;  // No grant, or no limit.
+  bucket->replayed_posted += posting.posted;
+  bucket->replayed_reserved += posting.reserved;
+  bucket->replayed_overage += posting.overage;
+  if (!posting.limit.has_value()) return;  // No grant, or no limit.
   ++within_limits_.checked;
-  if (bucket->replayed_posted + bucket->replayed_reserved > *limit) {
-    Breach(within_limits_, entry, absl::StrCat(entry.key, " on ", budget));
+  if (bucket->replayed_posted + bucket->replayed_reserved > *posting.limit) {
+    Breach(within_limits_, entry, absl::StrCat(entry.key, " on ", posting.budget));
   }
-  if (*limit > 0) return;
+  if (*posting.limit > 0) return;
   ++zero_limits_.checked;
-  Breach(zero_limits_, entry, absl::StrCat(entry.key, " on ", budget));
+  Breach(zero_limits_, entry, absl::StrCat(entry.key, " on ", posting.budget));
 }
 
 void JournalReplay::ReplayState(const JournalEntry& entry, const json& body) {

@@ -59,7 +59,8 @@ class JournalReplay final {
 
  private:
   void Replay(const JournalEntry& entry);
-  void ReplayPosting(const JournalEntry& entry, const nlohmann::json& line);
+  void ReplayLine(const JournalEntry& entry, const nlohmann::json& line);
+  void ReplayPosting(const JournalEntry& entry, const Posting& posting);
   void ReplayState(const JournalEntry& entry, const nlohmann::json& body);
   void ReplayFacts(const JournalEntry& entry, const nlohmann::json& body);
   void Breach(AuditCheck& check, const JournalEntry& entry, absl::string_view problem);
