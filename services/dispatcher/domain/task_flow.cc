@@ -170,6 +170,14 @@ void TaskFlow::Revive(Task& task) {
   task.progress.retries.clear();
   const bool ready = DependenciesSatisfied(task);
   board_.Move(task, TaskCommand::kRevive, ready ? kReady : kBlocked);
+  for (const std::string& id : task.spec.depends_on) {
+    const TaskKey key{.plan = task.key.plan, .id = id};
+    const Task* const dependency = board_.FindTask(key);
+    if (dependency == nullptr || !IsEnd(dependency->state) || IsSatisfied(key)) continue;
+    // It would wait for ever; whoever revives the dependency revives it, too.
+    return board_.Move(task, TaskCommand::kSkip, kSkipped, kDependencyReason,
+                       absl::StrCat(id, " is ", Name(dependency->state)));
+  }
   for (Task* const other : board_.TasksOf(task.key.plan)) {
     const auto& needs = other->spec.depends_on;
     if (other->state != kSkipped || other->reason != kDependencyReason) continue;
