@@ -151,9 +151,11 @@ const std::map<absl::string_view, absl::string_view>& Hints() {
       {"CALL_UNKNOWN", "slipway models calls lists them"},
       {"CASSETTE_INVALID", "write it again: slipway models cassette export PLAN --out FILE"},
       {"CASSETTE_UNKNOWN",
-       "slipway models cassette list shows what was recorded; slipway models record PROJECT begins"},
+       "slipway models cassette list shows what was recorded; slipway models record PROJECT "
+       "begins"},
       {"RECORDING_UNKNOWN",
-       "slipway models cassette list shows what is recorded; what the configuration of models names "
+       "slipway models cassette list shows what is recorded; what the configuration of models "
+       "names "
        "ends there"},
       {"DECISION_UNKNOWN", "slipway show PLAN tells which tasks have had attempts"},
       {"DIALECT_UNSUPPORTED", "route the role to a provider that speaks it: slipway models routes"},

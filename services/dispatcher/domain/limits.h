@@ -41,8 +41,8 @@ inline constexpr absl::Duration kStartTimeout = absl::Seconds(30);
 // A container takes longer, and its engine may have others to start first.
 inline constexpr absl::Duration kContainerStartTimeout = absl::Seconds(60);
 
-// A container that waited so long for work, beyond the warm ones of its host, is let go: longer than
-// the pauses between the tasks of a plan.
+// A container that waited so long for work, beyond the warm ones of its host, is let go: longer
+// than the pauses between the tasks of a plan.
 inline constexpr absl::Duration kIdleTimeout = absl::Minutes(2);
 
 // Retries by class before a person is asked; agent retries are set by policy.
