@@ -265,12 +265,11 @@ TEST(CallLogTest, FindsCallsAfterATornLine) {
   ASSERT_OK_AND_ASSIGN(const auto log, CallLog::Open(path));
   ASSERT_OK(log->Append("c", "m", {.input = 3, .output = 4}, absl::UnixEpoch()));
 
-  ASSERT_OK_AND_ASSIGN(const auto a, log->Find("a"));
-  EXPECT_EQ(a, (TokenCounts{.input = 1, .output = 2}));
-  ASSERT_OK_AND_ASSIGN(const auto b, log->Find("b"));
-  EXPECT_EQ(b, std::nullopt);
-  ASSERT_OK_AND_ASSIGN(const auto c, log->Find("c"));
-  EXPECT_EQ(c, (TokenCounts{.input = 3, .output = 4}));
+  const Reconciliation a = log->Reconcile("a");
+  EXPECT_EQ(a.kind, Reconciliation::Kind::kBilled);
+  EXPECT_EQ(a.tokens, (TokenCounts{.input = 1, .output = 2}));
+  EXPECT_EQ(log->Reconcile("b").kind, Reconciliation::Kind::kNotBilled);
+  EXPECT_EQ(log->Reconcile("c").tokens, (TokenCounts{.input = 3, .output = 4}));
 }
 
 }  // namespace
