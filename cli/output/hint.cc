@@ -165,6 +165,7 @@ const std::map<absl::string_view, absl::string_view>& Hints() {
        "configure a provider: slipway up --models-config FILE; see docs/quickstart.md"},
       // Reading.
       {"CHANGE_UNKNOWN", "nothing was handed in yet: slipway show TASK"},
+      {"BRANCH_MOVED", "a change landed meanwhile: look at the plan and try again"},
       {"COMMIT_UNKNOWN", "name a commit of the project's repository"},
       {"FILE_TOO_LARGE", "read it from a clone of the repository"},
       {"FILE_UNKNOWN", "name a path that exists in the commit"},

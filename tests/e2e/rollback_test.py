@@ -16,7 +16,7 @@ suite = None
 # `last` waits for both others, and is held by a pause until the branch was looked at.
 RULES = [
     e2e.rule("plan", e2e.plan_reply(["first"], ["second", "first"], ["last", "second"])),
-    *(e2e.rule("write", e2e.edit_reply(f"{task}.txt", f"{task}\n"), task=task)
+    *(e2e.rule("write", e2e.edit_reply(f"{task}.txt", f"{task}\n"), task=task, latency_ms=300)
       for task in ("first", "second", "last")),
 ]
 
@@ -38,7 +38,9 @@ class RollbackTest(unittest.TestCase):
         plan = suite.approved("back", "# Back\n")
         run = suite.begin("run", plan, "--keep-waiting")
         self.addCleanup(run.communicate)
-        suite.ask("pause", f"{plan}/tasks/last", "--stop-agents")
+        e2e.wait_until(
+            lambda: suite.run("pause", f"{plan}/tasks/last", "--stop-agents").returncode == 0,
+            "the run has begun and its last task is paused")
         e2e.wait_until(lambda: state(plan, "second") == "MERGED", "second is merged")
 
         back = suite.ask("rollback", plan, "--to", "first", "--reason", "second was wrong")

@@ -89,8 +89,6 @@ class SteeredUpstream final {
 class MoneyFaultsTest : public ServerFixture {
  protected:
   void SetUp() override {
-    ASSERT_NE(std::getenv("SLIPWAY_LEDGER_BINARY"), nullptr);
-    ASSERT_NE(std::getenv("SLIPWAY_MODELS_BINARY"), nullptr);
     ServerFixture::SetUp();
     ledger_.GoAway();
     ASSERT_OK(base::WriteFileAtomic(directory_.File("prices.yaml"), kPrices));
@@ -106,14 +104,12 @@ class MoneyFaultsTest : public ServerFixture {
     key_ = IssueKey();
   }
 
-  static std::unique_ptr<base::Process> Spawn(const char* variable, const std::string& config) {
+  static std::unique_ptr<base::Process> Spawn(const char* program, const std::string& config) {
     return std::make_unique<base::Process>(
-        base::Process::Spawn(
-            {.argv = {std::getenv(variable), "--config", config}, .inherit_env = true})
-            .value());
+        base::Process::Spawn({.argv = {program, "--config", config}, .inherit_env = true}).value());
   }
   void StartLedger() {
-    ledger_process_ = Spawn("SLIPWAY_LEDGER_BINARY", directory_.File("ledger.yaml"));
+    ledger_process_ = Spawn(SLIPWAY_LEDGER, directory_.File("ledger.yaml"));
     // A connection to the one before may be found broken first.
     Await([this] {
       return rpc::CallUnary(*books_, &LedgerStub::ListReservations,
@@ -122,7 +118,7 @@ class MoneyFaultsTest : public ServerFixture {
     });
   }
   void StartModels() {
-    models_process_ = Spawn("SLIPWAY_MODELS_BINARY", directory_.File("models.yaml"));
+    models_process_ = Spawn(SLIPWAY_MODELS, directory_.File("models.yaml"));
     Connect();
     ASSERT_OK(rpc::CallUnary(*stub_, &Stub::ListRoutes, v1::ListRoutesRequest(), kPatient));
   }

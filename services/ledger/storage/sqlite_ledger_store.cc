@@ -144,12 +144,17 @@ void SqliteLedgerStore::RunQueued() {
 
 template <typename T, typename Decide>
 void SqliteLedgerStore::DecideNow(Decide& decide, base::Reply<T> reply) {
-  // When some never will be stored, the writer refuses this one, too.
-  unstored_.WaitUntil(kUnstoredMax).IgnoreError();
   Changes changes;
-  absl::StatusOr<T> result = decide(ledger_, clock_.Now(), changes);
-  held_.store(static_cast<int64_t>(ledger_.mirror().held().size()), std::memory_order_relaxed);
-  if (!archive_.failure().ok()) result = sqlite::GroupWriter::LostBatch(archive_.failure());
+  absl::Status lost = unstored_.WaitUntil(kUnstoredMax);
+  lost.Update(archive_.failure());
+  absl::StatusOr<T> result = absl::UnknownError("not decided");
+  // A decision that was broken off has left the mirror between two states: none may follow it.
+  if (lost.ok()) {
+    result = decide(ledger_, clock_.Now(), changes);
+    held_.store(static_cast<int64_t>(ledger_.mirror().held().size()), std::memory_order_relaxed);
+    lost = archive_.failure();
+  }
+  if (!lost.ok()) result = sqlite::GroupWriter::LostBatch(lost);
   if (!result.ok()) changes = Changes();
   if (result.ok()) unstored_.Add(changes);
   writer_->Write<T>(
