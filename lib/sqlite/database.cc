@@ -340,8 +340,10 @@ absl::Status Database::SyncWhatWasSeen() {
 }
 
 absl::Status Database::RunRead(absl::FunctionRef<absl::Status(Reader&)> query) {
-  RETURN_IF_ERROR(RunQuery(query));
-  return SyncWhatWasSeen();
+  absl::Status status = RunQuery(query);
+  // An error may tell of what was seen, too.
+  const absl::Status synced = SyncWhatWasSeen();
+  return synced.ok() ? status : synced;
 }
 
 absl::Status Database::RunQuery(absl::FunctionRef<absl::Status(Reader&)> query) {

@@ -168,6 +168,16 @@ TEST_F(PowerFailureTest, UndoesNoCommitThatWasRead) {
   EXPECT_THAT(LosePower(std::move(database)), IsOkAndHolds(1));
 }
 
+TEST_F(PowerFailureTest, UndoesNoCommitThatAnErrorToldOf) {
+  ASSERT_OK_AND_ASSIGN(std::unique_ptr<Database> database, Open());
+  ASSERT_OK(database->WriteUnsynced(AddNote));
+  const absl::Status told = database->Read(
+      [](Reader&) -> absl::Status { return absl::AlreadyExistsError("there is a note"); });
+  EXPECT_EQ(told, absl::AlreadyExistsError("there is a note"));
+
+  EXPECT_THAT(LosePower(std::move(database)), IsOkAndHolds(1));
+}
+
 TEST_F(PowerFailureTest, MayUndoCommitsThatNobodySyncedAndDamagesNothing) {
   ASSERT_OK_AND_ASSIGN(std::unique_ptr<Database> database, Open());
   ASSERT_OK(database->Write(AddNote));
