@@ -1,6 +1,7 @@
 """Docker engines for tests: real ones, started by hand beside any that the machine has, each in a
 network namespace of its own so that nothing of the machine's network is touched."""
 
+import contextlib
 import http.client
 import io
 import json
@@ -87,8 +88,27 @@ class Engine:
         self.process.wait(timeout=STOP_SECONDS)
         self.process = None
 
+    def _end_leftovers(self):
+        """Ends what an engine leaves of containers that it did not see end: their shims."""
+        end = time.monotonic() + STOP_SECONDS
+        while left := [int(entry.name) for entry in pathlib.Path("/proc").iterdir()
+                       if entry.name.isdigit() and self._is_of_engine(entry)]:
+            for process in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+            if time.monotonic() > end:
+                raise AssertionError(f"processes of the engine do not end: {left}")
+            time.sleep(0.05)
+
+    def _is_of_engine(self, entry):
+        try:
+            return f"{self.root}/".encode() in (entry / "cmdline").read_bytes()
+        except OSError:  # It has ended.
+            return False
+
     def remove(self):
         self.stop()
+        self._end_leftovers()
         # An engine mounts its data directory on itself and leaves that.
         mounts = [line.split()[1] for line in pathlib.Path("/proc/mounts").read_text().splitlines()
                   if line.split()[1].startswith(f"{self.root}/")]
