@@ -161,9 +161,11 @@ TEST_F(PowerFailureTest, UndoesNoCommitThatWasSynced) {
 TEST_F(PowerFailureTest, UndoesNoCommitThatWasRead) {
   ASSERT_OK_AND_ASSIGN(std::unique_ptr<Database> database, Open());
   ASSERT_OK(database->WriteUnsynced(AddNote));
+  const int64_t syncs = disk_.count(faultdisk::Access::kSync);
   ASSERT_OK(database->Read([](Reader& reader) {
     return reader.QueryOne(kSumNotes, [](const Row& row) { return row.Int64(0); });
   }));
+  EXPECT_EQ(disk_.count(faultdisk::Access::kSync), syncs + 1);  // What was not synced may survive.
 
   EXPECT_THAT(LosePower(std::move(database)), IsOkAndHolds(1));
 }
@@ -171,9 +173,11 @@ TEST_F(PowerFailureTest, UndoesNoCommitThatWasRead) {
 TEST_F(PowerFailureTest, UndoesNoCommitThatAnErrorToldOf) {
   ASSERT_OK_AND_ASSIGN(std::unique_ptr<Database> database, Open());
   ASSERT_OK(database->WriteUnsynced(AddNote));
+  const int64_t syncs = disk_.count(faultdisk::Access::kSync);
   const absl::Status told = database->Read(
       [](Reader&) -> absl::Status { return absl::AlreadyExistsError("there is a note"); });
   EXPECT_EQ(told, absl::AlreadyExistsError("there is a note"));
+  EXPECT_EQ(disk_.count(faultdisk::Access::kSync), syncs + 1);  // What was not synced may survive.
 
   EXPECT_THAT(LosePower(std::move(database)), IsOkAndHolds(1));
 }
