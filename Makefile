@@ -74,11 +74,12 @@ clients: build
 fuzz: install
 	@tools/run_fuzz.sh build-fuzz $(JOBS) $${FUZZ_SECONDS:-60} $(FUZZ_TARGETS)
 
-# The ledger beside its peers, lib/patch against git, and the start and idle memory of the suite; see
+# The ledger and the dispatcher beside their peers, lib/patch against git, and the start and idle memory of the suite; see
 # docs/performance.md.
 bench: build
 	@tools/install_bench_peers.sh
 	@$(BUILD)/bin/slipway-bench ledger
+	@$(BUILD)/bin/slipway-bench dispatch
 	@cmake --preset bench >/dev/null
 	@nice ninja -C build-bench -j $(JOBS) --quiet benchmarks
 	@set -e; for program in build-bench/bin/bench_*; do $$program; done

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include "absl/time/time.h"
+
+namespace slipway::bench {
+
+// What one process, without its children, has used; zero when it is gone.
+struct ProcessUse {
+  double cpu_seconds = 0;  // Of all its threads, in the program and in the kernel.
+  double rss_mb = 0;       // Resident now, in millions of bytes.
+  double peak_rss_mb = 0;
+};
+ProcessUse UseOfProcess(pid_t pid);
+
+// Waits without an event: what is measured goes on meanwhile.
+void LetPass(absl::Duration length);
+
+}  // namespace slipway::bench
