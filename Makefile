@@ -74,8 +74,8 @@ clients: build
 fuzz: install
 	@tools/run_fuzz.sh build-fuzz $(JOBS) $${FUZZ_SECONDS:-60} $(FUZZ_TARGETS)
 
-# The ledger and the dispatcher beside their peers, lib/patch against git, and the start and idle memory of the suite; see
-# docs/performance.md.
+# The ledger and the dispatcher beside their peers, lib/patch against git, and the start and idle
+# memory of the suite; see docs/performance.md.
 bench: build
 	@tools/install_bench_peers.sh
 	@$(BUILD)/bin/slipway-bench ledger

@@ -188,6 +188,27 @@ class DispatchBench final {
   ordered_json report_ = ordered_json::object();
 };
 
+// The process that the scenario "stale" stops.
+void AddStoppableAgents(CLI::App& app, absl::Status& status) {
+  struct Options {
+    std::string address;
+    std::string token;
+    int agents = 1;
+    int work_ms = 0;
+  };
+  const auto options = std::make_shared<Options>();
+  CLI::App* const command = app.add_subcommand("dispatch-agents", "Agents to be stopped");
+  command->group("");  // Not in the help.
+  command->add_option("--address", options->address)->required();
+  command->add_option("--token", options->token)->required();
+  command->add_option("--agents", options->agents);
+  command->add_option("--work-ms", options->work_ms);
+  command->callback([options, &status] {
+    status = RunStoppableAgents(options->address, options->token, options->agents,
+                                absl::Milliseconds(options->work_ms));
+  });
+}
+
 }  // namespace
 
 absl::Status RunDispatchBench(const DispatchBenchOptions& options) {
@@ -225,6 +246,7 @@ void AddDispatchCommand(CLI::App& app, absl::Status& status) {
     options->json = *output == "json";
     status = RunDispatchBench(*options);
   });
+  AddStoppableAgents(app, status);
 }
 
 }  // namespace slipway::bench

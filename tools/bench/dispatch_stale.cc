@@ -44,9 +44,9 @@ class StoppableAgents final {
     ASSIGN_OR_RETURN(
         base::Process process,
         base::Process::Spawn(
-            {.argv = {OwnProgram(), "serve", "agents", "--listen", world.agent_address(), "--token",
-                      world.token(), "--agents", absl::StrCat(kStoppedAgents), "--work-ms",
-                      absl::StrCat(absl::ToInt64Milliseconds(kStoppedWork))},
+            {.argv = {OwnProgram(), "dispatch-agents", "--address", world.agent_address(),
+                      "--token", world.token(), "--agents", absl::StrCat(kStoppedAgents),
+                      "--work-ms", absl::StrCat(absl::ToInt64Milliseconds(kStoppedWork))},
              .inherit_env = true,
              .fds = {{0, child_in.get()}, {1, child_out.get()}, {2, 2}}}));
     return std::unique_ptr<StoppableAgents>(

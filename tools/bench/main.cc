@@ -4,7 +4,6 @@
 #include "lib/log/log.h"
 #include "lib/rpc/signals.h"
 #include "tools/bench/dispatch_bench.h"
-#include "tools/bench/dispatch_scenarios.h"
 #include "tools/bench/ledger_bench.h"
 #include "tools/bench/ledger_scale.h"
 #include "tools/bench/models_bench.h"
@@ -49,23 +48,7 @@ int main(int argc, char** argv) {
   slipway::bench::AddReviewCommand(app, status);
   slipway::bench::AddModelsCommand(app, status);
   slipway::bench::AddDispatchCommand(app, status);
-
-  std::string kind, listen, database, token;
-  int agents = 1;
-  int work_ms = 0;
-  CLI::App* const serve = app.add_subcommand("serve", "A server that the benchmarks start");
-  serve->group("");  // Not in the help.
-  serve->add_option("kind", kind)->required();
-  serve->add_option("--listen", listen)->required();
-  serve->add_option("--database", database);
-  serve->add_option("--token", token);
-  serve->add_option("--agents", agents);
-  serve->add_option("--work-ms", work_ms);
-  serve->callback([&] {
-    status = kind == "agents" ? slipway::bench::RunStoppableAgents(listen, token, agents,
-                                                                   absl::Milliseconds(work_ms))
-                              : slipway::bench::Serve(kind, listen, database);
-  });
+  slipway::bench::AddServeCommand(app, status);
   CLI11_PARSE(app, argc, argv);
   return slipway::base::ExitCode(status);
 }

@@ -65,4 +65,18 @@ absl::Status Serve(const std::string& kind, const std::string& listen,
   return absl::InvalidArgumentError(absl::StrCat("no server '", kind, "'"));
 }
 
+void AddServeCommand(CLI::App& app, absl::Status& status) {
+  struct Options {
+    std::string kind, listen, database;
+  };
+  const auto options = std::make_shared<Options>();
+  CLI::App* const command = app.add_subcommand("serve", "A server that the benchmarks start");
+  command->group("");  // Not in the help.
+  command->add_option("kind", options->kind)->required();
+  command->add_option("--listen", options->listen)->required();
+  command->add_option("--database", options->database);
+  command->callback(
+      [options, &status] { status = Serve(options->kind, options->listen, options->database); });
+}
+
 }  // namespace slipway::bench
