@@ -24,12 +24,23 @@ function(slipway_proto name)
     list(APPEND sources ${generated})
   endforeach()
   add_library(slipway_${name} STATIC ${sources})
-  # Generated messages define the same static names in each file; the stubs do not.
-  set(messages ${sources})
-  list(FILTER messages EXCLUDE REGEX "\\.grpc\\.pb\\.cc$")
-  slipway_compile_together(slipway_${name} 6 OFF ${messages})
+  # Each file of generated messages has these two static names, which a unity build makes unique;
+  # the header that has members of those names comes first.
+  slipway_compile_together(slipway_${name} 5 OFF)
+  set_target_properties(slipway_${name} PROPERTIES
+    UNITY_BUILD_UNIQUE_ID SLIPWAY_FILE_ID
+    UNITY_BUILD_CODE_BEFORE_INCLUDE "#include <google/protobuf/generated_message_reflection.h>
+#define SLIPWAY_JOIN_(a, b) a##b
+#define SLIPWAY_JOIN(a, b) SLIPWAY_JOIN_(a, b)
+#define schemas SLIPWAY_JOIN(schemas_, SLIPWAY_FILE_ID)
+#define file_default_instances SLIPWAY_JOIN(file_default_instances_, SLIPWAY_FILE_ID)"
+    UNITY_BUILD_CODE_AFTER_INCLUDE "#undef schemas
+#undef file_default_instances
+#undef SLIPWAY_JOIN
+#undef SLIPWAY_JOIN_")
   target_include_directories(slipway_${name} SYSTEM PUBLIC ${out})
-  target_compile_options(slipway_${name} PRIVATE -w)
+  # Generated code is plain field by field: -O1 halves what it takes to compile.
+  target_compile_options(slipway_${name} PRIVATE -w $<$<CONFIG:RelWithDebInfo>:-O1>)
   target_link_libraries(slipway_${name} PUBLIC ${ARG_DEPS} protobuf::libprotobuf)
   if(ARG_SERVICES)
     target_link_libraries(slipway_${name} PUBLIC gRPC::grpc++)

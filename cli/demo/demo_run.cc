@@ -24,7 +24,7 @@ using dispatcher::v1::DispatcherService;
 using ledger::v1::LedgerService;
 using planner::v1::PlannerService;
 
-constexpr char kProject[] = "projects/tally";
+constexpr char kTallyProject[] = "projects/tally";
 constexpr char kDocsTask[] = "docs";
 constexpr int64_t kProjectLimit = 2'000'000'000;  // Two dollars.
 constexpr int64_t kDocsLimitSmall = 1'000;        // Less than its first call needs.
@@ -33,7 +33,7 @@ constexpr int64_t kDocsLimitRaised = 100'000'000;
 constexpr absl::Duration kPatience = absl::Seconds(60);
 constexpr absl::Duration kCallAgain = absl::Milliseconds(50);
 // No step of the sample takes longer than some seconds.
-constexpr absl::Duration kStuckAfter = absl::Minutes(5);
+constexpr absl::Duration kDemoStuckAfter = absl::Minutes(5);
 
 void WaitFor(absl::Duration time) {
   base::Mutex mutex;
@@ -105,7 +105,7 @@ absl::Status DemoRun::CreateProject() {
   repository_ = std::make_unique<SampleRepository>(std::move(repository));
   planner::v1::CreateProjectRequest request;
   planner::v1::Project& project = *request.mutable_project();
-  project.set_name(kProject);
+  project.set_name(kTallyProject);
   project.set_title("Tally");
   project.set_repository(repository_->path());
   project.set_target_branch(SampleRepository::kBranch);
@@ -122,7 +122,7 @@ absl::Status DemoRun::CreateProject() {
           .status());
   display_.Say(absl::StrCat("project tally: the tests are its validator, a critic judges, at most ",
                             MoneyText(kProjectLimit), " may be spent"));
-  return SetLimit(kProject, kProjectLimit);
+  return SetLimit(kTallyProject, kProjectLimit);
 }
 
 absl::Status DemoRun::SetLimit(const std::string& scope, int64_t usd_nanos) {
@@ -139,7 +139,7 @@ absl::Status DemoRun::SetLimit(const std::string& scope, int64_t usd_nanos) {
 absl::StatusOr<PlanView> DemoRun::Draft() {
   display_.Heading("A plan from the spec");
   planner::v1::CreatePlanRequest request;
-  request.set_parent(kProject);
+  request.set_parent(kTallyProject);
   ASSIGN_OR_RETURN(*request.mutable_spec(), base::ReadFile(sample_.spec));
   request.set_request_id(base::RandomIds().NewId("demo"));
   ASSIGN_OR_RETURN(const auto response, Call(connection_->planner(),
@@ -217,10 +217,11 @@ bool DemoRun::HasStopped(const PlanView& view) {
     failure_ = base::Error(absl::StatusCode::kFailedPrecondition, "DEMO_STUCK",
                            absl::StrCat("a person is asked: ", view.checkpoints[0].reason(), " ",
                                         view.checkpoints[0].question()));
-  } else if (clock_.Elapsed() - begin_ > kStuckAfter) {
-    failure_ = base::Error(absl::StatusCode::kDeadlineExceeded, "DEMO_STUCK",
-                           absl::StrCat("the plan has not ended after ", DurationText(kStuckAfter),
-                                        "; look into ", data_.File("logs")));
+  } else if (clock_.Elapsed() - begin_ > kDemoStuckAfter) {
+    failure_ =
+        base::Error(absl::StatusCode::kDeadlineExceeded, "DEMO_STUCK",
+                    absl::StrCat("the plan has not ended after ", DurationText(kDemoStuckAfter),
+                                 "; look into ", data_.File("logs")));
   }
   return !failure_.ok();
 }

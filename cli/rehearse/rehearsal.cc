@@ -19,7 +19,7 @@ namespace {
 
 using planner::v1::PlannerService;
 
-constexpr char kProject[] = "projects/rehearsal";
+constexpr char kRehearsalProject[] = "projects/rehearsal";
 // A plan costs some calls: shorter stretches would cost more than they gain.
 constexpr size_t kStretchMin = 5;
 // Stretches for each agent, so that none waits long for the last.
@@ -102,7 +102,7 @@ absl::Status Rehearsal::Prepare() {
 absl::Status Rehearsal::CreateProject() {
   planner::v1::CreateProjectRequest request;
   planner::v1::Project& project = *request.mutable_project();
-  project.set_name(kProject);
+  project.set_name(kRehearsalProject);
   project.set_title("Rehearsal");
   project.set_repository(repository_);
   project.set_target_branch(History::kBranch);
@@ -164,7 +164,7 @@ absl::Status Rehearsal::RunStretch(Stretch stretch) {
     }
     Chain chain(
         *connection_, clock_, absl::MakeConstSpan(report_.commits).subspan(begin, end - begin),
-        {.project = kProject,
+        {.project = kRehearsalProject,
          .title = absl::StrCat("Commits ", begin + 1, " to ", end),
          .on_replay = [this, begin](size_t index,
                                     const Replay& replay) { Settle(begin + index, replay); },

@@ -29,6 +29,7 @@ LIB_DEPENDENCIES = {
     "rpc": {"log", "metrics"},
     "events": {"sqlite", "rpc", "log"},
     "serving": {"http", "metrics", "rpc"},
+    "simulation": set(),
 }
 
 # What a layer of a service may include: prefixes of quoted includes, {own} is services/<name>.

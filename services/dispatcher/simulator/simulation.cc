@@ -238,4 +238,27 @@ absl::Status Simulation::Breach(const std::string& what) const {
   return absl::DataLossError(StrCat("seed ", options_.seed, " step ", step_, ": ", what));
 }
 
+const simulation::Subject& Simulated() {
+  static const simulation::Subject& subject = *[] {
+    auto* const all = new simulation::Subject{
+        .program = "slipway-dispatcher-sim",
+        .purpose =
+            "Runs random histories of the dispatcher, its agents and its people on a disk that "
+            "fails, a network that loses and repeats, and clocks that jump, and holds each "
+            "against I1 to I16.",
+        .steps = 300,
+        .run = [](const simulation::History& history) {
+          Simulation simulation({.seed = history.seed,
+                                 .steps = history.steps,
+                                 .mutant = static_cast<Mutant>(history.mutant),
+                                 .verbose = history.verbose});
+          absl::Status status = simulation.Run();
+          return simulation::Outcome{std::move(status), simulation.coverage(), simulation.digest()};
+        }};
+    for (int i = 0; i < kMutantCount; ++i) all->mutants.push_back(NameOf(static_cast<Mutant>(i)));
+    return all;
+  }();
+  return subject;
+}
+
 }  // namespace slipway::dispatcher::simulator

@@ -11,6 +11,7 @@
 #include "lib/base/id_generator.h"
 #include "lib/faultdisk/fault_disk.h"
 #include "lib/faultdisk/fault_vfs.h"
+#include "lib/simulation/campaign.h"
 #include "services/dispatcher/domain/history_walk.h"
 #include "services/dispatcher/simulator/people.h"
 #include "services/dispatcher/simulator/sim_agent.h"
@@ -103,5 +104,8 @@ class Simulation final {
   uint64_t digest_ = 0xcbf29ce484222325;
   int step_ = 0;
 };
+
+// The dispatcher as what campaigns run.
+const simulation::Subject& Simulated();
 
 }  // namespace slipway::dispatcher::simulator

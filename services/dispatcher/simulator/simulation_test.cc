@@ -4,11 +4,12 @@
 #include <gtest/gtest.h>
 
 #include "lib/log/log.h"
-#include "services/dispatcher/simulator/campaign.h"
+#include "lib/simulation/campaign.h"
 
 namespace slipway::dispatcher::simulator {
 namespace {
 
+using simulation::Campaign;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -32,7 +33,8 @@ TEST(SimulationTest, SameSeedIsTheSameHistory) {
 }
 
 TEST(SimulationTest, AThousandHistoriesHoldEveryInvariantAndCoverEveryKind) {
-  const Campaign::Result result = Campaign({.seed = 1, .seeds = 1'000, .threads = 2}).Collect();
+  const Campaign::Result result =
+      Campaign(Simulated(), {.seed = 1, .seeds = 1'000, .threads = 2}).Collect();
   EXPECT_THAT(result.failures, IsEmpty());
   EXPECT_EQ(result.run, 1'000u);
   EXPECT_EQ(result.coverage.at("histories that came to their end"), 1'000);
@@ -87,7 +89,7 @@ class MutantTest : public ::testing::TestWithParam<int> {};
 TEST_P(MutantTest, IsFoundWithinFewSeeds) {
   const std::string name = NameOf(static_cast<Mutant>(GetParam()));
   const Campaign::Result result =
-      Campaign({.seed = 1, .seeds = 100, .threads = 2, .mutant = name}).Collect();
+      Campaign(Simulated(), {.seed = 1, .seeds = 100, .threads = 2, .mutant = name}).Collect();
   ASSERT_FALSE(result.failures.empty()) << name << " was not found in " << result.run;
   EXPECT_THAT(result.failures.front(), HasSubstr(": ")) << "names what was breached";
 }

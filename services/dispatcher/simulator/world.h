@@ -10,10 +10,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "lib/faultdisk/random.h"
+#include "lib/simulation/campaign.h"
+#include "lib/simulation/sim_clock.h"
 #include "services/dispatcher/domain/attempt.h"
 #include "services/dispatcher/domain/dispatcher.h"
 #include "services/dispatcher/domain/task_store.h"
-#include "services/dispatcher/simulator/sim_clock.h"
 
 namespace slipway::dispatcher::simulator {
 
@@ -34,8 +35,7 @@ enum class Mutant {
 inline constexpr int kMutantCount = 11;
 const char* NameOf(Mutant mutant);
 
-// How often what happened, by name.
-using Coverage = std::map<std::string, int64_t>;
+using simulation::Coverage;
 
 // What everything in a simulation shares: time, chance, the network, and the dispatcher that runs
 // now, if one does. Not thread-safe.
@@ -46,7 +46,7 @@ struct World {
         mutant(broken) {}
 
   faultdisk::Random random;
-  SimClock clock;
+  simulation::SimClock clock;
   const Mutant mutant;
   Coverage coverage;
   std::string breach;  // The first that somebody but the audit saw.

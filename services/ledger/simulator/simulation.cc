@@ -415,4 +415,26 @@ absl::Status Simulation::CompareAnswer(Request& request) {
   return absl::OkStatus();
 }
 
+const simulation::Subject& Simulated() {
+  static const simulation::Subject& subject = *[] {
+    auto* const all = new simulation::Subject{
+        .program = "slipway-ledger-sim",
+        .purpose =
+            "Runs random histories of the ledger on a disk that fails and a clock that jumps, and "
+            "compares every answer and every table with an independent model.",
+        .steps = 120,
+        .run = [](const simulation::History& history) {
+          Simulation simulation({.seed = history.seed,
+                                 .steps = history.steps,
+                                 .mutant = static_cast<Mutant>(history.mutant),
+                                 .verbose = history.verbose});
+          absl::Status status = simulation.Run();
+          return simulation::Outcome{std::move(status), simulation.coverage(), simulation.digest()};
+        }};
+    for (int i = 0; i < kMutantCount; ++i) all->mutants.push_back(NameOf(static_cast<Mutant>(i)));
+    return all;
+  }();
+  return subject;
+}
+
 }  // namespace slipway::ledger::simulator

@@ -10,9 +10,10 @@
 #include "lib/base/id_generator.h"
 #include "lib/faultdisk/fault_disk.h"
 #include "lib/faultdisk/fault_vfs.h"
+#include "lib/simulation/campaign.h"
+#include "lib/simulation/sim_clock.h"
 #include "services/ledger/simulator/model.h"
 #include "services/ledger/simulator/operation.h"
-#include "services/ledger/simulator/sim_clock.h"
 #include "services/ledger/simulator/table_check.h"
 #include "services/ledger/simulator/workload.h"
 #include "services/ledger/storage/sqlite_ledger_store.h"
@@ -35,7 +36,7 @@ inline constexpr int kMutantCount = 9;
 const char* NameOf(Mutant mutant);
 
 // How often what happened, by name: "op reserve", "denied LIMIT", "crash power loss at sync".
-using Coverage = std::map<std::string, int64_t>;
+using simulation::Coverage;
 
 // One history of a ledger and its clients, all of which the seed decides: the ledger's own domain
 // and storage, on a disk that fails and a clock that jumps, against a model that predicts every
@@ -106,7 +107,7 @@ class Simulation final {
   faultdisk::Random random_;
   faultdisk::FaultDisk disk_;
   faultdisk::FaultVfs vfs_;
-  SimClock clock_;
+  simulation::SimClock clock_;
   Workload workload_;
   std::unique_ptr<base::IdGenerator> ids_;
   Model model_;
@@ -122,5 +123,8 @@ class Simulation final {
   uint64_t digest_ = 0xcbf29ce484222325;
   int step_ = 0;
 };
+
+// The ledger as what campaigns run.
+const simulation::Subject& Simulated();
 
 }  // namespace slipway::ledger::simulator

@@ -6,11 +6,12 @@
 #include <cstdlib>
 
 #include "lib/log/log.h"
-#include "services/ledger/simulator/campaign.h"
+#include "lib/simulation/campaign.h"
 
 namespace slipway::ledger::simulator {
 namespace {
 
+using simulation::Campaign;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -36,7 +37,8 @@ TEST(SimulationTest, SameSeedIsTheSameHistory) {
 }
 
 TEST(SimulationTest, AThousandHistoriesAgreeWithTheModelAndCoverEveryKind) {
-  const Campaign::Result result = Campaign({.seed = 1, .seeds = 1'000, .threads = 2}).Collect();
+  const Campaign::Result result =
+      Campaign(Simulated(), {.seed = 1, .seeds = 1'000, .threads = 2}).Collect();
   EXPECT_THAT(result.failures, IsEmpty());
   EXPECT_EQ(result.run, 1'000u);
   for (const char* what : {"op reserve",
@@ -102,7 +104,7 @@ class MutantTest : public ::testing::TestWithParam<int> {};
 TEST_P(MutantTest, IsFoundWithinFewSeeds) {
   const std::string name = NameOf(static_cast<Mutant>(GetParam()));
   const Campaign::Result result =
-      Campaign({.seed = 1, .seeds = 100, .threads = 2, .mutant = name}).Collect();
+      Campaign(Simulated(), {.seed = 1, .seeds = 100, .threads = 2, .mutant = name}).Collect();
   ASSERT_FALSE(result.failures.empty()) << name << " was not found in " << result.run;
   EXPECT_THAT(result.failures.front(), HasSubstr("observed"));
 }

@@ -7,7 +7,7 @@
 
 #include "lib/base/clock.h"
 
-namespace slipway::dispatcher::simulator {
+namespace slipway::simulation {
 
 // Time that moves when the simulation says so, forwards or, on the wall, back. Timers run in
 // Advance. Not thread-safe. Outlives its timers.
@@ -73,4 +73,4 @@ class SimClock final : public base::Clock {
   std::map<Key, absl::AnyInvocable<void()>> calls_;
 };
 
-}  // namespace slipway::dispatcher::simulator
+}  // namespace slipway::simulation
