@@ -34,7 +34,12 @@ Agent& AgentRoster::Add(Agent agent) {
   return agents_.insert_or_assign(id, std::move(agent)).first->second;
 }
 
-void AgentRoster::Remove(const std::string& id) { agents_.erase(id); }
+void AgentRoster::Remove(const std::string& id) {
+  const auto found = agents_.find(id);
+  if (found == agents_.end()) return;
+  by_session_.erase(found->second.session.get());
+  agents_.erase(found);
+}
 
 Agent* AgentRoster::FindIdle() {
   for (auto& [id, agent] : agents_) {
@@ -46,10 +51,14 @@ Agent* AgentRoster::FindIdle() {
 }
 
 Agent* AgentRoster::FindBySession(const AgentSession* session) {
-  for (auto& [id, agent] : agents_) {
-    if (agent.session.get() == session) return &agent;
-  }
-  return nullptr;
+  const auto found = by_session_.find(session);
+  return found == by_session_.end() ? nullptr : Find(found->second);
+}
+
+void AgentRoster::SetSession(Agent& agent, std::shared_ptr<AgentSession> session) {
+  by_session_.erase(agent.session.get());
+  agent.session = std::move(session);
+  if (agent.session != nullptr) by_session_[agent.session.get()] = agent.id;
 }
 
 std::vector<std::string> AgentRoster::Overdue(absl::Duration elapsed) const {

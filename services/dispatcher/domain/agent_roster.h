@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -28,7 +29,7 @@ struct Agent {
   bool process = false;
   AgentState state = AgentState::kStarting;
   int64_t boot_nonce = 0;
-  std::shared_ptr<AgentSession> session;  // Null while it is not connected.
+  std::shared_ptr<AgentSession> session;  // Null while it is not connected. See SetSession.
   std::optional<AttemptKey> attempt;
   absl::Duration start_deadline;  // While it starts.
 };
@@ -43,6 +44,8 @@ class AgentRoster final {
   void Remove(const std::string& id);
   Agent* FindIdle();
   Agent* FindBySession(const AgentSession* session);
+  // Null: it is not connected any more.
+  void SetSession(Agent& agent, std::shared_ptr<AgentSession> session);
   std::vector<std::string> Overdue(absl::Duration elapsed) const;
 
   bool HasHost(const std::string& host) const { return hosts_.count(host) > 0; }
@@ -95,6 +98,7 @@ class AgentRoster final {
 
   std::map<std::string, Host> hosts_;
   std::map<std::string, Agent> agents_;
+  std::unordered_map<const AgentSession*, std::string> by_session_;  // Ids of agents.
 };
 
 }  // namespace slipway::dispatcher

@@ -105,7 +105,8 @@ absl::StatusOr<Run> AmendFlow::Amend(const PlanAmendment& amendment, bool valida
   std::vector<Task*> tasks = board_.TasksOf(run->plan);
   int position = tasks.empty() ? 0 : tasks.back()->position + 1;
   for (Task* const task : tasks) {
-    if (const auto spec = specs.find(task->key.id); spec != specs.end()) task->spec = spec->second;
+    const auto spec = specs.find(task->key.id);
+    if (spec != specs.end() && spec->second != task->spec) board_.SetSpec(*task, spec->second);
   }
   for (const TaskSpec& added : amendment.added) Add(*run, added, position++);
   for (const TaskChange& change : amendment.changed) {
@@ -202,8 +203,7 @@ void AmendFlow::Add(const Run& run, const TaskSpec& spec, int position) {
 
 void AmendFlow::Change(Task& task, const TaskChange& change, const TaskSpec& spec,
                        const std::string& actor) {
-  task.spec = spec;
-  board_.Touch(task);
+  board_.SetSpec(task, spec);
   const bool only_order = change.fields == std::vector<std::string>{"priority"};
   if (task.state == kNeedsHuman && !only_order) {
     Checkpoint* const checkpoint =

@@ -42,7 +42,8 @@ bool Covers(absl::string_view scope, const TaskKey& key) {
 void Board::Restore(Snapshot snapshot) {
   for (Run& run : snapshot.runs) runs_.emplace(run.plan, std::move(run));
   for (Task& task : snapshot.tasks) {
-    by_state_[task.state].insert(task.key);
+    Index(task);
+    touched_.insert(task.key);
     stored_epochs_[task.key] = task.epoch;
     tasks_.emplace(task.key, std::move(task));
   }
@@ -76,6 +77,34 @@ std::vector<Task*> Board::TasksOf(const std::string& plan) {
   std::sort(tasks.begin(), tasks.end(),
             [](const Task* a, const Task* b) { return a->position < b->position; });
   return tasks;
+}
+
+std::vector<Task*> Board::DependentsOf(const TaskKey& key) {
+  PlanIndex& index = plans_[key.plan];
+  if (!index.dependents.has_value()) {
+    index.dependents.emplace();
+    for (const Task* const task : TasksOf(key.plan)) {
+      const std::set<std::string> needs(task->spec.depends_on.begin(), task->spec.depends_on.end());
+      for (const std::string& id : needs) (*index.dependents)[id].push_back(task->key);
+    }
+  }
+  std::vector<Task*> dependents;
+  const auto found = index.dependents->find(key.id);
+  if (found == index.dependents->end()) return dependents;
+  for (const TaskKey& dependent : found->second) dependents.push_back(&tasks_.at(dependent));
+  return dependents;
+}
+
+int Board::CountOpen(const std::string& plan) const {
+  const auto found = plans_.find(plan);
+  return found == plans_.end() ? 0 : found->second.open;
+}
+
+void Board::Index(const Task& task) {
+  by_state_[task.state].insert(task.key);
+  PlanIndex& index = plans_[task.key.plan];
+  index.open += !IsEnd(task.state);
+  index.dependents.reset();
 }
 
 std::vector<Task*> Board::TasksIn(TaskState state) {
@@ -125,8 +154,8 @@ void Board::AddRun(Run run) {
 
 Task& Board::AddTask(Task task) {
   Task& added = tasks_.emplace(task.key, std::move(task)).first->second;
-  by_state_[added.state].insert(added.key);
-  changed_tasks_.insert(added.key);
+  Index(added);
+  Touch(added);
   EmitTask(added, "");
   return added;
 }
@@ -159,6 +188,7 @@ void Board::Move(Task& task, TaskCommand command, TaskState to, absl::string_vie
   }
   by_state_[from].erase(task.key);
   by_state_[to].insert(task.key);
+  plans_[task.key.plan].open += IsEnd(from) - IsEnd(to);
   task.state = to;
   task.reason = std::string(reason);
   task.detail = Text(detail);
@@ -166,8 +196,15 @@ void Board::Move(Task& task, TaskCommand command, TaskState to, absl::string_vie
   task.end_time.reset();
   if (IsEnd(to)) task.end_time = clock_.Now();
   if (to == TaskState::kReady && !task.ready_time.has_value()) task.ready_time = clock_.Now();
-  changed_tasks_.insert(task.key);
+  Touch(task);
   EmitTask(task, Name(from));
+}
+
+void Board::SetSpec(Task& task, TaskSpec spec) {
+  task.spec = std::move(spec);
+  plans_[task.key.plan].dependents.reset();
+  changed_specs_.insert(task.key);
+  Touch(task);
 }
 
 void Board::Move(Attempt& attempt, AttemptCommand command, AttemptState to,
@@ -323,10 +360,13 @@ ChangeSet Board::TakeChanges() {
     const Task& task = tasks_.at(key);
     const auto stored = stored_epochs_.find(key);
     const bool insert = stored == stored_epochs_.end();
-    changes.tasks.push_back(
-        {.task = task, .insert = insert, .expected_epoch = insert ? 0 : stored->second});
+    changes.tasks.push_back({.task = task,
+                             .insert = insert,
+                             .spec_changed = changed_specs_.count(key) > 0,
+                             .expected_epoch = insert ? 0 : stored->second});
     stored_epochs_[key] = task.epoch;
   }
+  changed_specs_.clear();
   for (const AttemptKey& key : std::exchange(changed_attempts_, {})) {
     changes.attempts.push_back(attempts_.at(key));
   }
@@ -344,6 +384,7 @@ void Board::ForgetEnded() {
       continue;
     }
     by_state_[at->second.state].erase(at->first);
+    plans_.erase(at->first.plan);  // Of a run that has ended: its tasks go together.
     stored_epochs_.erase(at->first);
     at = tasks_.erase(at);
   }

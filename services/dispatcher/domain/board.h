@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -39,7 +40,12 @@ class Board final {
   // The newest attempt when it holds an agent; null otherwise.
   Attempt* LiveAttempt(const Task& task);
 
+  // In the order of the plan.
   std::vector<Task*> TasksOf(const std::string& plan);
+  // Those that name the task among their dependencies, in the order of the plan.
+  std::vector<Task*> DependentsOf(const TaskKey& key);
+  // How many tasks of the plan have not ended.
+  int CountOpen(const std::string& plan) const;
   std::vector<Task*> TasksIn(TaskState state);
   const std::set<AttemptKey>& live_attempts() const { return live_; }
   std::vector<Run*> ActiveRuns();
@@ -62,8 +68,14 @@ class Board final {
   void Resolve(Checkpoint& checkpoint, Decision decision, const std::string& guidance,
                const std::string& actor);
 
+  // What the task is has changed.
+  void SetSpec(Task& task, TaskSpec spec);
+
   // Marks what was changed in place.
-  void Touch(const Task& task) { changed_tasks_.insert(task.key); }
+  void Touch(const Task& task) {
+    changed_tasks_.insert(task.key);
+    touched_.insert(task.key);
+  }
   void Touch(const Attempt& attempt) { changed_attempts_.insert(attempt.key); }
   void Touch(const Run& run) { changed_runs_.insert(run.plan); }
 
@@ -93,10 +105,22 @@ class Board final {
   // What changed since the last call.
   ChangeSet TakeChanges();
 
+  // The tasks that changed in any way since the last call, at first all of them: whoever decides on
+  // tasks looks at these alone.
+  std::set<TaskKey> TakeTouched() { return std::exchange(touched_, {}); }
+
   // Forgets the tasks and attempts of runs that have ended.
   void ForgetEnded();
 
  private:
+  // Of a plan under way: keeps an event's cost independent of how many tasks there are.
+  struct PlanIndex {
+    int open = 0;
+    // By the id of what they depend on; made when it is first asked for after a change of the plan.
+    std::optional<std::map<std::string, std::vector<TaskKey>>> dependents;
+  };
+
+  void Index(const Task& task);
   void EmitTask(const Task& task, absl::string_view from);
   void EmitAttempt(const Attempt& attempt, absl::string_view from);
   void Emit(absl::string_view kind, const std::string& facts_json, const std::string& plan,
@@ -109,11 +133,14 @@ class Board final {
   std::map<CheckpointKey, Checkpoint> checkpoints_;
   std::map<std::string, Pause> pauses_;
   std::map<TaskState, std::set<TaskKey>> by_state_;
+  std::map<std::string, PlanIndex> plans_;
   std::set<AttemptKey> live_;
   std::map<TaskKey, int64_t> stored_epochs_;
 
   std::set<std::string> changed_runs_;
   std::set<TaskKey> changed_tasks_;
+  std::set<TaskKey> touched_;
+  std::set<TaskKey> changed_specs_;
   std::set<AttemptKey> changed_attempts_;
   std::set<CheckpointKey> changed_checkpoints_;
   ChangeSet changes_;

@@ -42,7 +42,7 @@ void GrantFlow::OnHello(std::shared_ptr<AgentSession> session, const AgentHello&
     outbox_.Add([old = agent->session, id = hello.agent] { old->End(SessionReplaced(id)); });
   }
   if (agent->state == AgentState::kStarting) roster_.NoteStarted(agent->host);
-  agent->session = session;
+  roster_.SetSession(*agent, session);
   agent->boot_nonce = hello.boot_nonce;
 
   std::vector<GrantVerdict> verdicts;
@@ -77,7 +77,7 @@ void GrantFlow::DropUnheld(const Agent& agent, const std::optional<AttemptKey>& 
 void GrantFlow::OnSessionEnded(const AgentSession* session) {
   Agent* const agent = roster_.FindBySession(session);
   if (agent == nullptr) return;
-  agent->session = nullptr;
+  roster_.SetSession(*agent, nullptr);
   if (agent->attempt.has_value()) {
     Attempt* const attempt = board_.FindAttempt(*agent->attempt);
     if (attempt != nullptr && attempt->state == AttemptState::kOffered) {
@@ -240,7 +240,7 @@ void GrantFlow::OnAgentExited(const std::string& id, const std::string& problem)
     roster_.NoteStartFailed(agent->host, problem, clock_.Elapsed());
   }
   const std::optional<AttemptKey> held = agent->attempt;
-  agent->session = nullptr;
+  roster_.SetSession(*agent, nullptr);
   if (held.has_value()) {
     Attempt* const attempt = board_.FindAttempt(*held);
     if (attempt != nullptr && attempt->state == AttemptState::kActive) {
@@ -262,8 +262,14 @@ absl::StatusOr<std::string> GrantFlow::SnapshotCommit(const AgentIdentity& calle
 
 void GrantFlow::CheckDeadlines() {
   const absl::Duration now = clock_.Elapsed();
-  const std::map<AttemptKey, Lease> leases = leases_;
-  for (const auto& [key, lease] : leases) {
+  // Over a copy of those that are due: the ends of attempts change the leases.
+  std::vector<std::pair<AttemptKey, Lease>> due;
+  for (const auto& [key, lease] : leases_) {
+    if (std::min({lease.offer_deadline, lease.lease_deadline, lease.hard_deadline}) <= now) {
+      due.emplace_back(key, lease);
+    }
+  }
+  for (const auto& [key, lease] : due) {
     Attempt* const attempt = board_.FindAttempt(key);
     if (attempt == nullptr || !IsLive(attempt->state)) continue;
     if (attempt->state == AttemptState::kOffered) {

@@ -93,6 +93,7 @@ void HostFlow::CheckHosts() {
   const absl::Duration now = clock_.Elapsed();
   std::vector<std::string> waiting;
   for (const auto& [id, agent] : roster_.agents()) {
+    if (!agent.process) continue;  // Nobody but itself lets it go.
     if (agent.state != AgentState::kIdle) {
       idle_since_.erase(id);
       continue;

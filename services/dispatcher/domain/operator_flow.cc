@@ -149,9 +149,12 @@ void OperatorFlow::Apply(Task& task, const Checkpoint& checkpoint, Decision deci
                          const std::string& guidance, const std::string& actor) {
   task.open_checkpoint = 0;
   switch (decision) {
-    case Decision::kEdit:
-      task.spec.description = guidance;
+    case Decision::kEdit: {
+      TaskSpec edited = task.spec;
+      edited.description = guidance;
+      board_.SetSpec(task, std::move(edited));
       return Restart(task, "");
+    }
     case Decision::kSkip:
       return tasks_.End(task, TaskCommand::kSkip, kSkipped, guidance);
     case Decision::kFail:

@@ -1,6 +1,7 @@
 #include "services/dispatcher/domain/review_flow.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -18,7 +19,9 @@ metrics::Histogram step_seconds({.name = "slipway_dispatcher_step_seconds",
                                  .description = "Time of a step of the review.",
                                  .labels = {"step", "outcome"}});
 
-constexpr TaskState kReviewStates[] = {kInspecting, kValidating, kJudging, kMerging};
+bool IsUnderReview(TaskState state) {
+  return state == kInspecting || state == kValidating || state == kJudging || state == kMerging;
+}
 
 bool IsTransient(const absl::Status& status) {
   return status.code() == absl::StatusCode::kUnavailable ||
@@ -50,13 +53,38 @@ ReviewFlow::ReviewFlow(Board& board, TaskFlow& tasks, Outbox& outbox, Reviewer& 
       post_(std::move(post)) {}
 
 void ReviewFlow::Drive() {
-  // A step whose task has left the state has nothing more to say.
-  std::erase_if(steps_, [this](const auto& entry) {
-    const Task* const task = board_.FindTask(entry.first);
-    return task == nullptr || task->state != entry.second.state ||
-           task->epoch != entry.second.epoch;
+  for (const TaskKey& key : board_.TakeTouched()) {
+    const Task* const task = board_.FindTask(key);
+    const auto step = steps_.find(key);
+    // A step whose task has left the state has nothing more to say.
+    if (step != steps_.end() && (task == nullptr || task->state != step->second.state ||
+                                 task->epoch != step->second.epoch)) {
+      Forget(step);
+    }
+    if (task != nullptr && IsUnderReview(task->state)) waiting_.insert(key);
+  }
+  std::vector<Task*> tasks;
+  for (const TaskKey& key : waiting_) {
+    if (Task* const task = board_.FindTask(key); task != nullptr) tasks.push_back(task);
+  }
+  std::sort(tasks.begin(), tasks.end(), [](const Task* a, const Task* b) {
+    return std::tie(a->state, a->position, a->key) < std::tie(b->state, b->position, b->key);
   });
-  for (const TaskState state : kReviewStates) DriveState(state);
+  for (Task* const task : tasks) {
+    const auto step = steps_.find(task->key);
+    const bool under_way = step != steps_.end() && step->second.under_way;
+    if (under_way || !IsUnderReview(task->state) || IsEnd(board_.RunOf(task->key).state)) {
+      waiting_.erase(task->key);
+    } else if (MayStart(*task)) {
+      waiting_.erase(task->key);
+      StartStep(*task);
+    }
+  }
+}
+
+void ReviewFlow::Forget(std::map<TaskKey, Step>::iterator step) {
+  if (step->second.under_way && step->second.state == kMerging) merging_.erase(step->first.plan);
+  steps_.erase(step);
 }
 
 size_t ReviewFlow::steps_under_way() const {
@@ -64,36 +92,19 @@ size_t ReviewFlow::steps_under_way() const {
       steps_.begin(), steps_.end(), [](const auto& entry) { return entry.second.under_way; }));
 }
 
-void ReviewFlow::DriveState(TaskState state) {
-  std::vector<Task*> tasks = board_.TasksIn(state);
-  std::sort(tasks.begin(), tasks.end(),
-            [](const Task* a, const Task* b) { return a->position < b->position; });
-  for (Task* const task : tasks) {
-    if (!MayStart(*task)) continue;
-    Step& step = steps_[task->key];
-    step.state = state;
-    step.epoch = task->epoch;
-    StartStep(*task, step);
-  }
-}
-
 bool ReviewFlow::MayStart(const Task& task) {
-  if (IsEnd(board_.RunOf(task.key).state) || board_.IsPaused(task.key)) return false;
+  if (board_.IsPaused(task.key)) return false;
   const auto step = steps_.find(task.key);
-  if (step != steps_.end() &&
-      (step->second.under_way || step->second.not_before > clock_.Elapsed())) {
-    return false;
-  }
-  if (task.state != kMerging) return true;
+  if (step != steps_.end() && step->second.not_before > clock_.Elapsed()) return false;
   // Merges of one plan go one by one, so that the tip that is stored last is the tip.
-  return std::none_of(steps_.begin(), steps_.end(), [&](const auto& entry) {
-    return entry.first.plan == task.key.plan && entry.second.state == kMerging &&
-           entry.second.under_way;
-  });
+  return task.state != kMerging || merging_.count(task.key.plan) == 0;
 }
 
-void ReviewFlow::StartStep(Task& task, Step& step) {
+void ReviewFlow::StartStep(Task& task) {
   const uint64_t ticket = ++last_ticket_;
+  Step& step = steps_[task.key];
+  step.state = task.state;
+  step.epoch = task.epoch;
   step.ticket = ticket;
   step.under_way = true;
   step.started = clock_.Elapsed();
@@ -113,6 +124,7 @@ void ReviewFlow::StartStep(Task& task, Step& step) {
       reviewer_.Judge(judge, std::move(done));
     });
   }
+  merging_.insert(key.plan);
   MergeStep merge{.candidate = candidate, .approver = task.progress.approver};
   outbox_.Add(
       [this, merge = std::move(merge), done = Then(key, ticket, &ReviewFlow::OnMerged)]() mutable {
@@ -176,6 +188,8 @@ void ReviewFlow::OnDone(const TaskKey& key, uint64_t ticket, const absl::StatusO
   Step& step = found->second;
   if (task == nullptr || task->state != step.state || task->epoch != step.epoch) return;
   step.under_way = false;
+  if (step.state == kMerging) merging_.erase(key.plan);
+  waiting_.insert(key);
   step_seconds.Observe({Name(step.state), result.ok() ? "ok" : "error"},
                        clock_.Elapsed() - step.started);
   if (!result.ok()) return OnFailure(*task, step, result.status());

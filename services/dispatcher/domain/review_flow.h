@@ -27,7 +27,8 @@ class ReviewFlow final {
   ReviewFlow(Board& board, TaskFlow& tasks, Outbox& outbox, Reviewer& reviewer, base::Clock& clock,
              Randomness random, Post post);
 
-  // Starts every step whose turn it is.
+  // Starts every step whose turn it is. Costs as much as there are tasks that changed, or that wait
+  // for a time, the end of a pause, or the merge before theirs.
   void Drive();
 
   size_t steps_under_way() const;
@@ -43,9 +44,9 @@ class ReviewFlow final {
     int failures = 0;  // In a row, for the backoff only.
   };
 
-  void DriveState(TaskState state);
+  void Forget(std::map<TaskKey, Step>::iterator step);
   bool MayStart(const Task& task);
-  void StartStep(Task& task, Step& step);
+  void StartStep(Task& task);
   void StartInspecting(const Task& task, uint64_t ticket);
   void StartValidating(const Task& task, uint64_t ticket, Step& step);
 
@@ -76,6 +77,8 @@ class ReviewFlow final {
   Randomness random_;
   Post post_;
   std::map<TaskKey, Step> steps_;
+  std::set<TaskKey> waiting_;      // Under review, and the next step may have to be started.
+  std::set<std::string> merging_;  // Plans with a merge under way.
   uint64_t last_ticket_ = 0;
 };
 

@@ -178,10 +178,8 @@ void TaskFlow::Revive(Task& task) {
     return board_.Move(task, TaskCommand::kSkip, kSkipped, kDependencyReason,
                        absl::StrCat(id, " is ", Name(dependency->state)));
   }
-  for (Task* const other : board_.TasksOf(task.key.plan)) {
-    const auto& needs = other->spec.depends_on;
-    if (other->state != kSkipped || other->reason != kDependencyReason) continue;
-    if (std::find(needs.begin(), needs.end(), task.key.id) != needs.end()) Revive(*other);
+  for (Task* const other : board_.DependentsOf(task.key)) {
+    if (other->state == kSkipped && other->reason == kDependencyReason) Revive(*other);
   }
 }
 
@@ -249,19 +247,16 @@ bool TaskFlow::DependenciesSatisfied(const Task& task) {
 }
 
 void TaskFlow::UnblockDependents(const Task& task) {
-  for (Task* const other : board_.TasksOf(task.key.plan)) {
-    if (other->state != kBlocked) continue;
-    const auto& needs = other->spec.depends_on;
-    if (std::find(needs.begin(), needs.end(), task.key.id) == needs.end()) continue;
-    if (DependenciesSatisfied(*other)) board_.Move(*other, TaskCommand::kUnblock, kReady);
+  for (Task* const other : board_.DependentsOf(task.key)) {
+    if (other->state == kBlocked && DependenciesSatisfied(*other)) {
+      board_.Move(*other, TaskCommand::kUnblock, kReady);
+    }
   }
 }
 
 void TaskFlow::SkipDependents(const Task& task) {
-  for (Task* const other : board_.TasksOf(task.key.plan)) {
+  for (Task* const other : board_.DependentsOf(task.key)) {
     if (other->state != kBlocked) continue;
-    const auto& needs = other->spec.depends_on;
-    if (std::find(needs.begin(), needs.end(), task.key.id) == needs.end()) continue;
     board_.Move(*other, TaskCommand::kSkip, kSkipped, kDependencyReason,
                 absl::StrCat(task.key.id, " is ", Name(task.state)));
     SkipDependents(*other);
@@ -269,12 +264,11 @@ void TaskFlow::SkipDependents(const Task& task) {
 }
 
 void TaskFlow::CheckRunEnd(Run& run) {
-  if (run.state != RunState::kRunning) return;
+  if (run.state != RunState::kRunning || board_.CountOpen(run.plan) > 0) return;
   int tasks = 0;
   int merged = 0;
   std::string failed;
   for (const Task* const task : board_.TasksOf(run.plan)) {
-    if (!IsEnd(task->state)) return;
     ++tasks;
     if (task->state == kMerged) ++merged;
     if (task->state == kFailed || task->state == kCancelled) {

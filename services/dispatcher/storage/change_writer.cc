@@ -23,8 +23,9 @@ constexpr sqlite::Sql kInsertTask =
 
 constexpr sqlite::Sql kUpdateTask =
     "UPDATE task SET state=?,epoch=?,reason=?,detail=?,resume_time_us=?,ready_time_us=?,"
-    "end_time_us=?,merged_commit=?,open_checkpoint=?,spec=?,progress=?"
+    "end_time_us=?,merged_commit=?,open_checkpoint=?,progress=?"
     " WHERE plan=? AND id=? AND epoch=?";
+constexpr sqlite::Sql kUpdateSpec = "UPDATE task SET spec=? WHERE plan=? AND id=?";
 
 constexpr sqlite::Sql kUpsertAttempt =
     "INSERT INTO attempt(plan,task,epoch,kind,state,host,agent,commit_id,reason,detail,feedback,"
@@ -72,8 +73,11 @@ absl::Status WriteTask(sqlite::Transaction& transaction, const TaskWrite& write)
   RETURN_IF_ERROR(transaction.Execute(
       kUpdateTask, static_cast<int>(task.state), task.epoch, task.reason, task.detail,
       task.resume_time, task.ready_time, task.end_time, task.merged_commit, task.open_checkpoint,
-      ToJson(task.spec), ToJson(task.progress), task.key.plan, task.key.id, write.expected_epoch));
-  if (transaction.changes() == 1) return absl::OkStatus();
+      ToJson(task.progress), task.key.plan, task.key.id, write.expected_epoch));
+  if (transaction.changes() == 1) {
+    if (!write.spec_changed) return absl::OkStatus();
+    return transaction.Execute(kUpdateSpec, ToJson(task.spec), task.key.plan, task.key.id);
+  }
   return base::Error(absl::StatusCode::kInternal, "EPOCH_FENCED",
                      absl::StrCat(task.key.Name(), " is not at epoch ", write.expected_epoch));
 }

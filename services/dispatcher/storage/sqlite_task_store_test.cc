@@ -69,6 +69,28 @@ TEST_F(SqliteTaskStoreTest, WhatWasCommittedIsThereAfterARestart) {
   EXPECT_EQ(store->term(), 2);
 }
 
+TEST_F(SqliteTaskStoreTest, AnUpdateWritesWhatATaskIsOnlyWhenThatChanged) {
+  Task task = ATask();
+  const auto store = Open();
+  store->Commit({.runs = {ARun()}, .tasks = {{.task = task, .insert = true}}}, [] {});
+  task.spec.description = "another one";
+  task.reason = "why";
+
+  store->Commit({.tasks = {{.task = task, .expected_epoch = 3}}}, [] {});
+  Task changed = task;
+  changed.key.id = "b";
+  changed.position = 1;
+  store->Commit({.tasks = {{.task = changed, .insert = true}}}, [] {});
+  changed.spec.description = "a third one";
+  store->Commit({.tasks = {{.task = changed, .spec_changed = true, .expected_epoch = 3}}}, [] {});
+  store->Stop();
+
+  const std::optional<Task> stored = store->FindTask(task.key).value();
+  EXPECT_EQ(stored->spec, ATask().spec);
+  EXPECT_EQ(stored->reason, "why");
+  EXPECT_EQ(store->FindTask(changed.key).value()->spec.description, "a third one");
+}
+
 TEST_F(SqliteTaskStoreTest, ASecondStoreOnTheFileIsRefused) {
   const auto store = Open();
   EXPECT_THAT(SqliteTaskStore::Open(directory_.File("dispatcher.db"), clock_, ids_).status(),
