@@ -24,6 +24,9 @@ constexpr sqlite::Sql kSelectRange =
 constexpr sqlite::Sql kSelectLatest = "SELECT seq FROM sqlite_sequence WHERE name='event'";
 constexpr sqlite::Sql kSelectCompacted = "SELECT compacted_sequence FROM log_meta";
 constexpr sqlite::Sql kSelectUuid = "SELECT db_uuid FROM log_meta";
+// Reads what it passes, which is about to be deleted.
+constexpr sqlite::Sql kSelectFirstSince =
+    "SELECT sequence FROM event WHERE time_us>=? ORDER BY sequence LIMIT 1";
 constexpr sqlite::Sql kInsertMeta =
     "INSERT INTO log_meta(one,db_uuid,compacted_sequence) VALUES(1,?,0)";
 constexpr sqlite::Sql kUpdateCompacted = "UPDATE log_meta SET compacted_sequence=?";
@@ -147,6 +150,16 @@ absl::StatusOr<int64_t> EventLog::Compact(int64_t below) {
     deleted += *step;
   }
   return deleted;
+}
+
+absl::StatusOr<int64_t> EventLog::CompactOlder(absl::Time time) {
+  // Before the other: what is appended meanwhile is young.
+  ASSIGN_OR_RETURN(const int64_t latest, Latest());
+  ASSIGN_OR_RETURN(const std::optional<int64_t> first_young,
+                   database_.Read([&](sqlite::Reader& reader) {
+                     return reader.FindOne(kSelectFirstSince, ReadInt64, time);
+                   }));
+  return Compact(first_young.value_or(latest + 1));
 }
 
 std::string EventLog::EncodeToken(int64_t cursor) const {

@@ -70,6 +70,10 @@ class EventLog final {
   // Deletes the events with sequences below `below`; returns how many.
   absl::StatusOr<int64_t> Compact(int64_t below);
 
+  // Deletes the events before the first one that is as young as `time`; returns how many. Those
+  // that a wall clock set back made older stay until all before them are.
+  absl::StatusOr<int64_t> CompactOlder(absl::Time time);
+
   // Tokens name this database and a cursor. Decode fails with RESUME_TOKEN_INVALID or, for another
   // database, RESUME_TOKEN_FOREIGN; ReadAfter checks the rest.
   std::string EncodeToken(int64_t cursor) const;

@@ -4,7 +4,9 @@
 
 #include <atomic>
 #include <future>
+#include <map>
 #include <random>
+#include <set>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -25,6 +27,7 @@ namespace slipway::events {
 namespace {
 
 using ::slipway::testkit::FailsWithReason;
+using ::slipway::testkit::IsOkAndHolds;
 using ::testing::HasSubstr;
 
 constexpr sqlite::Migration kMigrations[] = {{1, kEventLogSchema}};
@@ -323,6 +326,76 @@ TEST_F(EventLogServiceTest, SlowReaderHoldsNobodyUpAndMissesNothing) {
   while (seen < 1'000) {
     ASSERT_TRUE(slow.Read());
     for (const v1::Event& event : slow.response().events()) ASSERT_EQ(event.sequence(), ++seen);
+  }
+}
+
+TEST_F(EventLogServiceTest, SlowReaderThatCompactionPassesIsToldByName) {
+  const std::string large = PayloadJson(
+      "run.state_changed", absl::StrCat(R"({"detail":")", std::string(20'000, 'x'), "\"}"));
+  Watch slow(*stub_, Request());
+  ASSERT_TRUE(slow.Read());
+  Append(1'000, {.kind = "run.state_changed", .payload_json = large});
+  ASSERT_TRUE(slow.Read());
+  const std::string token = slow.response().resume_token();
+  int64_t seen = slow.response().events().rbegin()->sequence();
+
+  EXPECT_THAT(log_->Compact(1'000), IsOkAndHolds(999));
+
+  while (slow.Read()) {
+    for (const v1::Event& event : slow.response().events()) ASSERT_EQ(event.sequence(), ++seen);
+  }
+  EXPECT_LT(seen, 999) << "it was far behind";
+  EXPECT_THAT(slow.Finish(), FailsWithReason("RESUME_TOKEN_EXPIRED"));
+  EXPECT_THAT(EndOfWatch(Request(token)), FailsWithReason("RESUME_TOKEN_EXPIRED"));
+  Watch anew(*stub_, Request());
+  ASSERT_TRUE(anew.Read());
+  EXPECT_EQ(anew.response().events(0).sequence(), 1'000);
+}
+
+TEST_F(EventLogServiceTest, CompactionPassesByReadersThatKeepUp) {
+  Watch watch(*stub_, Request());
+  ASSERT_TRUE(watch.Read());
+  for (int64_t seen = 0; seen < 300;) {
+    Append(10);
+    while (seen % 10 != 0 || seen == 0 || seen < log_->Latest().value()) {
+      ASSERT_TRUE(watch.Read());
+      for (const v1::Event& event : watch.response().events()) ASSERT_EQ(event.sequence(), ++seen);
+    }
+    ASSERT_OK(log_->Compact(seen + 1));
+  }
+}
+
+TEST_F(EventLogServiceTest, NoTokenIsPastAnEventThatWasNotDelivered) {
+  Watch watch(*stub_, Request("", "b."));
+  std::thread writer([this] {
+    for (int i = 0; i < 150; ++i) {
+      Append(i % 7, {.kind = "a.a"});
+      Append(i % 3 == 0 ? 1 : 0, {.kind = "b.b"});
+      Append(i % 50 == 0 ? static_cast<int>(kScanMax) : 0, {.kind = "a.a"});
+    }
+    Append(1, {.kind = "b.last"});
+  });
+  std::set<int64_t> delivered;
+  std::map<int64_t, size_t> delivered_at;  // By the cursor of a token.
+  bool last = false;
+  while (!last && watch.Read()) {
+    for (const v1::Event& event : watch.response().events()) {
+      EXPECT_TRUE(delivered.insert(event.sequence()).second) << "repeated " << event.sequence();
+      last = last || event.kind() == "b.last";
+    }
+    ASSERT_OK_AND_ASSIGN(const int64_t cursor, log_->DecodeToken(watch.response().resume_token()));
+    delivered_at[cursor] = delivered.size();
+  }
+  writer.join();
+  ASSERT_TRUE(last);
+  for (const auto& [cursor, count] : delivered_at) {
+    int64_t matching = 0;
+    for (int64_t at = 0; at < cursor;) {
+      ASSERT_OK_AND_ASSIGN(const Page page, log_->ReadAfter(at, {.kinds = {"b."}}, 500));
+      for (const Event& event : page.events) matching += event.sequence <= cursor ? 1 : 0;
+      at = page.next_cursor;
+    }
+    EXPECT_EQ(matching, static_cast<int64_t>(count)) << "at " << cursor;
   }
 }
 

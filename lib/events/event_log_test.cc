@@ -177,6 +177,24 @@ TEST_F(EventLogTest, CompactionRunsInBoundedSteps) {
   EXPECT_THAT(log_->Compact(kCompactStep * 2 + 6), IsOkAndHolds(kCompactStep * 2 + 5));
 }
 
+TEST_F(EventLogTest, EventsBeforeTheFirstYoungOneAreCompacted) {
+  const auto append_at = [this](int hours) {
+    ASSERT_OK(database_->Write([&](sqlite::Transaction& transaction) {
+      return log_->Append(transaction, kTime + absl::Hours(hours), {.kind = "a.a"});
+    }));
+  };
+  EXPECT_THAT(log_->CompactOlder(kTime), IsOkAndHolds(0));
+  // The clock was set back after the third.
+  for (const int hours : {0, 1, 5, 2, 6}) append_at(hours);
+
+  EXPECT_THAT(log_->CompactOlder(kTime), IsOkAndHolds(0));
+  EXPECT_THAT(log_->CompactOlder(kTime + absl::Hours(3)), IsOkAndHolds(2));
+  EXPECT_THAT(log_->Oldest(), IsOkAndHolds(2)) << "the fourth is old, the third before it is not";
+  EXPECT_THAT(log_->ReadAfter(1, {}, 10), FailsWithReason("RESUME_TOKEN_EXPIRED"));
+  EXPECT_THAT(log_->CompactOlder(kTime + absl::Hours(100)), IsOkAndHolds(3));
+  EXPECT_THAT(Append({.kind = "a.a"}), IsOkAndHolds(6)) << "sequences are never used again";
+}
+
 TEST_F(EventLogTest, CursorInTheFutureIsForeign) {
   AppendMany(3, "a.a");
 

@@ -24,8 +24,9 @@
 #include "services/dispatcher/rpc/grpc_reviewer.h"
 #include "services/dispatcher/rpc/ledger_follower.h"
 #include "services/dispatcher/server_settings.h"
-#include "services/dispatcher/storage/log_files.h"
+#include "services/dispatcher/storage/segment_logs.h"
 #include "services/dispatcher/storage/sqlite_task_store.h"
+#include "services/dispatcher/upkeep.h"
 
 namespace slipway::dispatcher {
 namespace {
@@ -33,6 +34,9 @@ namespace {
 // Reads of rows and logs: short, and many watch at once.
 constexpr int kReadThreads = 4;
 constexpr int kEventThreads = 2;
+// Old logs and events are days old: nobody waits for these.
+constexpr absl::Duration kLogSweepInterval = absl::Minutes(10);
+constexpr absl::Duration kCompactInterval = absl::Hours(1);
 // Room for the largest result and what surrounds it.
 constexpr int kMessageBytesMax = static_cast<int>(kResultBytesMax) + (1 << 20);
 
@@ -50,9 +54,9 @@ Randomness OwnRandomness() {
 // In the order of what needs what; destroyed in reverse.
 class Server::Parts final {
  public:
-  Parts(std::unique_ptr<SqliteTaskStore> store, std::unique_ptr<LogFiles> logs, Settings settings,
-        std::vector<DockerHost::Options> engines, const config::v1::DispatcherConfig& config,
-        const Environment& environment)
+  Parts(std::unique_ptr<SqliteTaskStore> store, std::unique_ptr<SegmentLogs> logs,
+        Settings settings, std::vector<DockerHost::Options> engines,
+        const config::v1::DispatcherConfig& config, const Environment& environment)
       : store_(std::move(store)),
         logs_(std::move(logs)),
         reviewer_channel_(
@@ -101,6 +105,11 @@ class Server::Parts final {
                                                 .max_message_bytes = kMessageBytesMax}));
     kill_switch_ = std::make_unique<KillSwitch>(config.kill_switch_file(), clock_,
                                                 [this](bool on) { dispatcher_.SetKillSwitch(on); });
+    log_upkeep_ =
+        std::make_unique<Upkeep>(clock_, read_pool_, kLogSweepInterval, [this] { logs_->Sweep(); });
+    ASSIGN_OR_RETURN(const absl::Duration retention, EventRetentionOf(config));
+    event_upkeep_ = std::make_unique<Upkeep>(clock_, event_pool_, kCompactInterval,
+                                             [this, retention] { CompactEvents(retention); });
     follower_ = std::make_unique<LedgerFollower>(rpc::MakeChannel(config.ledger_address()),
                                                  dispatcher_, cursor);
     return absl::OkStatus();
@@ -111,6 +120,8 @@ class Server::Parts final {
     stopped_ = true;
     event_service_.EndStreams();
     log_host_.stopping = true;
+    if (log_upkeep_ != nullptr) log_upkeep_->Stop();
+    if (event_upkeep_ != nullptr) event_upkeep_->Stop();
     if (kill_switch_ != nullptr) kill_switch_->Stop();
     if (follower_ != nullptr) follower_->Stop();
     if (endpoints_ != nullptr) endpoints_->Shutdown();
@@ -132,8 +143,18 @@ class Server::Parts final {
   int admin_port() const { return endpoints_->admin_port(); }
 
  private:
+  void CompactEvents(absl::Duration retention) {
+    const absl::StatusOr<int64_t> compacted =
+        store_->event_log().CompactOlder(clock_.Now() - retention);
+    if (!compacted.ok()) {
+      log::Warning("old events were not removed", {{"error", compacted.status().ToString()}});
+    } else if (*compacted > 0) {
+      log::Info("old events were removed", {{"events", *compacted}});
+    }
+  }
+
   const std::unique_ptr<SqliteTaskStore> store_;
-  const std::unique_ptr<LogFiles> logs_;
+  const std::unique_ptr<SegmentLogs> logs_;
   AgentTokens tokens_;
   base::ThreadPool read_pool_{{.threads = kReadThreads}};
   base::ThreadPool log_pool_{{.threads = 1}};
@@ -155,15 +176,20 @@ class Server::Parts final {
   std::unique_ptr<serving::Endpoints> endpoints_;
   std::unique_ptr<KillSwitch> kill_switch_;
   std::unique_ptr<LedgerFollower> follower_;
+  std::unique_ptr<Upkeep> log_upkeep_;
+  std::unique_ptr<Upkeep> event_upkeep_;
   bool stopped_ = false;
 };
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::DispatcherConfig& config,
                                                       const Environment& environment) {
   ASSIGN_OR_RETURN(Settings settings, SettingsOf(config));
+  ASSIGN_OR_RETURN(const LogLimits limits, LogLimitsOf(config));
+  RETURN_IF_ERROR(EventRetentionOf(config).status());
   ASSIGN_OR_RETURN(std::unique_ptr<SqliteTaskStore> store,
                    SqliteTaskStore::Open(config.database(), environment.clock, environment.ids));
-  ASSIGN_OR_RETURN(std::unique_ptr<LogFiles> logs, LogFiles::Open(config.log_directory()));
+  ASSIGN_OR_RETURN(std::unique_ptr<SegmentLogs> logs,
+                   SegmentLogs::Open(config.log_directory(), limits, environment.clock));
   ASSIGN_OR_RETURN(std::vector<DockerHost::Options> engines,
                    EnginesOf(config, store->event_log().uuid()));
   const int64_t term = store->term();

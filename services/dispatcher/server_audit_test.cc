@@ -235,6 +235,34 @@ INSTANTIATE_TEST_SUITE_P(
                  {"I10"}}),
     [](const auto& info) { return std::string(info.param.name); });
 
+TEST_F(AuditTest, OldEventsAreRemovedWhichATokenIsToldAndAuditsUnderstand) {
+  const auto list = [this](int size) {
+    events::v1::ListEventsRequest request;
+    request.set_page_size(size);
+    grpc::ClientContext context;
+    events::v1::ListEventsResponse response;
+    EXPECT_TRUE(events_->ListEvents(&context, request, &response).ok());
+    return response;
+  };
+  const std::string token = list(1).next_page_token();
+  const int64_t newest = list(500).events().rbegin()->sequence();
+  // Anywhere: of tasks, attempts and runs some is told, some is not.
+  for (int64_t gone = 2; gone < newest; gone += newest / 9) {
+    Break(absl::StrCat("UPDATE event SET time_us=1000 WHERE sequence<=", gone));
+    Restart();
+    ASSERT_TRUE(Eventually([&] { return list(1).events(0).sequence() == gone + 1; }));
+    events::v1::WatchRequest request;
+    request.set_resume_token(token);
+    grpc::ClientContext context;
+    events::v1::WatchResponse response;
+    const auto stream = events_->Watch(&context, request);
+    EXPECT_FALSE(stream->Read(&response));
+    EXPECT_THAT(rpc::FromGrpcStatus(stream->Finish()),
+                testkit::FailsWithReason("RESUME_TOKEN_EXPIRED"));
+    EXPECT_THAT(Broken(), IsEmpty()) << "events up to " << gone << " are gone";
+  }
+}
+
 TEST_F(AuditTest, FindsAnAgentThatARestartTookItsWorkFrom) {
   Break(
       "UPDATE term SET begin_sequence=(SELECT MAX(sequence) FROM event WHERE"

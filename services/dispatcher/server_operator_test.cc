@@ -212,6 +212,54 @@ TEST_F(OperatorTest, ALogIsKeptByOffsetAndStreamedUntilTheAttemptEnds) {
   EXPECT_OK(rpc::FromGrpcStatus(stream->Finish()));
 }
 
+TEST_F(OperatorTest, AGapInALogIsToldWhereItIsAndARestartKeepsIt) {
+  FakeAgent& agent = AddAgent(Silent);
+  ASSERT_OK(Submit(Plan({"a"})));
+  ASSERT_TRUE(Eventually([&] { return agent.grants().size() == 1; }));
+  const agent::v1::Grant grant = agent.grants()[0];
+  agent.SendLog(grant, 0, "before");
+  agent.SendLog(grant, 100, "after");
+  ASSERT_TRUE(Eventually([&] { return ListAttempts("a").at(0).log_bytes() == 105; }));
+
+  Restart();
+
+  v1::ReadLogRequest request;
+  request.set_attempt(grant.attempt());
+  grpc::ClientContext context;
+  const auto stream = stub_->ReadLog(&context, request);
+  std::vector<v1::ReadLogResponse> pieces;
+  for (v1::ReadLogResponse piece; stream->Read(&piece);) pieces.push_back(piece);
+  EXPECT_OK(rpc::FromGrpcStatus(stream->Finish()));
+  ASSERT_EQ(pieces.size(), 3u);
+  EXPECT_EQ(pieces[0].data(), "before");
+  EXPECT_EQ(pieces[1].data(), "\n[slipway: LOG_NOT_RECEIVED: 94 bytes of this log are lost]\n");
+  EXPECT_EQ(pieces[1].lost_bytes(), 94);
+  EXPECT_EQ(pieces[1].loss(), v1::ReadLogResponse::LOSS_NOT_RECEIVED);
+  EXPECT_EQ(pieces[1].next_offset(), 100);
+  EXPECT_EQ(pieces[2].data(), "after");
+}
+
+TEST_F(OperatorTest, BoundsOfLogsAndEventsThatMakeNoSenseAreRefusedByField) {
+  const auto refusal = [this](const std::function<void(config::v1::DispatcherConfig&)>& change) {
+    const config::v1::DispatcherConfig before = config_;
+    change(config_);
+    const absl::Status status = StartServer().status();
+    config_ = before;
+    return base::DetailOf(status).value_or(base::ErrorDetail()).metadata["field"];
+  };
+  EXPECT_EQ(refusal([](auto& c) { c.mutable_logs()->set_segment_bytes(1); }), "logs.segment_bytes");
+  EXPECT_EQ(refusal([](auto& c) { c.mutable_logs()->set_segment_bytes(17 << 20); }),
+            "logs.segment_bytes");
+  EXPECT_EQ(refusal([](auto& c) { c.mutable_logs()->set_attempt_bytes_max(4'000'000); }),
+            "logs.attempt_bytes_max");
+  EXPECT_EQ(refusal([](auto& c) { c.mutable_logs()->set_total_bytes_max(100 << 20); }),
+            "logs.total_bytes_max");
+  EXPECT_EQ(refusal([](auto& c) { c.mutable_logs()->mutable_retention()->set_seconds(3'600); }),
+            "logs.retention");
+  EXPECT_EQ(refusal([](auto& c) { c.mutable_event_retention()->set_seconds(-1); }),
+            "event_retention");
+}
+
 TEST_F(OperatorTest, ASecondDispatcherOnTheDatabaseIsRefused) {
   config_.set_agent_address("unix:" + directory_.File("agents2.sock"));
   config_.mutable_listen()->set_address("unix:" + directory_.File("dispatcher2.sock"));

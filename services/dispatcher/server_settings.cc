@@ -20,6 +20,13 @@ constexpr int kSlotsMax = 1'000;       // Agents of one host.
 constexpr size_t kTokenBytesMin = 16;  // Shorter can be guessed.
 constexpr size_t kTokenFileBytesMax = 4 << 10;
 
+// Below it a log is many files, above it a reader decompresses for long to begin.
+constexpr int64_t kSegmentBytesMin = 64 << 10;
+constexpr int64_t kSegmentBytesMax = 16 << 20;
+// No attempt lasts as long, so nothing is dropped that is still written.
+constexpr absl::Duration kRetentionMin = absl::Hours(24);
+constexpr absl::Duration kEventRetention = absl::Hours(365 * 24);
+
 absl::Status Invalid(absl::string_view field, absl::string_view problem) {
   return base::Error(absl::StatusCode::kInvalidArgument, "CONFIG_INVALID",
                      absl::StrCat(field, " ", problem), {{"field", std::string(field)}});
@@ -91,6 +98,39 @@ absl::StatusOr<Settings> SettingsOf(const config::v1::DispatcherConfig& config) 
     settings.hosts.push_back(std::move(one));
   }
   return settings;
+}
+
+absl::StatusOr<LogLimits> LogLimitsOf(const config::v1::DispatcherConfig& config) {
+  const config::v1::AttemptLogs& logs = config.logs();
+  LogLimits limits;
+  if (logs.segment_bytes() != 0) limits.segment_bytes = logs.segment_bytes();
+  if (limits.segment_bytes < kSegmentBytesMin || limits.segment_bytes > kSegmentBytesMax) {
+    return Invalid("logs.segment_bytes",
+                   absl::StrCat("must be from ", kSegmentBytesMin, " to ", kSegmentBytesMax));
+  }
+  if (logs.attempt_bytes_max() != 0) limits.attempt_bytes_max = logs.attempt_bytes_max();
+  if (limits.attempt_bytes_max < 4 * limits.segment_bytes) {
+    return Invalid("logs.attempt_bytes_max", "must be at least four times logs.segment_bytes");
+  }
+  if (logs.total_bytes_max() != 0) limits.total_bytes_max = logs.total_bytes_max();
+  if (limits.total_bytes_max / 2 < limits.attempt_bytes_max) {
+    return Invalid("logs.total_bytes_max", "must be at least twice logs.attempt_bytes_max");
+  }
+  ASSIGN_OR_RETURN(limits.retention,
+                   DurationOf(logs.retention(), "logs.retention", limits.retention));
+  if (limits.retention < kRetentionMin) {
+    return Invalid("logs.retention", "must be at least one day (86400s)");
+  }
+  return limits;
+}
+
+absl::StatusOr<absl::Duration> EventRetentionOf(const config::v1::DispatcherConfig& config) {
+  ASSIGN_OR_RETURN(const absl::Duration retention,
+                   DurationOf(config.event_retention(), "event_retention", kEventRetention));
+  if (retention < kRetentionMin) {
+    return Invalid("event_retention", "must be at least one day (86400s)");
+  }
+  return retention;
 }
 
 std::map<std::string, ProcessFleet::Program> ProgramsOf(

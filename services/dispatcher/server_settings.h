@@ -8,12 +8,15 @@
 #include "services/dispatcher/domain/agent_tokens.h"
 #include "services/dispatcher/domain/settings.h"
 #include "services/dispatcher/fleet/process_fleet.h"
+#include "services/dispatcher/storage/attempt_log.h"
 #include "slipway/config/v1/dispatcher.pb.h"
 
 namespace slipway::dispatcher {
 
 // The configuration, checked and with its defaults. All fail with CONFIG_INVALID.
 absl::StatusOr<Settings> SettingsOf(const config::v1::DispatcherConfig& config);
+absl::StatusOr<LogLimits> LogLimitsOf(const config::v1::DispatcherConfig& config);
+absl::StatusOr<absl::Duration> EventRetentionOf(const config::v1::DispatcherConfig& config);
 std::map<std::string, ProcessFleet::Program> ProgramsOf(const config::v1::DispatcherConfig& config);
 
 // Reads the tokens of external hosts from their files.

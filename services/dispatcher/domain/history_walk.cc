@@ -144,7 +144,7 @@ void HistoryWalk::AddTask(const events::Event& event, const TaskKey& key, const 
   const std::optional<TaskState> to = TaskStateNamed(facts.Text("to"));
   const std::optional<TaskState> from = TaskStateNamed(facts.Text("from"));
   const auto known = tasks_.find(key);
-  const bool is_new = known == tasks_.end();
+  const bool is_new = known == tasks_.end() || !known->second.is_told;
   const bool walks = to.has_value() &&
                      (is_new ? compacted_ || facts.Text("from").empty()
                              : from == known->second.state && Walks(TaskTransitions(), *from, *to));
@@ -154,6 +154,7 @@ void HistoryWalk::AddTask(const events::Event& event, const TaskKey& key, const 
   });
   if (!to.has_value()) return;
   TaskFold& task = tasks_[key];
+  task.is_told = true;
   const int64_t epoch = facts.Number("epoch");
   report_.ExpectThat(3, epoch == task.epoch || (is_new && compacted_), [&] {
     return StrCat(name, " tells epoch ", epoch, ", the newest is ", task.epoch);
@@ -239,7 +240,7 @@ void HistoryWalk::CheckGrant(const events::Event& event, const AttemptKey& key,
   report_.ExpectThat(2, key.epoch == task.epoch + 1 || compacted_,
                      [&] { return StrCat(name, " follows epoch ", task.epoch); });
   const TaskState expected = works ? TaskState::kReady : TaskState::kValidating;
-  report_.ExpectThat(7, task.state == expected || (compacted_ && task.epoch == 0), [&] {
+  report_.ExpectThat(7, task.state == expected || (compacted_ && !task.is_told), [&] {
     return StrCat(name, " is granted while the task is ", Name(task.state));
   });
   CheckRoom(name, key.task);

@@ -43,6 +43,7 @@ class HistoryWalk final {
 
   // ... of one task.
   struct TaskFold {
+    bool is_told = false;  // By an event of its own: the log may begin after the last one.
     TaskState state = TaskState::kBlocked;
     std::string reason;
     int64_t epoch = 0;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/utf8.h"
 #include "lib/rpc/metadata.h"
@@ -86,17 +87,32 @@ void ReadLogReactor::Step() {
   const absl::StatusOr<std::optional<Attempt>> attempt = host_.store.FindAttempt(attempt_);
   if (!attempt.ok()) return End(attempt.status());
   const bool may_grow = attempt->has_value() && IsLive((*attempt)->state);
-  absl::StatusOr<std::string> data = host_.logs.Read(attempt_, offset_, kReadBytesMax);
-  if (!data.ok()) return End(data.status());
-  data->resize(WholeCharacters(*data, may_grow || data->size() == kReadBytesMax));
-  if (data->empty()) {
+  absl::StatusOr<LogPiece> piece = host_.logs.Read(attempt_, offset_, kReadBytesMax);
+  if (!piece.ok()) return End(piece.status());
+  response_.Clear();
+  if (piece->loss != LogLoss::kNone) return SendLoss(*piece);
+  std::string& data = piece->data;
+  data.resize(WholeCharacters(data, may_grow || data.size() == kReadBytesMax));
+  if (data.empty()) {
     if (!request_.follow() || !may_grow) return End(absl::OkStatus());
     if (host_.stopping) return End(ShuttingDown());
     return Park();
   }
-  offset_ += static_cast<int64_t>(data->size());
-  response_.set_data(base::ToUtf8(*data, kResponseBytesMax));
+  ends_line_ = data.back() == '\n';
+  offset_ += static_cast<int64_t>(data.size());
+  response_.set_data(base::ToUtf8(data, kResponseBytesMax));
   response_.set_next_offset(offset_);
+  StartWrite(&response_);
+}
+
+void ReadLogReactor::SendLoss(const LogPiece& lost) {
+  offset_ = lost.next_offset;
+  response_.set_data(
+      absl::StrCat(ends_line_ ? "" : "\n", LossMarker(lost.loss, lost.lost_bytes), "\n"));
+  response_.set_next_offset(offset_);
+  response_.set_lost_bytes(lost.lost_bytes);
+  response_.set_loss(static_cast<v1::ReadLogResponse::Loss>(lost.loss));
+  ends_line_ = true;
   StartWrite(&response_);
 }
 

@@ -45,6 +45,7 @@ class ReadLogReactor final : public grpc::ServerWriteReactor<v1::ReadLogResponse
   void Advance();
   void Step();
   absl::Status Begin();
+  void SendLoss(const LogPiece& lost);
   void Park();
   void End(const absl::Status& status);
 
@@ -58,6 +59,7 @@ class ReadLogReactor final : public grpc::ServerWriteReactor<v1::ReadLogResponse
   bool begun_ = false;
   AttemptKey attempt_;
   int64_t offset_ = 0;
+  bool ends_line_ = true;  // What was sent last ended a line.
   v1::ReadLogResponse response_;
   base::Mutex timer_mutex_;
   std::unique_ptr<base::Timer> timer_ ABSL_GUARDED_BY(timer_mutex_);

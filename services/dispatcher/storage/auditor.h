@@ -61,6 +61,7 @@ class Auditor final {
   const HistoryWalk::AttemptFold* FoldOf(const AttemptKey& key) const;
 
   sqlite::Reader& reader_;
+  bool compacted_ = false;  // The log does not begin with the first event ever.
   AuditReport report_;
   std::map<std::string, dispatcher::Run> runs_;
   std::map<TaskKey, Task> tasks_;
