@@ -3,8 +3,10 @@
 #include <signal.h>
 
 #include <cstdlib>
+#include <thread>
 
 #include "lib/base/process.h"
+#include "lib/sqlite/database.h"
 #include "services/models/testing/server_fixture.h"
 
 namespace slipway::models {
@@ -102,6 +104,57 @@ TEST_F(CrashTest, CallOfAProviderWithoutBooksIsChargedTheHold) {
   const FakeLedger::Entry entry = ledger_.AwaitEnd("call-1");
   EXPECT_TRUE(entry.settle.outcome_unknown());
   EXPECT_EQ(entry.reservation.settled().usd_nanos(), entry.reservation.held().usd_nanos());
+}
+
+// What the disk has after a power failure that came before the end of a call was synced: the files
+// as they were while it was under way, and another boot.
+TEST_F(CrashTest, TheLedgersWordStandsWhereAPowerFailureTookTheEndOfACall) {
+  testkit::TemporaryDirectory disk;
+  const auto copy = [](const std::string& from, const std::string& to) {
+    for (const char* file : {"/models.db", "/models.db-wal"}) {
+      ASSERT_OK_AND_ASSIGN(const std::string bytes, base::ReadFile(from + file));
+      ASSERT_OK(base::WriteFileAtomic(to + file, bytes));
+    }
+  };
+  StartProgram();
+  const std::string key = IssueKey();
+  base::Mutex mutex;
+  base::CondVar changed;
+  FakeEndpoint::Writer upstream;
+  endpoint_.Then([&](const FakeEndpoint::Writer& writer) {
+    base::MutexLock lock(mutex);
+    upstream = writer;
+    changed.NotifyAll();
+  });
+  std::thread agent([&] { Chat(key, "chat", R"("stream":true)"); });
+  {
+    base::MutexLock lock(mutex);
+    while (upstream == nullptr) changed.Wait(mutex);
+  }
+  copy(directory_.path(), disk.path());
+  FakeEndpoint::Stream({FakeEndpoint::Text("Hello"), FakeEndpoint::Stop(),
+                        FakeEndpoint::Usage(10, 0, 20), FakeEndpoint::Done()})(upstream);
+  agent.join();
+  const std::string call = ledger_.entries().begin()->first;
+  EXPECT_EQ(ledger_.AwaitEnd(call).reservation.settled().usd_nanos(), 90'000);
+  Kill();
+  copy(disk.path(), directory_.path());
+  ASSERT_OK(base::WriteFileAtomic(directory_.File("models.db-shm"), ""));
+  {
+    ASSERT_OK_AND_ASSIGN(const auto database, sqlite::Database::Open(directory_.File("models.db")));
+    constexpr sqlite::Sql kOtherBoot = "UPDATE owner SET boot='earlier'";
+    ASSERT_OK(database->Write(
+        [&](sqlite::Transaction& transaction) { return transaction.Execute(kOtherBoot); }));
+  }
+
+  StartServer();
+
+  ledger_.AwaitClosedOwners(1);
+  EXPECT_EQ(ledger_.entries().at(call).reservation.settled().usd_nanos(), 90'000);
+  EXPECT_FALSE(ledger_.entries().at(call).settle.outcome_unknown());
+  ASSERT_THAT(Calls(), SizeIs(1));
+  EXPECT_EQ(Calls()[0].reason(), "INSTANCE_GONE");
+  EXPECT_EQ(Calls()[0].cost_usd_nanos(), 90'000);
 }
 
 TEST_F(CrashTest, KeysSurvive) {

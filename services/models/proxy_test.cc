@@ -219,6 +219,28 @@ TEST_F(ProxyTest, RevokedKeyIsDeadAndItsCallsEnd) {
   EXPECT_EQ(Chat(key, "writer").result.http_status, 401);
 }
 
+TEST_F(ProxyTest, AKeyThatIsAskedForAfterItsRevocationIsNotMade) {
+  StartServer();
+  v1::RevokeAttemptKeysRequest revoke;
+  revoke.set_attempt(kAttempt);
+  ASSERT_OK(rpc::CallUnary(*stub_, &Stub::RevokeAttemptKeys, revoke));
+  v1::IssueAttemptKeyRequest issue;
+  issue.mutable_scopes()->set_attempt(kAttempt);
+  issue.set_epoch(1);
+  issue.add_roles("writer");
+  issue.mutable_lifetime()->set_seconds(3'600);
+
+  EXPECT_THAT(rpc::CallUnary(*stub_, &Stub::IssueAttemptKey, issue),
+              FailsWithReason("ATTEMPT_REVOKED"));
+
+  server_.reset();
+  StartServer();
+  EXPECT_THAT(rpc::CallUnary(*stub_, &Stub::IssueAttemptKey, issue),
+              FailsWithReason("ATTEMPT_REVOKED"));
+  issue.mutable_scopes()->set_attempt("projects/p/plans/n/tasks/parse/attempts/2");
+  EXPECT_OK(rpc::CallUnary(*stub_, &Stub::IssueAttemptKey, issue));
+}
+
 TEST_F(ProxyTest, LimitOfTheKeyCountsAllItsCalls) {
   StartServer();
   // A call costs 90,000; the least of one is its input's bound and 256 tokens of output.

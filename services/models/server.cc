@@ -251,7 +251,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::ModelsCo
   RETURN_IF_ERROR(store->RegisterOwner(owner, boot));
   ASSIGN_OR_RETURN(std::unique_ptr<GateKeeper> gates, GateKeeper::Load(*store, environment.clock));
   AllowDescriptors(CallsMax(config));
-  auto cassettes = std::make_unique<SqliteCassetteStore>(store->database(), store->log_sync());
+  auto cassettes = std::make_unique<SqliteCassetteStore>(store->database());
   ASSIGN_OR_RETURN(std::unique_ptr<Recorder> recorder,
                    Recorder::Load(keeping.recording, *cassettes, environment.clock));
   providers = Recorded(std::move(providers), *recorder, environment.clock);

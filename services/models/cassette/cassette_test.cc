@@ -259,7 +259,7 @@ class RecorderTest : public ::testing::Test {
   testkit::FakeClock clock_{absl::FromUnixSeconds(1'000)};
   base::IdGenerator& ids_ = base::RandomIds();
   std::unique_ptr<SqliteStore> store_ = SqliteStore::Open(":memory:", clock_, ids_).value();
-  SqliteCassetteStore cassettes_{store_->database(), store_->log_sync()};
+  SqliteCassetteStore cassettes_{store_->database()};
 };
 
 TEST_F(RecorderTest, WhatIsRecordedIsAskedForByPlanProjectOrConfiguration) {

@@ -69,7 +69,10 @@ absl::StatusOr<AttemptKeys::Issued> AttemptKeys::IssueKey(const Issue& issue) {
     decision->scopes.role = choice.role;
   }
   ASSIGN_OR_RETURN(const std::string replaced, store_.PutKey(key, decision));
-  if (!replaced.empty()) running_.CancelKeys({replaced}, "KEY_REPLACED");
+  if (!replaced.empty()) {
+    Drop({replaced});
+    running_.CancelKeys({replaced}, "KEY_REPLACED");
+  }
   return Issued{secret, key.expire_time, key.roles.front(), std::move(choice.reasons)};
 }
 
@@ -77,15 +80,37 @@ absl::StatusOr<int> AttemptKeys::Revoke(const std::string& attempt) {
   Scopes scopes;
   RETURN_IF_ERROR(ScopesOfAttempt(attempt, scopes));
   ASSIGN_OR_RETURN(const std::vector<std::string> hashes, store_.RemoveKeys(attempt));
+  Drop(hashes);
   running_.CancelKeys(hashes, "KEY_REVOKED");
   return static_cast<int>(hashes.size());
 }
 
 absl::StatusOr<AttemptKey> AttemptKeys::Authenticate(absl::string_view secret) {
   if (!absl::StartsWith(secret, kAttemptKeyPrefix)) return KeyInvalid();
-  ASSIGN_OR_RETURN(std::optional<AttemptKey> key, store_.FindKey(base::Sha256Hex(secret)));
-  if (!key.has_value() || key->expire_time <= clock_.Now()) return KeyInvalid();
+  const std::string hash = base::Sha256Hex(secret);
+  const absl::Time now = clock_.Now();
+  int64_t drops = 0;
+  {
+    base::MutexLock lock(mutex_);
+    const auto known = known_.find(hash);
+    if (known != known_.end() && known->second.expire_time > now) return known->second;
+    drops = drops_;
+  }
+  ASSIGN_OR_RETURN(std::optional<AttemptKey> key, store_.FindKey(hash));
+  if (!key.has_value() || key->expire_time <= now) return KeyInvalid();
+  base::MutexLock lock(mutex_);
+  // It may have ended since it was read.
+  if (drops == drops_) {
+    if (known_.size() >= kKeysKnownMax) known_.clear();
+    known_.emplace(hash, *key);
+  }
   return *std::move(key);
+}
+
+void AttemptKeys::Drop(const std::vector<std::string>& hashes) {
+  base::MutexLock lock(mutex_);
+  ++drops_;
+  for (const std::string& hash : hashes) known_.erase(hash);
 }
 
 }  // namespace slipway::models

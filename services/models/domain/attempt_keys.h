@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -11,6 +12,7 @@
 #include "absl/time/time.h"
 #include "lib/base/clock.h"
 #include "lib/base/id_generator.h"
+#include "lib/base/mutex.h"
 #include "services/models/domain/attempt_key.h"
 #include "services/models/domain/role_choice.h"
 #include "services/models/domain/route_table.h"
@@ -49,16 +51,21 @@ class AttemptKeys final {
         fixed_roles_(fixed_roles) {}
 
   // Replaces an earlier key of the same attempt and epoch, whose calls are cancelled. Fails with
-  // ScopeInvalid, RoleUnknown, RouteMissing, LifetimeInvalid or LimitInvalid.
+  // ScopeInvalid, RoleUnknown, RouteMissing, LifetimeInvalid or LimitInvalid, or with
+  // AttemptRevoked for an attempt whose keys were revoked: a request to issue one that comes late
+  // makes none.
   absl::StatusOr<Issued> IssueKey(const Issue& issue);
 
-  // Ends the keys of an attempt, cancels their calls, and returns how many keys there were.
+  // Ends the keys of an attempt for good, cancels their calls, and returns how many keys there
+  // were.
   absl::StatusOr<int> Revoke(const std::string& attempt);
 
   // The live key of that secret. Fails with KeyInvalid.
   absl::StatusOr<AttemptKey> Authenticate(absl::string_view secret);
 
  private:
+  void Drop(const std::vector<std::string>& hashes);
+
   // The role of an attempt with traits: one that a route serves.
   absl::StatusOr<RoleChoice> Choose(const Issue& issue) const;
 
@@ -68,6 +75,12 @@ class AttemptKeys final {
   base::Clock& clock_;
   base::IdGenerator& ids_;
   const bool fixed_roles_;
+
+  // Keys by hash, so that a call does not read the database for its own. Only those that the store
+  // has: what ends keys there drops them here, and the store looks once more as the call begins.
+  base::Mutex mutex_;
+  std::unordered_map<std::string, AttemptKey> known_ ABSL_GUARDED_BY(mutex_);
+  int64_t drops_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace slipway::models

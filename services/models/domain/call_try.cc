@@ -116,9 +116,11 @@ absl::Status CallTry::Admit(const Quote& quote) {
   const int64_t least = std::min(output_tokens_, kOutputTokensMin);
   const int64_t least_usd = CostBound(quote, least);
   record_.charge_usd_nanos = CostBound(quote, output_tokens_);
+  const auto admit = [&](const KeyUse& use) { return AdmitKey(use, least_usd); };
+  const bool limited = spec_.key_limit_usd_nanos > 0;
   ASSIGN_OR_RETURN(const int64_t asked_usd,
                    environment_.store.Begin(
-                       record_, [&](const KeyUse& use) { return AdmitKey(use, least_usd); }));
+                       record_, limited ? std::optional<Store::AdmitKey>(admit) : std::nullopt));
   const absl::StatusOr<Hold> hold = environment_.ledger.Reserve(
       {.key = record_.id,
        .scopes = record_.scopes,
@@ -164,7 +166,6 @@ absl::Status CallTry::Admit(const Quote& quote) {
 
 // What the key's own limit leaves, in the same transaction that records the try.
 absl::StatusOr<int64_t> CallTry::AdmitKey(const KeyUse& use, int64_t minimum) const {
-  if (spec_.key_limit_usd_nanos == 0) return record_.charge_usd_nanos;
   const int64_t left = spec_.key_limit_usd_nanos - use.settled_usd_nanos;
   const int64_t free = left - use.held_usd_nanos;
   if (free >= minimum) return std::min(record_.charge_usd_nanos, free);
@@ -187,9 +188,10 @@ TryResult CallTry::Refuse(absl::Status error, const char* outcome, std::optional
   if (released.has_value()) {
     owed = SettlementOf({.kind = ProviderResult::Kind::kFailed, .proof = *released});
   }
-  const absl::Status ended = End(owed);
+  absl::Status ended = End(owed);
+  const bool still_owed = owed.has_value() && !environment_.settler.Settle(*owed).ok();
+  ended.Update(KeepEnd(still_owed));
   if (!ended.ok()) log::Error("a refused call was not recorded", {{"call", record_.id}});
-  if (owed.has_value()) environment_.settler.Settle(*owed).status().IgnoreError();
   return Done(std::move(error));
 }
 
@@ -268,7 +270,7 @@ TryResult CallTry::Finish(ProviderResult result, const Cancellation& cancellatio
     judged.outcome = CallCancelled(cancellation.why());
   }
   record_.error = judged.outcome.status();
-  const absl::Status ended = End(settlement);
+  absl::Status ended = End(settlement);
   const absl::StatusOr<int64_t> charged = environment_.settler.Settle(settlement);
   unsettled_.reset();
   if (charged.ok()) record_.charge_usd_nanos = *charged;
@@ -276,6 +278,7 @@ TryResult CallTry::Finish(ProviderResult result, const Cancellation& cancellatio
     log::Warning("the ledger was not told the end of a call yet",
                  {{"call", record_.id}, {"error", charged.status().message()}});
   }
+  ended.Update(KeepEnd(!charged.ok()));
   CloseGate(result);
   Count(result);
   if (!ended.ok()) return Done(ended);
@@ -380,6 +383,14 @@ absl::Status CallTry::End(const std::optional<Settlement>& owed) {
   record_.phase = Phase::kEnded;
   record_.end_time = environment_.clock.Now();
   return environment_.store.End(record_, owed, CallFinished(record_));
+}
+
+// What a caller is told, or what the ledger has yet to be told, must survive a power failure. An
+// agent's reply was told when it was whole, and once the ledger knows its cost, the ledger's word
+// stands: the record then becomes durable when somebody reads it, within seconds.
+absl::Status CallTry::KeepEnd(bool still_owed) {
+  const bool told = spec_.wire == nullptr;
+  return told || still_owed ? environment_.store.Sync() : absl::OkStatus();
 }
 
 void CallTry::Count(const ProviderResult& result) const {

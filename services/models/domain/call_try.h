@@ -72,6 +72,7 @@ class CallTry final {
   void CloseGate(const ProviderResult& result);
   Settlement SettlementOf(const ProviderResult& result) const;
   absl::Status End(const std::optional<Settlement>& owed);
+  absl::Status KeepEnd(bool still_owed);
   void Count(const ProviderResult& result) const;
 
   CallEnvironment& environment_;

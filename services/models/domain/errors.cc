@@ -225,6 +225,13 @@ absl::Status KeyInvalid() {
                "the key is missing, unknown, expired or revoked");
 }
 
+absl::Status AttemptRevoked(absl::string_view attempt) {
+  return Error(StatusCode::kFailedPrecondition, "ATTEMPT_REVOKED",
+               absl::StrCat("the keys of ", attempt,
+                            " were revoked, and it gets no other: begin a new attempt"),
+               {{"attempt", std::string(attempt)}});
+}
+
 absl::Status RoleForbidden(absl::string_view role) {
   return Error(StatusCode::kPermissionDenied, "ROLE_FORBIDDEN",
                absl::StrCat("the key may not call role ", role.substr(0, 64),

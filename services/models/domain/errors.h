@@ -15,6 +15,7 @@ absl::Status PromptInvalid(absl::string_view problem);
 // The provider refused the request itself; `cause` is its reason.
 absl::Status RequestRefused(absl::string_view provider, absl::string_view cause,
                             absl::string_view detail);
+absl::Status AttemptRevoked(absl::string_view attempt);
 absl::Status PromptTooLarge(absl::string_view role, int64_t tokens, int64_t tokens_max);
 absl::Status PromptTooLargeForProvider(absl::string_view provider, absl::string_view detail);
 absl::Status DialectUnsupported(absl::string_view provider, absl::string_view dialect);

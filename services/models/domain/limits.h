@@ -77,6 +77,8 @@ inline constexpr absl::Duration kBusyRetryDefault = absl::Seconds(5);
 
 inline constexpr absl::Duration kKeyLifetimeMax = absl::Hours(24);
 inline constexpr int kKeyRolesMax = 32;
+// Keys kept in memory, of attempts that run: each some hundred bytes.
+inline constexpr size_t kKeysKnownMax = 10'000;
 
 // How long the ledger's rates are used without asking again. A call lasts longer: a price that
 // changes meanwhile is the price at which it is settled, whatever was held.

@@ -20,9 +20,9 @@
 namespace slipway::models {
 
 // What must survive the process. Every change survives it, however it ends, when its method
-// returns. It survives a power failure, too, except those of Begin, MarkSending, MarkSettled,
+// returns. It survives a power failure, too, except those of Begin, MarkSending, End, MarkSettled,
 // MarkOwnerClosed and Prune, which do not wait for the disk: for the first two LeftRunning makes
-// up, the others are done again. Thread-safe.
+// up, End has Sync, the others are done again. What is read has been synced. Thread-safe.
 class Store {
  public:
   // Decides how much a call of a key may ask for, given what the key's calls hold and have cost.
@@ -31,17 +31,23 @@ class Store {
   virtual ~Store() = default;
 
   // Records a try in phase kReserving and returns what it asks for: `record.charge_usd_nanos`, or,
-  // for a call of a key, what `admit` says of all calls that keys of its attempt made. Fails with
-  // KeyInvalid for a key that is no more, with ApprovalRequired for an approval that is used up, or
-  // as `admit` does; then nothing is recorded.
-  virtual absl::StatusOr<int64_t> Begin(const CallRecord& record, AdmitKey admit) = 0;
+  // for a call of a key with a limit, what `admit` says of all calls that keys of its attempt made.
+  // Fails with KeyInvalid for a key that is no more, with ApprovalRequired for an approval that is
+  // used up, or as `admit` does; then nothing is recorded.
+  virtual absl::StatusOr<int64_t> Begin(const CallRecord& record,
+                                        std::optional<AdmitKey> admit) = 0;
 
   // Enters phase kSending with what is held.
   virtual absl::Status MarkSending(const std::string& id, int64_t held_usd_nanos) = 0;
 
-  // Ends a try, with what the ledger is owed for it, if anything, and an event.
+  // Ends a try, with what the ledger is owed for it, if anything, and an event. A power failure
+  // before Sync, or before somebody read of it, leaves the try running: its hold is then charged,
+  // unless the ledger has been told better.
   virtual absl::Status End(const CallRecord& record, const std::optional<Settlement>& owed,
                            const events::EventDraft& event) = 0;
+
+  // Lets every change that was made before survive a power failure. Blocks on disk.
+  virtual absl::Status Sync() = 0;
 
   // The ledger accepted what was owed. `cost` is absent when it knew better.
   virtual absl::Status MarkSettled(const std::string& reservation,
@@ -82,19 +88,21 @@ class Store {
   virtual absl::Status RemoveGate(const std::string& name, const events::EventDraft& event) = 0;
 
   // Replaces an earlier key of the same attempt and epoch; returns its hash, or "". The decision
-  // about its role is kept with it, in place of an earlier one about the attempt.
+  // about its role is kept with it, in place of an earlier one about the attempt. Fails with
+  // AttemptRevoked once the keys of the attempt were removed.
   virtual absl::StatusOr<std::string> PutKey(const AttemptKey& key,
                                              const std::optional<RoleDecision>& decision) = 0;
   // Those about attempts below a scope, newest first.
   virtual absl::StatusOr<std::vector<RoleDecision>> Decisions(const std::string& scope,
                                                               int limit) = 0;
   virtual absl::StatusOr<std::optional<AttemptKey>> FindKey(const std::string& hash) = 0;
-  // Removes the keys of an attempt and returns their hashes.
+  // Removes the keys of an attempt and returns their hashes. No key is put for it afterwards.
   virtual absl::StatusOr<std::vector<std::string>> RemoveKeys(const std::string& attempt) = 0;
 
   // What is dropped: replies of calls that ended, and keys and approvals that expired, before
-  // `replies_before`; calls that ended and decisions made before `calls_before`; the oldest calls
-  // beyond `calls_max`. Calls that are owed to the ledger, or count for a key that lives, stay.
+  // `replies_before`; calls that ended, decisions made and attempts revoked before
+  // `calls_before`; the oldest calls beyond `calls_max`. Calls that are owed to the ledger, or
+  // count for a key that lives, stay.
   struct Retention {
     absl::Time replies_before;
     absl::Time calls_before;

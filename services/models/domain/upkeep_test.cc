@@ -29,8 +29,7 @@ class RetentionTest : public ::testing::Test {
                          .key_hash = key_hash,
                          .start_time = clock_.Now(),
                          .scopes = {.attempt = key_hash.empty() ? "" : "a"}};
-    const auto admit = [](const KeyUse&) -> absl::StatusOr<int64_t> { return 1; };
-    ASSERT_OK(store_->Begin(record, admit));
+    ASSERT_OK(store_->Begin(record, std::nullopt));
     record.end_time = clock_.Now();
     record.outcome = "OK";
     const Settlement settlement = {.reservation = id, .since = clock_.Now()};
@@ -102,9 +101,35 @@ TEST_F(RetentionTest, ACallThatCountsForAKeyThatLivesStays) {
   EXPECT_EQ(Prune(absl::Hours(50)), 1);
 }
 
+TEST_F(RetentionTest, RevokedAttemptsAreForgottenAsLateAsCallsAre) {
+  const AttemptKey key = {.hash = "h", .scopes = {.attempt = "a"}, .epoch = 1};
+  ASSERT_OK(store_->RemoveKeys("a"));
+  clock_.Advance(absl::Hours(49));
+  Prune(absl::Hours(50));
+  EXPECT_THAT(store_->PutKey(key, std::nullopt), testkit::FailsWithReason("ATTEMPT_REVOKED"));
+  clock_.Advance(absl::Hours(2));
+  Prune(absl::Hours(50));
+  EXPECT_OK(store_->PutKey(key, std::nullopt));
+}
+
+TEST_F(RetentionTest, CallsOfAnInstanceOfAnotherBootMayHaveBeenSent) {
+  ASSERT_OK(store_->RegisterOwner("now", "boot-2"));
+  ASSERT_OK(store_->RegisterOwner("before", "boot-1"));
+  for (const char* owner : {"now", "before", "unknown"}) {
+    ASSERT_OK(store_->Begin({.id = owner, .owner = owner, .start_time = clock_.Now()}, {}));
+  }
+
+  ASSERT_OK_AND_ASSIGN(const std::vector<CallRecord> left,
+                       store_->LeftRunning("next", "boot-2", 10));
+
+  ASSERT_THAT(left, SizeIs(3));
+  EXPECT_EQ(left[0].phase, Phase::kReserving);
+  EXPECT_EQ(left[1].phase, Phase::kSending);
+  EXPECT_EQ(left[2].phase, Phase::kSending);
+}
+
 TEST_F(RetentionTest, ACallUnderWayStays) {
-  const auto admit = [](const KeyUse&) -> absl::StatusOr<int64_t> { return 1; };
-  ASSERT_OK(store_->Begin({.id = "running", .start_time = clock_.Now()}, admit));
+  ASSERT_OK(store_->Begin({.id = "running", .start_time = clock_.Now()}, std::nullopt));
   clock_.Advance(absl::Hours(100));
 
   EXPECT_EQ(Prune(absl::Hours(50)), 0);

@@ -127,7 +127,7 @@ void ModelProxy::ServeCall(Dialect dialect, http::Request& request, const Writer
   if (!key.ok()) return SendRefusal(*writer, dialect, key.status());
   const absl::StatusOr<std::shared_ptr<const WireRequest>> wire = Read(dialect, request, *key);
   if (!wire.ok()) return SendRefusal(*writer, dialect, wire.status());
-  CallSpec spec = {.call_id = with_.ids.NewId("call"),
+  CallSpec spec = {.call_id = with_.ids.NewOrderedId("call"),
                    .role = (*wire)->model,
                    .scopes = key->scopes,
                    .intent = "write",

@@ -77,16 +77,8 @@ StoredEntry ReadEntry(const sqlite::Row& row) {
 
 }  // namespace
 
-template <typename Change>
-auto SqliteCassetteStore::WriteDurably(Change change) {
-  auto written = database_.Write(std::move(change));
-  if (!written.ok()) return written;
-  const absl::Status synced = log_sync_.Sync();
-  return synced.ok() ? std::move(written) : decltype(written)(synced);
-}
-
 absl::StatusOr<bool> SqliteCassetteStore::Append(const NewEntry& entry, const Bounds& bounds) {
-  return WriteDurably([&](sqlite::Transaction& transaction) -> absl::StatusOr<bool> {
+  return database_.Write([&](sqlite::Transaction& transaction) -> absl::StatusOr<bool> {
     RETURN_IF_ERROR(transaction.Execute(kOpenCassette, entry.plan, entry.start_time));
     const auto read_forgotten = [](const sqlite::Row& row) {
       return Forgotten{.plan = row.Text(0), .bytes = row.Int64(1)};
@@ -124,14 +116,14 @@ absl::StatusOr<std::vector<Recording>> SqliteCassetteStore::Recordings() {
 }
 
 absl::Status SqliteCassetteStore::PutRecording(const Recording& recording) {
-  return WriteDurably([&](sqlite::Transaction& transaction) {
+  return database_.Write([&](sqlite::Transaction& transaction) {
     return transaction.Execute(kPutRecording, recording.scope, recording.start_time,
                                recording.principal);
   });
 }
 
 absl::StatusOr<bool> SqliteCassetteStore::RemoveRecording(const std::string& scope) {
-  return WriteDurably([&](sqlite::Transaction& transaction) -> absl::StatusOr<bool> {
+  return database_.Write([&](sqlite::Transaction& transaction) -> absl::StatusOr<bool> {
     ASSIGN_OR_RETURN(const std::optional<std::string> removed,
                      transaction.FindOne(kDeleteRecording, ReadName, scope));
     return removed.has_value();
@@ -156,7 +148,7 @@ absl::StatusOr<std::vector<StoredEntry>> SqliteCassetteStore::Read(const std::st
 }
 
 absl::StatusOr<bool> SqliteCassetteStore::Remove(const std::string& plan) {
-  return WriteDurably([&](sqlite::Transaction& transaction) -> absl::StatusOr<bool> {
+  return database_.Write([&](sqlite::Transaction& transaction) -> absl::StatusOr<bool> {
     RETURN_IF_ERROR(transaction.Execute(kDeleteEntries, plan));
     ASSIGN_OR_RETURN(const std::optional<std::string> removed,
                      transaction.FindOne(kDeleteCassette, ReadName, plan));
@@ -165,7 +157,7 @@ absl::StatusOr<bool> SqliteCassetteStore::Remove(const std::string& plan) {
 }
 
 absl::Status SqliteCassetteStore::PruneCassettes(absl::Time last_before) {
-  return WriteDurably([&](sqlite::Transaction& transaction) -> absl::Status {
+  return database_.Write([&](sqlite::Transaction& transaction) -> absl::Status {
     RETURN_IF_ERROR(transaction.Execute(kPruneEntries, last_before));
     return transaction.Execute(kPruneCassettes, last_before);
   });

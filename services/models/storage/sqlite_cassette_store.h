@@ -8,7 +8,6 @@
 #include "absl/status/statusor.h"
 #include "lib/sqlite/database.h"
 #include "services/models/domain/cassette_store.h"
-#include "services/models/storage/log_sync.h"
 
 namespace slipway::models {
 
@@ -25,11 +24,10 @@ inline constexpr sqlite::Sql kCassetteSchema =
     " plan TEXT NOT NULL, call TEXT NOT NULL UNIQUE, line TEXT NOT NULL) STRICT;"
     "CREATE INDEX cassette_entry_by_plan ON cassette_entry(plan, sequence);";
 
-// Cassettes in the database of the service. Thread-safe; database and sync must outlive it.
+// Cassettes in the database of the service. Thread-safe; the database must outlive it.
 class SqliteCassetteStore final : public CassetteStore {
  public:
-  SqliteCassetteStore(sqlite::Database& database, LogSync& log_sync)
-      : database_(database), log_sync_(log_sync) {}
+  explicit SqliteCassetteStore(sqlite::Database& database) : database_(database) {}
 
   absl::StatusOr<bool> Append(const NewEntry& entry, const Bounds& bounds) override;
   absl::StatusOr<std::vector<Recording>> Recordings() override;
@@ -43,12 +41,7 @@ class SqliteCassetteStore final : public CassetteStore {
   absl::Status PruneCassettes(absl::Time last_before) override;
 
  private:
-  // Survives a power failure when it returns OK.
-  template <typename Change>
-  auto WriteDurably(Change change);
-
   sqlite::Database& database_;
-  LogSync& log_sync_;
 };
 
 }  // namespace slipway::models

@@ -65,6 +65,10 @@ constexpr sqlite::Migration kMigrations[] = {
      "CREATE INDEX role_decision_by_task ON role_decision(plan, task);"
      "CREATE INDEX role_decision_by_time ON role_decision(time_us);"
      "CREATE INDEX call_by_end ON call(end_us) WHERE end_us IS NOT NULL;"},
+    {7,
+     "CREATE TABLE revoked_attempt("
+     " attempt TEXT PRIMARY KEY NOT NULL, time_us INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+     "CREATE INDEX revoked_attempt_by_time ON revoked_attempt(time_us);"},
 };
 
 // Columns of every query of calls, in the order of ReadCall.
@@ -133,6 +137,9 @@ constexpr sqlite::Sql kSelectKey =
     "SELECT hash,attempt,epoch,project,plan,task,roles,expire_us,limit_usd_nanos"
     " FROM attempt_key WHERE hash=?";
 constexpr sqlite::Sql kDeleteKeys = "DELETE FROM attempt_key WHERE attempt=? RETURNING hash";
+constexpr sqlite::Sql kRevokeAttempt =
+    "INSERT OR IGNORE INTO revoked_attempt(attempt,time_us) VALUES(?,?)";
+constexpr sqlite::Sql kIsRevoked = "SELECT attempt FROM revoked_attempt WHERE attempt=?";
 constexpr sqlite::Sql kPutDecision =
     "INSERT OR REPLACE INTO role_decision(attempt,project,plan,task,time_us,named_role,role,intent,"
     "complexity,validation_need,escalation_depth,reasons) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)";
@@ -141,6 +148,7 @@ constexpr sqlite::Sql kSelectDecisions =
     "escalation_depth,reasons FROM role_decision WHERE ?1 IN (project,plan,task,attempt)"
     " ORDER BY time_us DESC,attempt DESC LIMIT ?2";
 constexpr sqlite::Sql kPruneDecisions = "DELETE FROM role_decision WHERE time_us<?";
+constexpr sqlite::Sql kPruneRevoked = "DELETE FROM revoked_attempt WHERE time_us<?";
 // Each takes rows from an index or the key, so that a table with nothing to drop is not read.
 #define SLIPWAY_CALL_MAY_GO                                              \
   " AND end_us IS NOT NULL AND id NOT IN (SELECT reservation FROM owed)" \
@@ -218,38 +226,32 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
                                                                base::Clock& clock,
                                                                base::IdGenerator& ids) {
   ASSIGN_OR_RETURN(std::unique_ptr<sqlite::Database> database,
-                   sqlite::Database::Open(path, {.synchronous = sqlite::Synchronous::kNormal,
-                                                 .migrations = kMigrations,
+                   sqlite::Database::Open(path, {.migrations = kMigrations,
                                                  .exclusive = true,
+                                                 .gather_log = true,
                                                  .checkpoint_pages = kCheckpointPages}));
   ASSIGN_OR_RETURN(std::unique_ptr<events::EventLog> event_log,
                    events::EventLog::Open(*database, ids, "models"));
   return std::unique_ptr<SqliteStore>(
-      new SqliteStore(std::move(database), std::move(event_log), path, clock));
-}
-
-template <typename Change>
-auto SqliteStore::WriteDurably(Change change) {
-  auto written = database_->Write(std::move(change));
-  if (!written.ok()) return written;
-  const absl::Status synced = log_sync_.Sync();
-  return synced.ok() ? std::move(written) : decltype(written)(synced);
+      new SqliteStore(std::move(database), std::move(event_log), clock));
 }
 
 template <typename Change>
 auto SqliteStore::WriteWithEvent(const events::EventDraft& event, Change change) {
   const absl::Time now = clock_.Now();
-  const absl::Status written = WriteDurably([&](sqlite::Transaction& transaction) -> absl::Status {
-    RETURN_IF_ERROR(change(transaction));
-    return event_log_->Append(transaction, now, event).status();
-  });
+  const absl::Status written =
+      database_->Write([&](sqlite::Transaction& transaction) -> absl::Status {
+        RETURN_IF_ERROR(change(transaction));
+        return event_log_->Append(transaction, now, event).status();
+      });
   if (written.ok()) event_log_->NotifyAppended();
   return written;
 }
 
-absl::StatusOr<int64_t> SqliteStore::Begin(const CallRecord& record, AdmitKey admit) {
+absl::StatusOr<int64_t> SqliteStore::Begin(const CallRecord& record,
+                                           std::optional<AdmitKey> admit) {
   const absl::Time now = clock_.Now();
-  return database_->Write([&](sqlite::Transaction& transaction) -> absl::StatusOr<int64_t> {
+  return database_->WriteUnsynced([&](sqlite::Transaction& transaction) -> absl::StatusOr<int64_t> {
     int64_t asked = record.charge_usd_nanos;
     if (!record.key_hash.empty()) {
       ASSIGN_OR_RETURN(const std::optional<int64_t> exists,
@@ -257,12 +259,14 @@ absl::StatusOr<int64_t> SqliteStore::Begin(const CallRecord& record, AdmitKey ad
                            kKeyExists, [](const sqlite::Row& row) { return row.Int64(0); },
                            record.key_hash, now));
       if (!exists.has_value()) return KeyInvalid();
+    }
+    if (admit.has_value()) {
       const auto read_use = [](const sqlite::Row& row) {
         return KeyUse{.settled_usd_nanos = row.Int64(0), .held_usd_nanos = row.Int64(1)};
       };
       ASSIGN_OR_RETURN(const KeyUse use,
                        transaction.QueryOne(kKeyUse, read_use, record.scopes.attempt));
-      ASSIGN_OR_RETURN(asked, admit(use));
+      ASSIGN_OR_RETURN(asked, (*admit)(use));
     }
     if (!record.approval.empty()) {
       ASSIGN_OR_RETURN(const std::optional<std::string> used,
@@ -280,27 +284,33 @@ absl::StatusOr<int64_t> SqliteStore::Begin(const CallRecord& record, AdmitKey ad
 }
 
 absl::Status SqliteStore::MarkSending(const std::string& id, int64_t held_usd_nanos) {
-  return database_->Write([&](sqlite::Transaction& transaction) {
+  return database_->WriteUnsynced([&](sqlite::Transaction& transaction) {
     return transaction.Execute(kMarkSending, held_usd_nanos, id);
   });
 }
 
 absl::Status SqliteStore::End(const CallRecord& record, const std::optional<Settlement>& owed,
                               const events::EventDraft& event) {
-  return WriteWithEvent(event, [&](sqlite::Transaction& transaction) -> absl::Status {
+  const absl::Time now = clock_.Now();
+  const auto change = [&](sqlite::Transaction& transaction) -> absl::Status {
     RETURN_IF_ERROR(transaction.Execute(kEndCall, record.end_time, record.outcome, record.reason,
                                         ErrorToJson(record.error), record.reply,
                                         record.finish_reason, TokensToJson(record.tokens),
                                         record.charge_usd_nanos, record.id));
-    if (!owed.has_value()) return absl::OkStatus();
-    return transaction.Execute(kInsertOwed, owed->reservation, owed->since, record.owner,
-                               SettlementToJson(*owed));
-  });
+    if (owed.has_value()) {
+      RETURN_IF_ERROR(transaction.Execute(kInsertOwed, owed->reservation, owed->since, record.owner,
+                                          SettlementToJson(*owed)));
+    }
+    return event_log_->Append(transaction, now, event).status();
+  };
+  const absl::Status written = database_->WriteUnsynced(change);
+  if (written.ok()) event_log_->NotifyAppended();
+  return written;
 }
 
 absl::Status SqliteStore::MarkSettled(const std::string& reservation,
                                       std::optional<int64_t> cost_usd_nanos) {
-  return database_->Write([&](sqlite::Transaction& transaction) -> absl::Status {
+  return database_->WriteUnsynced([&](sqlite::Transaction& transaction) -> absl::Status {
     RETURN_IF_ERROR(transaction.Execute(kDeleteOwed, reservation));
     if (!cost_usd_nanos.has_value()) return absl::OkStatus();
     return transaction.Execute(kSetCost, *cost_usd_nanos, reservation);
@@ -350,7 +360,7 @@ absl::StatusOr<std::vector<CallRecord>> SqliteStore::LeftRunning(const std::stri
 }
 
 absl::Status SqliteStore::RegisterOwner(const std::string& owner, const std::string& boot) {
-  return WriteDurably([&](sqlite::Transaction& transaction) {
+  return database_->Write([&](sqlite::Transaction& transaction) {
     return transaction.Execute(kInsertOwner, owner, boot);
   });
 }
@@ -361,12 +371,12 @@ absl::StatusOr<std::vector<std::string>> SqliteStore::OwnersToClose(const std::s
 }
 
 absl::Status SqliteStore::MarkOwnerClosed(const std::string& owner) {
-  return database_->Write(
+  return database_->WriteUnsynced(
       [&](sqlite::Transaction& transaction) { return transaction.Execute(kCloseOwner, owner); });
 }
 
 absl::StatusOr<absl::Time> SqliteStore::PutApproval(const Approval& approval) {
-  return WriteDurably([&](sqlite::Transaction& transaction) -> absl::StatusOr<absl::Time> {
+  return database_->Write([&](sqlite::Transaction& transaction) -> absl::StatusOr<absl::Time> {
     RETURN_IF_ERROR(transaction.Execute(kInsertApproval, approval.id, approval.scope, approval.role,
                                         approval.calls, approval.expire_time, approval.principal));
     return transaction.QueryOne(
@@ -376,7 +386,7 @@ absl::StatusOr<absl::Time> SqliteStore::PutApproval(const Approval& approval) {
 
 absl::StatusOr<std::optional<std::string>> SqliteStore::FindApproval(const Scopes& scopes,
                                                                      const std::string& role) {
-  return database_->Read([&](sqlite::Reader& reader) {
+  return database_->ReadUnsynced([&](sqlite::Reader& reader) {
     return reader.FindOne(kFindApproval, ReadHash, role, clock_.Now(), scopes.project, scopes.plan,
                           scopes.task);
   });
@@ -406,7 +416,10 @@ absl::Status SqliteStore::RemoveGate(const std::string& name, const events::Even
 
 absl::StatusOr<std::string> SqliteStore::PutKey(const AttemptKey& key,
                                                 const std::optional<RoleDecision>& decision) {
-  return WriteDurably([&](sqlite::Transaction& transaction) -> absl::StatusOr<std::string> {
+  return database_->Write([&](sqlite::Transaction& transaction) -> absl::StatusOr<std::string> {
+    ASSIGN_OR_RETURN(const std::optional<std::string> revoked,
+                     transaction.FindOne(kIsRevoked, ReadHash, key.scopes.attempt));
+    if (revoked.has_value()) return AttemptRevoked(key.scopes.attempt);
     ASSIGN_OR_RETURN(
         const std::optional<std::string> replaced,
         transaction.FindOne(kDeleteKeyOfEpoch, ReadHash, key.scopes.attempt, key.epoch));
@@ -437,22 +450,26 @@ absl::StatusOr<std::optional<AttemptKey>> SqliteStore::FindKey(const std::string
                       .expire_time = row.Time(7),
                       .limit_usd_nanos = row.Int64(8)};
   };
-  return database_->Read(
+  return database_->ReadUnsynced(
       [&](sqlite::Reader& reader) { return reader.FindOne(kSelectKey, read, hash); });
 }
 
 absl::StatusOr<std::vector<std::string>> SqliteStore::RemoveKeys(const std::string& attempt) {
-  return WriteDurably([&](sqlite::Transaction& transaction) {
+  const absl::Time now = clock_.Now();
+  using Hashes = absl::StatusOr<std::vector<std::string>>;
+  return database_->Write([&](sqlite::Transaction& transaction) -> Hashes {
+    RETURN_IF_ERROR(transaction.Execute(kRevokeAttempt, attempt, now));
     return transaction.Query(kDeleteKeys, ReadHash, attempt);
   });
 }
 
 absl::StatusOr<int> SqliteStore::Prune(const Retention& retention) {
-  return database_->Write([&](sqlite::Transaction& transaction) -> absl::StatusOr<int> {
+  return database_->WriteUnsynced([&](sqlite::Transaction& transaction) -> absl::StatusOr<int> {
     RETURN_IF_ERROR(transaction.Execute(kPruneReplies, retention.replies_before));
     RETURN_IF_ERROR(transaction.Execute(kPruneApprovals, retention.replies_before));
     RETURN_IF_ERROR(transaction.Execute(kPruneKeys, retention.replies_before));
     RETURN_IF_ERROR(transaction.Execute(kPruneDecisions, retention.calls_before));
+    RETURN_IF_ERROR(transaction.Execute(kPruneRevoked, retention.calls_before));
     const auto read = [](const sqlite::Row& row) { return row.Int64(0); };
     ASSIGN_OR_RETURN(const std::vector<int64_t> old,
                      transaction.Query(kPruneOldCalls, read, retention.calls_before, kPruneBatch));

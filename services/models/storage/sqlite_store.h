@@ -12,12 +12,12 @@
 #include "lib/events/event_log.h"
 #include "lib/sqlite/database.h"
 #include "services/models/domain/store.h"
-#include "services/models/storage/log_sync.h"
 
 namespace slipway::models {
 
-// The store in one SQLite file, with the event log of the service. Commits do not wait for the
-// disk; methods that promise to survive a power failure sync the log afterwards. Thread-safe.
+// The store in one SQLite file, with the event log of the service. Methods that promise to survive
+// a power failure sync the log after their commit, others leave that to Sync; whoever reads what
+// may still be undone syncs first. Thread-safe.
 class SqliteStore final : public Store {
  public:
   // Opens or creates `path`, which no other process may have open.
@@ -28,12 +28,12 @@ class SqliteStore final : public Store {
   events::EventLog& event_log() { return *event_log_; }
   // For other parts of the service that keep something in the same file.
   sqlite::Database& database() { return *database_; }
-  LogSync& log_sync() { return log_sync_; }
 
-  absl::StatusOr<int64_t> Begin(const CallRecord& record, AdmitKey admit) override;
+  absl::StatusOr<int64_t> Begin(const CallRecord& record, std::optional<AdmitKey> admit) override;
   absl::Status MarkSending(const std::string& id, int64_t held_usd_nanos) override;
   absl::Status End(const CallRecord& record, const std::optional<Settlement>& owed,
                    const events::EventDraft& event) override;
+  absl::Status Sync() override { return database_->SyncLog(); }
   absl::Status MarkSettled(const std::string& reservation,
                            std::optional<int64_t> cost_usd_nanos) override;
   absl::StatusOr<std::vector<Settlement>> Owed(const std::string& after, int limit) override;
@@ -60,23 +60,15 @@ class SqliteStore final : public Store {
 
  private:
   SqliteStore(std::unique_ptr<sqlite::Database> database,
-              std::unique_ptr<events::EventLog> event_log, const std::string& path,
-              base::Clock& clock)
-      : database_(std::move(database)),
-        event_log_(std::move(event_log)),
-        log_sync_(path),
-        clock_(clock) {}
+              std::unique_ptr<events::EventLog> event_log, base::Clock& clock)
+      : database_(std::move(database)), event_log_(std::move(event_log)), clock_(clock) {}
 
-  // Writes what survives a power failure.
-  template <typename Change>
-  auto WriteDurably(Change change);
-  // The same; then wakes the readers of the event log.
+  // Writes durably; then wakes the readers of the event log.
   template <typename Change>
   auto WriteWithEvent(const events::EventDraft& event, Change change);
 
   std::unique_ptr<sqlite::Database> database_;
   std::unique_ptr<events::EventLog> event_log_;
-  LogSync log_sync_;
   base::Clock& clock_;
 };
 
