@@ -55,6 +55,8 @@ absl::StatusOr<Settings> Settings::Make(const config::v1::AgentConfig& config) {
   settings.models_address = config.models_address();
   if (config.isolation() == config::v1::ISOLATION_CONTAINER) {
     settings.layer = sandbox::Layer::kContainer;
+  } else if (config.isolation() == config::v1::ISOLATION_POD) {
+    settings.layer = sandbox::Layer::kPod;
   }
   settings.workspace_directory = config.workspace_directory();
   settings.snapshot_cache_directory = config.snapshot_cache_directory().empty()

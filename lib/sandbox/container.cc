@@ -88,6 +88,10 @@ absl::Status CheckFacts(const ContainerFacts& facts) {
 
 absl::Status EnterContainer() {
   if (absl::Status checked = CheckFacts(ReadContainerFacts()); !checked.ok()) return checked;
+  return CloseMemory();
+}
+
+absl::Status CloseMemory() {
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return base::ErrnoStatus(errno, "PR_SET_DUMPABLE");
   return absl::OkStatus();
 }

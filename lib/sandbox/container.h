@@ -27,6 +27,9 @@ absl::Status CheckFacts(const ContainerFacts& facts);
 // user, from which nothing else protects them here.
 absl::Status EnterContainer();
 
+// Closes this process's memory and environment to others of the same user.
+absl::Status CloseMemory();
+
 // Empties /tmp and /home/agent, which an earlier command may have written; nothing when this is not
 // process 1.
 void CleanContainer();

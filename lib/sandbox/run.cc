@@ -13,6 +13,7 @@
 #include "lib/base/file.h"
 #include "lib/base/status_macros.h"
 #include "lib/sandbox/container.h"
+#include "lib/sandbox/pod.h"
 #include "lib/sandbox/errors.h"
 #include "lib/sandbox/sandbox.h"
 
@@ -109,6 +110,7 @@ absl::StatusOr<RunResult> Run(Spec spec, size_t output_max) {
 
 absl::Status Check(const Spec& identity) {
   if (identity.layer == Layer::kContainer) return EnterContainer();
+  if (identity.layer == Layer::kPod) return EnterPod();
   Spec probe;
   probe.argv = {"/usr/bin/cat", "/proc/self/status"};
   probe.uid = identity.uid;

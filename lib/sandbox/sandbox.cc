@@ -211,7 +211,7 @@ bool SandboxedProcess::timed_out() const { return state_->timed_out; }
 absl::StatusOr<SandboxedProcess> Start(const Spec& spec) {
   const bool root = geteuid() == 0;
   RETURN_IF_ERROR(Validate(spec, root));
-  if (spec.layer == Layer::kContainer) return SandboxedProcess::StartBeside(spec);
+  if (IsContainer(spec.layer)) return SandboxedProcess::StartBeside(spec);
   RETURN_IF_ERROR(CheckPrograms(spec, root));
   ASSIGN_OR_RETURN(const base::UniqueFd arguments, MemoryFile(BubblewrapArguments(spec)));
   ASSIGN_OR_RETURN(const base::UniqueFd seccomp, SeccompFilter());

@@ -23,7 +23,11 @@ enum class Layer {
   // told to them as SLIPWAY_WORKSPACE and SLIPWAY_RUN_DIRECTORY, and paths below /workspace,
   // /run/slipway and read-only binds in `argv[0]` and `working_directory` are taken as host paths.
   kContainer,
+  kPod,  // The same in a Kubernetes pod: see pod.h.
 };
+
+// Whether programs run beside this one, in the container that it is process 1 of.
+constexpr bool IsContainer(Layer layer) { return layer != Layer::kBubblewrap; }
 
 // Zero means no limit, except for wall_clock. CPU, memory and file size hold for each process,
 // the process count for the sandbox as a whole.

@@ -17,6 +17,7 @@
 #include "services/dispatcher/fleet/host_fleet.h"
 #include "services/dispatcher/fleet/kill_switch.h"
 #include "services/dispatcher/fleet/process_fleet.h"
+#include "services/dispatcher/kubernetes_settings.h"
 #include "services/dispatcher/rpc/agent_service.h"
 #include "services/dispatcher/rpc/dispatcher_handlers.h"
 #include "services/dispatcher/rpc/dispatcher_service.h"
@@ -55,8 +56,8 @@ Randomness OwnRandomness() {
 class Server::Parts final {
  public:
   Parts(std::unique_ptr<SqliteTaskStore> store, std::unique_ptr<SegmentLogs> logs,
-        Settings settings, std::vector<DockerHost::Options> engines,
-        const config::v1::DispatcherConfig& config, const Environment& environment)
+        Settings settings, HostFleet::Drivers drivers, const config::v1::DispatcherConfig& config,
+        const Environment& environment)
       : store_(std::move(store)),
         logs_(std::move(logs)),
         reviewer_channel_(
@@ -65,7 +66,7 @@ class Server::Parts final {
         reviewer_(reviewer_channel_, *store_, read_pool_),
         models_(rpc::MakeChannel(config.models_address())),
         processes_(ProgramsOf(config), tokens_, environment.clock),
-        fleet_(processes_, std::move(engines), tokens_, environment.clock),
+        fleet_(processes_, std::move(drivers), tokens_, environment.clock),
         dispatcher_({.store = *store_,
                      .reviewer = reviewer_,
                      .models = models_,
@@ -190,11 +191,14 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::Dispatch
                    SqliteTaskStore::Open(config.database(), environment.clock, environment.ids));
   ASSIGN_OR_RETURN(std::unique_ptr<SegmentLogs> logs,
                    SegmentLogs::Open(config.log_directory(), limits, environment.clock));
-  ASSIGN_OR_RETURN(std::vector<DockerHost::Options> engines,
-                   EnginesOf(config, store->event_log().uuid()));
+  HostFleet::Drivers drivers;
+  const std::string owner = store->event_log().uuid();
+  ASSIGN_OR_RETURN(drivers.engines, EnginesOf(config, owner));
+  ASSIGN_OR_RETURN(drivers.clusters,
+                   ClustersOf(config, owner, ClusterSurroundings::FromEnvironment()));
   const int64_t term = store->term();
   auto parts = std::make_unique<Parts>(std::move(store), std::move(logs), std::move(settings),
-                                       std::move(engines), config, environment);
+                                       std::move(drivers), config, environment);
   RETURN_IF_ERROR(parts->Serve(config));
   log::Info("dispatcher serves", {{"address", parts->address()}, {"term", term}});
   return std::unique_ptr<Server>(new Server(std::move(parts)));

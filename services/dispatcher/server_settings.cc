@@ -60,10 +60,14 @@ absl::StatusOr<HostSettings> HostOf(const config::v1::AgentHost& host) {
       settings.driver = HostDriver::kDocker;
       settings.warm = std::clamp(host.docker().warm(), 0, host.slots());
       return settings;
+    case config::v1::AgentHost::kKubernetes:  // See kubernetes_settings.h.
+      settings.driver = HostDriver::kKubernetes;
+      settings.warm = std::clamp(host.kubernetes().warm(), 0, host.slots());
+      return settings;
     case config::v1::AgentHost::DRIVER_NOT_SET:
-      return Invalid(field, "needs a driver: process, docker or external");
+      break;
   }
-  return Invalid(field, "needs a driver: process, docker or external");
+  return Invalid(field, "needs a driver: process, docker, kubernetes or external");
 }
 
 absl::Status CheckPresent(const config::v1::DispatcherConfig& config) {

@@ -10,10 +10,16 @@ namespace slipway::dispatcher {
 
 // How agents come to a host.
 enum class HostDriver {
-  kProcess,   // Child processes, which end with the dispatcher.
-  kDocker,    // Containers of an engine, which do not.
-  kExternal,  // They dial in by themselves.
+  kProcess,     // Child processes, which end with the dispatcher.
+  kDocker,      // Containers of an engine, which do not.
+  kKubernetes,  // Jobs of a cluster, which do not.
+  kExternal,    // They dial in by themselves.
 };
+
+// Whether agents that such a driver starts live on without the dispatcher.
+constexpr bool OutliveDispatcher(HostDriver driver) {
+  return driver == HostDriver::kDocker || driver == HostDriver::kKubernetes;
+}
 
 // That an agent was asked for: stored before the driver is called, so that a restart knows what may
 // be running. Only for agents that outlive the dispatcher.

@@ -14,6 +14,9 @@ constexpr int kStartDoublingsMax = 6;  // About a minute.
 // An engine starts containers one after the other, each in a fraction of a second: more would only
 // wait there, and could not be placed elsewhere.
 constexpr int kContainerStartsMax = 4;
+// A cluster starts pods side by side on its nodes; more than it has room for could not be placed
+// elsewhere, either.
+constexpr int kPodStartsMax = 16;
 
 }  // namespace
 
@@ -76,6 +79,11 @@ bool AgentRoster::Runs(const std::string& host, HostDriver driver) const {
   return found != hosts_.end() && found->second.settings.driver == driver;
 }
 
+bool AgentRoster::AgentsOutlive(const std::string& host) const {
+  const auto found = hosts_.find(host);
+  return found != hosts_.end() && OutliveDispatcher(found->second.settings.driver);
+}
+
 std::vector<AgentRoster::Room> AgentRoster::Rooms(absl::Duration elapsed) const {
   std::vector<Room> rooms;
   for (const auto& [name, host] : hosts_) {
@@ -90,8 +98,9 @@ std::vector<AgentRoster::Room> AgentRoster::Rooms(absl::Duration elapsed) const 
       idle += agent.state == AgentState::kIdle;
     }
     int free = std::max(0, host.settings.slots - present);
-    if (host.settings.driver == HostDriver::kDocker) {
-      free = std::clamp(kContainerStartsMax - starting, 0, free);
+    if (OutliveDispatcher(host.settings.driver)) {
+      const bool pods = host.settings.driver == HostDriver::kKubernetes;
+      free = std::clamp((pods ? kPodStartsMax : kContainerStartsMax) - starting, 0, free);
     }
     rooms.push_back(
         {.host = name, .free = free, .available = starting + idle, .warm = host.settings.warm});
@@ -123,7 +132,7 @@ std::vector<std::string> AgentRoster::HostsToStartOn(int unserved, absl::Duratio
 }
 
 int AgentRoster::Surplus(const std::string& host) const {
-  if (!Runs(host, HostDriver::kDocker)) return 0;
+  if (!AgentsOutlive(host)) return 0;
   int idle = 0;
   for (const auto& [id, agent] : agents_) {
     idle += agent.host == host && agent.state == AgentState::kIdle;

@@ -51,6 +51,8 @@ class AgentRoster final {
   bool HasHost(const std::string& host) const { return hosts_.count(host) > 0; }
   bool IsProcessHost(const std::string& host) const { return Runs(host, HostDriver::kProcess); }
   bool Runs(const std::string& host, HostDriver driver) const;
+  // Of no host that is not configured.
+  bool AgentsOutlive(const std::string& host) const;
   const std::map<std::string, Agent>& agents() const { return agents_; }
 
   // On which hosts to start agents now so that `unserved` pieces of work and each host's warm
@@ -58,7 +60,8 @@ class AgentRoster final {
   // the host with most free slots.
   std::vector<std::string> HostsToStartOn(int unserved, absl::Duration elapsed) const;
 
-  // How many agents of a host wait for work beyond its warm ones; for hosts of the docker driver.
+  // How many agents of a host wait for work beyond its warm ones; for hosts whose agents outlive the
+  // dispatcher.
   int Surplus(const std::string& host) const;
 
   void NoteStarted(const std::string& host);

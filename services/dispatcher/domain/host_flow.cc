@@ -38,7 +38,7 @@ void HostFlow::Restore(const std::vector<StartIntent>& intents,
   for (const AttemptKey& key : board_.live_attempts()) held[board_.FindAttempt(key)->agent] = key;
   std::vector<StartIntent> adopted;
   for (const StartIntent& intent : intents) {
-    if (!roster_.Runs(intent.host, HostDriver::kDocker)) {
+    if (!roster_.AgentsOutlive(intent.host)) {
       log::Warning("an agent's host is not configured any more, its container is left to it",
                    {{"host", intent.host}, {"agent", intent.agent}});
       board_.EndStart(intent.agent);
@@ -62,13 +62,13 @@ void HostFlow::Restore(const std::vector<StartIntent>& intents,
 void HostFlow::Scale(int unserved) {
   const absl::Duration now = clock_.Elapsed();
   for (const std::string& host : roster_.HostsToStartOn(unserved, now)) {
-    const bool contained = roster_.Runs(host, HostDriver::kDocker);
+    const bool contained = roster_.AgentsOutlive(host);
     AgentFleet::Order order{
         .host = host, .agent = ids_.NewId("agent"), .token = ids_.NewSecret("agent-")};
     roster_.Add({.id = order.agent,
                  .host = host,
                  .process = true,
-                 .start_deadline = now + (contained ? kContainerStartTimeout : kStartTimeout)});
+                 .start_deadline = now + StartTimeout(host)});
     if (contained) {
       intents_.insert(order.agent);
       board_.StoreStart({.agent = order.agent,
@@ -78,6 +78,11 @@ void HostFlow::Scale(int unserved) {
     }
     outbox_.Add([this, order = std::move(order)]() mutable { fleet_.Start(std::move(order)); });
   }
+}
+
+absl::Duration HostFlow::StartTimeout(const std::string& host) const {
+  if (roster_.Runs(host, HostDriver::kKubernetes)) return kPodStartTimeout;
+  return roster_.AgentsOutlive(host) ? kContainerStartTimeout : kStartTimeout;
 }
 
 void HostFlow::OnAgentExited(const std::string& agent) {
@@ -112,6 +117,8 @@ void HostFlow::CheckHosts() {
       LetGo(agent, "its host is drained");
     } else if (now - idle_since_.at(id) >= kIdleTimeout && roster_.Surplus(agent.host) > 0) {
       LetGo(agent, "there was no work");
+    } else if (now - idle_since_.at(id) >= kIdleAgeMax && roster_.AgentsOutlive(agent.host)) {
+      LetGo(agent, "it waited so long that it might not live through an attempt");
     }
   }
   for (const HostStatus& host : List()) {
@@ -127,7 +134,7 @@ void HostFlow::CheckHosts() {
 
 void HostFlow::ReleaseIdle() {
   for (const auto& [id, agent] : roster_.agents()) {
-    if (agent.attempt.has_value() || !roster_.Runs(agent.host, HostDriver::kDocker)) continue;
+    if (agent.attempt.has_value() || !roster_.AgentsOutlive(agent.host)) continue;
     outbox_.Add([this, id = id] { fleet_.Retire(id); });
   }
 }

@@ -65,6 +65,7 @@ class HostFlow final {
 
  private:
   absl::StatusOr<HostStatus> Decide(HostOrder order);
+  absl::Duration StartTimeout(const std::string& host) const;
   void LetGo(Agent& agent, const std::string& why);
   void TakeBack(const std::string& host);
 

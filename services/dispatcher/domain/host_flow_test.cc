@@ -6,6 +6,7 @@
 #include "lib/testkit/matchers.h"
 #include "lib/testkit/sequential_ids.h"
 #include "services/dispatcher/domain/agent_tokens.h"
+#include "services/dispatcher/domain/limits.h"
 
 namespace slipway::dispatcher {
 namespace {
@@ -122,6 +123,23 @@ TEST_F(HostFlowTest, ContainersThatWaitInVainAreLetGoButForTheWarmOnes) {
   hosts_.CheckHosts();
   RunEffects();
   EXPECT_THAT(fleet_.retired, SizeIs(1));
+}
+
+// The cluster would end it by its age, whatever it does by then.
+TEST_F(HostFlowTest, AWarmContainerIsReplacedBeforeItIsTooOldForAnAttempt) {
+  AddIdle("a");
+  hosts_.CheckHosts();
+  clock_.Advance(absl::Hours(12) - absl::Seconds(1));
+  hosts_.CheckHosts();
+  RunEffects();
+  EXPECT_THAT(fleet_.retired, IsEmpty());
+
+  clock_.Advance(absl::Seconds(1));
+  hosts_.CheckHosts();
+  RunEffects();
+
+  EXPECT_THAT(fleet_.retired, ElementsAre("a"));
+  EXPECT_GT(kContainerLifetimeMax, kIdleAgeMax + kAttemptTimeoutMax);
 }
 
 TEST_F(HostFlowTest, ADrainEmptiesAHostAndIsStoredUntilItIsEnded) {

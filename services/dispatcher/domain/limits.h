@@ -41,6 +41,9 @@ inline constexpr absl::Duration kStartTimeout = absl::Seconds(30);
 // A container takes longer, and its engine may have others to start first.
 inline constexpr absl::Duration kContainerStartTimeout = absl::Seconds(60);
 
+// A pod may have to wait for its image and for a node to be added.
+inline constexpr absl::Duration kPodStartTimeout = absl::Minutes(5);
+
 // A container that waited so long for work, beyond the warm ones of its host, is let go: longer
 // than the pauses between the tasks of a plan.
 inline constexpr absl::Duration kIdleTimeout = absl::Minutes(2);
@@ -79,6 +82,11 @@ inline constexpr absl::Duration kValidatorTimeoutDefault = absl::Minutes(10);
 // Keys die by themselves a little after the attempt they belong to.
 inline constexpr absl::Duration kKeyLifetimeExtra = absl::Minutes(5);
 inline constexpr absl::Duration kAttemptTimeoutMax = absl::Hours(23);
+
+// A cluster ends a pod when it is so old, whatever it does: nothing that was forgotten runs forever.
+// A warm agent is replaced before its age could cut off the longest attempt.
+inline constexpr absl::Duration kContainerLifetimeMax = absl::Hours(36);
+inline constexpr absl::Duration kIdleAgeMax = absl::Hours(12);
 
 // Pages.
 inline constexpr int kPageSizeDefault = 100;

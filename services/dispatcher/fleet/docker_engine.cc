@@ -10,6 +10,7 @@
 #include "lib/base/utf8.h"
 #include "lib/metrics/metrics.h"
 #include "nlohmann/json.hpp"
+#include "services/dispatcher/fleet/away_problem.h"
 
 namespace slipway::dispatcher {
 namespace {
@@ -94,7 +95,7 @@ absl::StatusOr<std::string> DockerEngine::Call(const std::string& method, const 
   if (!response.result.status.ok()) {
     const bool unsent = response.result.nothing_sent();
     calls.Increment({unsent ? "away" : "no_answer"});
-    const std::string message(response.result.status.message());
+    const std::string message = AwayProblem(response.result);
     if (unsent) return absl::UnavailableError(absl::StrCat("the engine is away: ", message));
     return absl::UnknownError(absl::StrCat("the engine did not answer: ", message));
   }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -14,16 +13,14 @@
 #include "services/dispatcher/domain/agent_fleet.h"
 #include "services/dispatcher/domain/agent_tokens.h"
 #include "services/dispatcher/fleet/agent_endpoints.h"
+#include "services/dispatcher/fleet/container_host.h"
 #include "services/dispatcher/fleet/docker_engine.h"
 
 namespace slipway::dispatcher {
 
-// The agents of one Docker engine, each in a container of its own. One thread compares, again and
-// again, which agents there are to be with which containers the engine lists, and takes one step
-// from the one to the other. So it does not matter whether a call was answered, nor who made a
-// container: what is missing is made, what ended is reported and removed, what is not known is
-// removed.
-class DockerHost final {
+// The agents of one Docker engine, each in a container of its own: what is missing is made, what
+// ended is reported and removed, what is not known is removed.
+class DockerHost final : public ContainerHost {
  public:
   struct Options {
     std::string name;   // hosts/{h}
@@ -42,24 +39,14 @@ class DockerHost final {
     int64_t workspace_bytes = 0;
     int64_t temporary_bytes = 0;
   };
-  // Both are called on the host's thread.
-  struct Reports {
-    std::function<void(std::string agent, std::string problem)> on_exited;
-    std::function<void(std::string host, std::string problem)> on_reach;
-  };
 
   DockerHost(Options options, http::Client& client, AgentTokens& tokens, base::Clock& clock);
-  ~DockerHost() { Stop(); }
+  ~DockerHost() override { Stop(); }
 
-  // Adopts and begins. Once, before the rest.
-  void Begin(const std::vector<StartIntent>& intents, Reports reports);
-
-  // Removes the containers of agents that were retired and leaves the others to the next
-  // dispatcher. Idempotent.
-  void Stop();
-
-  void Start(AgentFleet::Order order);
-  void Retire(const std::string& agent);
+  void Begin(const std::vector<StartIntent>& intents, Reports reports) override;
+  void Stop() override;
+  void Start(AgentFleet::Order order) override;
+  void Retire(const std::string& agent) override;
 
  private:
   struct Child {

@@ -14,6 +14,7 @@
 #include "lib/testkit/temporary_directory.h"
 #include "services/dispatcher/fleet/container_spec.h"
 #include "services/dispatcher/testing/fake_engine.h"
+#include "services/dispatcher/testing/host_reports.h"
 
 namespace slipway::dispatcher {
 namespace {
@@ -29,45 +30,6 @@ bool Runs(const Containers& containers) {
   return containers.count(kName) > 0 && containers.at(kName).state == "running";
 }
 bool IsEmpty(const Containers& containers) { return containers.empty(); }
-
-// What a host reported, in order.
-class Reports final {
- public:
-  DockerHost::Reports Sink() {
-    return {.on_exited = [this](const std::string& agent,
-                                const std::string& problem) { Add(agent, problem); },
-            .on_reach = [this](const std::string& host,
-                               const std::string& problem) { Add(host, problem); }};
-  }
-  // The next report about `who`; it has to come.
-  std::string Await(const std::string& who) {
-    base::MutexLock lock(mutex_);
-    while (true) {
-      const auto found = reports_.find(who);
-      if (found != reports_.end()) {
-        std::string problem = found->second;
-        reports_.erase(found);
-        return problem;
-      }
-      if (!changed_.WaitFor(mutex_, absl::Seconds(20))) return "nothing was reported";
-    }
-  }
-  bool empty() {
-    base::MutexLock lock(mutex_);
-    return reports_.empty();
-  }
-
- private:
-  void Add(const std::string& who, const std::string& problem) {
-    base::MutexLock lock(mutex_);
-    reports_.emplace(who, problem);
-    changed_.NotifyAll();
-  }
-
-  base::Mutex mutex_;
-  base::CondVar changed_;
-  std::multimap<std::string, std::string> reports_ ABSL_GUARDED_BY(mutex_);
-};
 
 class DockerHostTest : public ::testing::Test {
  protected:
@@ -111,7 +73,7 @@ class DockerHostTest : public ::testing::Test {
   http::Client client_;
   AgentTokens tokens_;
   testkit::FakeClock clock_;
-  Reports reports_;
+  HostReports reports_;
   std::unique_ptr<DockerHost> host_;
 };
 

@@ -10,21 +10,26 @@
 #include "services/dispatcher/domain/agent_fleet.h"
 #include "services/dispatcher/domain/agent_tokens.h"
 #include "services/dispatcher/fleet/docker_host.h"
+#include "services/dispatcher/fleet/kubernetes_host.h"
 #include "services/dispatcher/fleet/process_fleet.h"
 
 namespace slipway::dispatcher {
 
-// Every host whose agents the dispatcher starts: child processes and the containers of engines,
-// each engine a host of its own that the others do not wait for.
+// Every host whose agents the dispatcher starts: child processes, the containers of engines and the
+// jobs of clusters, each a host of its own that the others do not wait for.
 class HostFleet final : public AgentFleet {
  public:
-  HostFleet(ProcessFleet& processes, std::vector<DockerHost::Options> engines, AgentTokens& tokens,
-            base::Clock& clock);
+  struct Drivers {
+    std::vector<DockerHost::Options> engines;
+    std::vector<KubernetesHost::Options> clusters;
+  };
+
+  HostFleet(ProcessFleet& processes, Drivers drivers, AgentTokens& tokens, base::Clock& clock);
 
   // What drivers report; before Adopt.
-  void set_reports(DockerHost::Reports reports) { reports_ = std::move(reports); }
+  void set_reports(ContainerHost::Reports reports) { reports_ = std::move(reports); }
 
-  // The containers of agents that are still needed live on. Idempotent.
+  // Containers and jobs of agents that are still needed live on. Idempotent.
   void Stop();
 
   void Start(Order order) override;
@@ -33,9 +38,9 @@ class HostFleet final : public AgentFleet {
 
  private:
   ProcessFleet& processes_;
-  DockerHost::Reports reports_;
+  ContainerHost::Reports reports_;
   http::Client client_;
-  std::map<std::string, std::unique_ptr<DockerHost>> engines_;  // By host.
+  std::map<std::string, std::unique_ptr<ContainerHost>> hosts_;  // By name.
 };
 
 }  // namespace slipway::dispatcher

@@ -80,6 +80,8 @@ const char* DriverName(HostDriver driver) {
       return "process";
     case HostDriver::kDocker:
       return "docker";
+    case HostDriver::kKubernetes:
+      return "kubernetes";
     case HostDriver::kExternal:
       return "external";
   }
