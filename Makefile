@@ -3,7 +3,7 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 BUILD ?= build
 
-.PHONY: all install build build-tests demo test chaos ledger-sim dispatcher-sim unit check lint-proto format-check tidy sanitize fuzz clients fmt bench clean
+.PHONY: all install build build-tests demo test chaos ledger-sim dispatcher-sim model unit check lint-proto format-check tidy sanitize fuzz clients fmt bench clean
 
 all: build
 
@@ -39,6 +39,10 @@ ledger-sim: build
 dispatcher-sim: build
 	@$(BUILD)/bin/slipway-dispatcher-sim --seeds $${SEEDS:-10000} --seed $${SEED:-1} --threads $(JOBS)
 
+# Every state of the protocol's models, and each part of it left out: tests/model/README.md.
+model: install
+	@python3 tests/model/check_models.py
+
 # What must hold besides the tests: format, contracts, layers, headers.
 check: build format-check lint-proto
 	@nice ninja -C $(BUILD) -j $(JOBS) --quiet all_verify_interface_header_sets
@@ -64,7 +68,7 @@ tidy: install
 sanitize: install
 	@cmake --preset asan >/dev/null
 	@nice ninja -C build-asan -j $(JOBS) --quiet
-	@tools/run_tests.sh build-asan $(JOBS) --label-exclude 'e2e|chaos'
+	@tools/run_tests.sh build-asan $(JOBS) --label-exclude 'e2e|chaos|model'
 
 # The official SDKs of the providers against the models proxy: client, version, case, result.
 clients: build

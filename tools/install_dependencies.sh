@@ -16,7 +16,7 @@ packages=(
   # Secrets and sandboxes
   libsodium-dev libssl-dev libseccomp-dev bubblewrap
   # Tests and checks
-  libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy curl jq python3 sqlite3
+  libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy curl jq python3 sqlite3 spin gcc
   # Tests with containers: they start engines of their own
   docker.io iptables
 )
