@@ -150,6 +150,16 @@ const std::string kCopyEvent =
     "INSERT INTO event(time_us,kind,project,plan,task,attempt,payload)"
     " SELECT time_us,kind,project,plan,task,attempt,payload FROM event WHERE ";
 
+const std::string kTwoMoreGrants =
+    "INSERT INTO event(time_us,kind,project,plan,task,attempt,"
+    "payload) SELECT time_us,kind,project,plan,replace(task,'/b','/c'),"
+    "replace(attempt,'/b/','/c/'),payload FROM event"
+    " WHERE attempt LIKE '%/tasks/b/attempts/1' AND payload LIKE '%\"OFFERED\"%'"
+    " AND payload LIKE '%\"from\":\"\"%'; INSERT INTO event(time_us,kind,project,plan,"
+    "task,attempt,payload) SELECT time_us,kind,project,plan,replace(task,'/b','/x'),"
+    "replace(attempt,'/b/','/x/'),payload FROM event"
+    " WHERE attempt LIKE '%/tasks/b/attempts/1' AND payload LIKE '%\"from\":\"\"%'";
+
 INSTANTIATE_TEST_SUITE_P(
     , AuditFinds,
     ::testing::Values(
@@ -187,15 +197,22 @@ INSTANTIATE_TEST_SUITE_P(
                  " WHERE sequence=1; INSERT INTO pause VALUES('projects/demo','','',0)",
                  {"I8"}},
         Breakage{"MoreThanParallelMax",
-                 "UPDATE run SET policy=json_set(policy,'$.parallel_max',1);"
-                 "INSERT INTO event(time_us,kind,project,plan,task,attempt,"
-                 "payload) SELECT time_us,kind,project,plan,replace(task,'/b','/c'),"
-                 "replace(attempt,'/b/','/c/'),payload FROM event"
-                 " WHERE attempt LIKE '%/tasks/b/attempts/1' AND payload LIKE '%\"OFFERED\"%'"
-                 " AND payload LIKE '%\"from\":\"\"%'; INSERT INTO event(time_us,kind,project,plan,"
-                 "task,attempt,payload) SELECT time_us,kind,project,plan,replace(task,'/b','/x'),"
-                 "replace(attempt,'/b/','/x/'),payload FROM event"
-                 " WHERE attempt LIKE '%/tasks/b/attempts/1' AND payload LIKE '%\"from\":\"\"%'",
+                 "UPDATE run SET policy=json_set(policy,'$.parallel_max',1);" + kTwoMoreGrants,
+                 {"I2", "I7", "I8", "I10"}},
+        Breakage{"MoreThanThePlanMayHave",
+                 "UPDATE term SET rules=json_set(rules,'$.plan_attempts_max',1);" + kTwoMoreGrants,
+                 {"I2", "I7", "I8", "I10"}},
+        Breakage{"MoreThanTheLaneMayHave",
+                 "UPDATE term SET rules=json_set(rules,'$.lane_changes_max',1);" + kTwoMoreGrants,
+                 {"I2", "I7", "I8", "I10"}},
+        Breakage{"MoreThanTheHostHasSlots",
+                 "UPDATE term SET rules=json_set(rules,'$.host_slots.\"hosts/test\"',1);" +
+                     kTwoMoreGrants,
+                 {"I2", "I7", "I8", "I10"}},
+        Breakage{"MoreThanTheProjectMayHave",
+                 "UPDATE term SET rules=json_set(rules,'$.projects',"
+                 "json('{\"projects/demo\":{\"weight\":1,\"attempts_max\":1}}'));" +
+                     kTwoMoreGrants,
                  {"I2", "I7", "I8", "I10"}},
         Breakage{"ValidationWithAKey",
                  absl::StrCat("UPDATE attempt SET key_open=1 WHERE kind=2 AND ", kA),

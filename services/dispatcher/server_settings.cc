@@ -16,7 +16,9 @@
 namespace slipway::dispatcher {
 namespace {
 
-constexpr int kSlotsMax = 1'000;       // Agents of one host.
+constexpr int kSlotsMax = 1'000;   // Agents of one host.
+constexpr int kWeightMax = 1'000;  // More than projects can differ in by reason.
+constexpr absl::Duration kAgingStepMin = absl::Seconds(1);
 constexpr size_t kTokenBytesMin = 16;  // Shorter can be guessed.
 constexpr size_t kTokenFileBytesMax = 4 << 10;
 
@@ -70,6 +72,73 @@ absl::StatusOr<HostSettings> HostOf(const config::v1::AgentHost& host) {
   return Invalid(field, "needs a driver: process, docker, kubernetes or external");
 }
 
+absl::Status SetProjects(const config::v1::Scheduling& config, SchedulingSettings& settings) {
+  for (const config::v1::ProjectShare& share : config.projects()) {
+    const std::string field = absl::StrCat("scheduling.projects '", share.project(), "'");
+    if (!base::IsValidId(share.project())) return Invalid(field, "needs the id of a project");
+    if (share.weight() < 0 || share.weight() > kWeightMax) {
+      return Invalid(field, absl::StrCat("needs a weight of 1 to ", kWeightMax));
+    }
+    if (share.attempts_max() < 0) return Invalid(field, "must not have a negative attempts_max");
+    const bool is_new = settings.projects
+                            .try_emplace(absl::StrCat("projects/", share.project()),
+                                         ProjectShare{.weight = std::max(1, share.weight()),
+                                                      .attempts_max = share.attempts_max()})
+                            .second;
+    if (!is_new) return Invalid(field, "is named twice");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetCredentials(const config::v1::Scheduling& config, SchedulingSettings& settings) {
+  std::set<std::string> names;
+  std::set<std::string> roles;
+  for (const config::v1::CredentialLimit& credential : config.credentials()) {
+    const std::string field = absl::StrCat("scheduling.credentials '", credential.name(), "'");
+    if (!base::IsValidId(credential.name())) return Invalid(field, "needs a name of [a-z0-9-]");
+    if (!names.insert(credential.name()).second) return Invalid(field, "is named twice");
+    if (credential.attempts_max() < 1) return Invalid(field, "needs attempts_max of 1 or more");
+    if (credential.roles().empty()) return Invalid(field, "needs roles");
+    for (const std::string& role : credential.roles()) {
+      if (!roles.insert(role).second) {
+        return Invalid(field, absl::StrCat("names role '", role, "', which has a credential"));
+      }
+    }
+    settings.credentials.push_back({.name = credential.name(),
+                                    .roles = {credential.roles().begin(), credential.roles().end()},
+                                    .attempts_max = credential.attempts_max()});
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SchedulingSettings> SchedulingOf(const config::v1::Scheduling& config) {
+  SchedulingSettings settings;
+  RETURN_IF_ERROR(SetProjects(config, settings));
+  RETURN_IF_ERROR(SetCredentials(config, settings));
+  if (config.plan_attempts_max() < 0) {
+    return Invalid("scheduling.plan_attempts_max", "must not be negative");
+  }
+  if (config.lane_changes_max() < 0) {
+    return Invalid("scheduling.lane_changes_max", "must not be negative");
+  }
+  settings.plan_attempts_max = config.plan_attempts_max();
+  settings.lane_changes_max = config.lane_changes_max();
+  ASSIGN_OR_RETURN(settings.aging_step,
+                   DurationOf(config.aging_step(), "scheduling.aging_step", settings.aging_step));
+  if (settings.aging_step < kAgingStepMin) {
+    return Invalid("scheduling.aging_step", "must be at least a second");
+  }
+  if (config.has_overlap_wait()) {
+    ASSIGN_OR_RETURN(
+        settings.overlap_wait,
+        DurationOf(config.overlap_wait(), "scheduling.overlap_wait", absl::ZeroDuration()));
+  }
+  ASSIGN_OR_RETURN(settings.slot_time_per_usd,
+                   DurationOf(config.slot_time_per_usd(), "scheduling.slot_time_per_usd",
+                              settings.slot_time_per_usd));
+  return settings;
+}
+
 absl::Status CheckPresent(const config::v1::DispatcherConfig& config) {
   if (config.listen().address().empty()) return Invalid("listen.address", "is missing");
   if (config.database().empty()) return Invalid("database", "is missing");
@@ -95,6 +164,7 @@ absl::StatusOr<Settings> SettingsOf(const config::v1::DispatcherConfig& config) 
   if (settings.lease_timeout < 2 * settings.beat_interval) {
     return Invalid("lease_timeout", "must be at least twice the beat_interval");
   }
+  ASSIGN_OR_RETURN(settings.scheduling, SchedulingOf(config.scheduling()));
   std::set<std::string> names;
   for (const config::v1::AgentHost& host : config.hosts()) {
     ASSIGN_OR_RETURN(HostSettings one, HostOf(host));

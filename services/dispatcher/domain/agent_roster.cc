@@ -44,11 +44,13 @@ void AgentRoster::Remove(const std::string& id) {
   agents_.erase(found);
 }
 
-Agent* AgentRoster::FindIdle() {
+Agent* AgentRoster::FindIdle(absl::FunctionRef<int(const std::string&)> attempts_on) {
   for (auto& [id, agent] : agents_) {
     if (agent.state != AgentState::kIdle || agent.session == nullptr) continue;
-    const HostOrder* const order = FindOrder(agent.host);
-    if (order == nullptr || !order->cordoned) return &agent;
+    const auto host = hosts_.find(agent.host);
+    if (host == hosts_.end()) return &agent;
+    const bool has_room = attempts_on(agent.host) < host->second.settings.slots;
+    if (!host->second.order.cordoned && has_room) return &agent;
   }
   return nullptr;
 }
@@ -129,6 +131,12 @@ std::vector<std::string> AgentRoster::HostsToStartOn(int unserved, absl::Duratio
     starts.insert(starts.end(), static_cast<size_t>(count), room.host);
   }
   return starts;
+}
+
+int AgentRoster::Startable(absl::Duration elapsed) const {
+  int startable = 0;
+  for (const Room& room : Rooms(elapsed)) startable += room.free + room.available;
+  return startable;
 }
 
 int AgentRoster::Surplus(const std::string& host) const {

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
 #include "services/dispatcher/domain/agent_fleet.h"
 #include "services/dispatcher/domain/agent_session.h"
@@ -42,7 +43,9 @@ class AgentRoster final {
   Agent* Find(const std::string& id);
   Agent& Add(Agent agent);
   void Remove(const std::string& id);
-  Agent* FindIdle();
+  // One that waits on a host that takes work and has fewer attempts, as `attempts_on` says, than
+  // slots.
+  Agent* FindIdle(absl::FunctionRef<int(const std::string&)> attempts_on);
   Agent* FindBySession(const AgentSession* session);
   // Null: it is not connected any more.
   void SetSession(Agent& agent, std::shared_ptr<AgentSession> session);
@@ -60,8 +63,11 @@ class AgentRoster final {
   // the host with most free slots.
   std::vector<std::string> HostsToStartOn(int unserved, absl::Duration elapsed) const;
 
-  // How many agents of a host wait for work beyond its warm ones; for hosts whose agents outlive the
-  // dispatcher.
+  // How many pieces of work HostsToStartOn could make something of.
+  int Startable(absl::Duration elapsed) const;
+
+  // How many agents of a host wait for work beyond its warm ones; for hosts whose agents outlive
+  // the dispatcher.
   int Surplus(const std::string& host) const;
 
   void NoteStarted(const std::string& host);

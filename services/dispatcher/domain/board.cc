@@ -40,10 +40,14 @@ bool Covers(absl::string_view scope, const TaskKey& key) {
 }
 
 void Board::Restore(Snapshot snapshot) {
-  for (Run& run : snapshot.runs) runs_.emplace(run.plan, std::move(run));
+  for (Run& run : snapshot.runs) {
+    if (!IsEnd(run.state)) stirred_runs_.insert(run.plan);
+    runs_.emplace(run.plan, std::move(run));
+  }
   for (Task& task : snapshot.tasks) {
     Index(task);
     touched_.insert(task.key);
+    stirred_.insert(task.key);
     stored_epochs_[task.key] = task.epoch;
     tasks_.emplace(task.key, std::move(task));
   }
@@ -107,6 +111,20 @@ void Board::Index(const Task& task) {
   index.dependents.reset();
 }
 
+void Board::Stir(const std::string& plan) {
+  for (auto at = tasks_.lower_bound({.plan = plan, .id = ""});
+       at != tasks_.end() && at->first.plan == plan; ++at) {
+    stirred_.insert(at->first);
+  }
+}
+
+// What is paused, and what is not any more, can be among them.
+void Board::StirWaiting() {
+  for (const TaskState state : {TaskState::kReady, TaskState::kValidating}) {
+    stirred_.insert(by_state_[state].begin(), by_state_[state].end());
+  }
+}
+
 std::vector<Task*> Board::TasksIn(TaskState state) {
   std::vector<Task*> tasks;
   for (const TaskKey& key : by_state_[state]) tasks.push_back(&tasks_.at(key));
@@ -146,6 +164,7 @@ bool Board::KnowsScope(const std::string& scope) const {
 void Board::AddRun(Run run) {
   Run& added = runs_.emplace(run.plan, std::move(run)).first->second;
   changed_runs_.insert(added.plan);
+  stirred_runs_.insert(added.plan);
   Emit("run.state_changed",
        json{{"from", ""}, {"to", std::string(Name(added.state))}, {"detail", Text(added.title)}}
            .dump(),
@@ -164,6 +183,7 @@ Attempt& Board::AddAttempt(Attempt attempt) {
   Attempt& added = attempts_.emplace(attempt.key, std::move(attempt)).first->second;
   live_.insert(added.key);
   changed_attempts_.insert(added.key);
+  stirred_.insert(added.key.task);
   EmitAttempt(added, "");
   return added;
 }
@@ -221,6 +241,7 @@ void Board::Move(Attempt& attempt, AttemptCommand command, AttemptState to,
     if (!attempt.end_time.has_value()) attempt.end_time = clock_.Now();
   }
   changed_attempts_.insert(attempt.key);
+  stirred_.insert(attempt.key.task);
   EmitAttempt(attempt, Name(from));
 }
 
@@ -230,6 +251,7 @@ void Board::Move(Run& run, RunState to, absl::string_view result) {
   run.result = Text(result);
   if (IsEnd(to)) run.end_time = clock_.Now();
   changed_runs_.insert(run.plan);
+  stirred_runs_.insert(run.plan);
   Emit(
       "run.state_changed",
       json{{"from", std::string(Name(from))}, {"to", std::string(Name(to))}, {"detail", run.result}}
@@ -260,10 +282,12 @@ void Board::SetPause(Pause pause) {
   changes_.pauses.push_back(pause);
   Emit("pause.changed", facts.dump(), below_project ? pause.scope : "", nullptr, nullptr);
   pauses_[pause.scope] = std::move(pause);
+  StirWaiting();
 }
 
 void Board::EndPause(const std::string& scope, const std::string& actor) {
   pauses_.erase(scope);
+  StirWaiting();
   changes_.ended_pauses.push_back(scope);
   const json facts = {
       {"scope", scope}, {"paused", false}, {"reason", "operator"}, {"actor", actor}};

@@ -75,6 +75,7 @@ class Board final {
   void Touch(const Task& task) {
     changed_tasks_.insert(task.key);
     touched_.insert(task.key);
+    stirred_.insert(task.key);
   }
   void Touch(const Attempt& attempt) { changed_attempts_.insert(attempt.key); }
   void Touch(const Run& run) { changed_runs_.insert(run.plan); }
@@ -87,6 +88,8 @@ class Board final {
 
   void StoreResult(const AttemptKey& attempt, AttemptResult result, bool salvage);
   void StoreLeaseTimeout(absl::Duration timeout) { changes_.lease_timeout = timeout; }
+  void StoreRules(GrantRules rules) { changes_.rules = std::move(rules); }
+  void StoreUsage(std::vector<ProjectUsage> usage) { changes_.usage = std::move(usage); }
   void StoreStart(StartIntent intent) { changes_.starts.push_back(std::move(intent)); }
   void EndStart(std::string agent) { changes_.ended_starts.push_back(std::move(agent)); }
   void StoreHostOrder(HostOrder order) { changes_.host_orders.push_back(std::move(order)); }
@@ -109,6 +112,13 @@ class Board final {
   // tasks looks at these alone.
   std::set<TaskKey> TakeTouched() { return std::exchange(touched_, {}); }
 
+  // Tasks of which anything may have changed that their turns go by, and runs that began or ended,
+  // since the last call; at first all that are under way.
+  std::set<TaskKey> TakeStirred() { return std::exchange(stirred_, {}); }
+  std::set<std::string> TakeStirredRuns() { return std::exchange(stirred_runs_, {}); }
+  // Counts every task of the plan among them.
+  void Stir(const std::string& plan);
+
   // Forgets the tasks and attempts of runs that have ended.
   void ForgetEnded();
 
@@ -121,6 +131,7 @@ class Board final {
   };
 
   void Index(const Task& task);
+  void StirWaiting();
   void EmitTask(const Task& task, absl::string_view from);
   void EmitAttempt(const Attempt& attempt, absl::string_view from);
   void Emit(absl::string_view kind, const std::string& facts_json, const std::string& plan,
@@ -140,6 +151,8 @@ class Board final {
   std::set<std::string> changed_runs_;
   std::set<TaskKey> changed_tasks_;
   std::set<TaskKey> touched_;
+  std::set<TaskKey> stirred_;
+  std::set<std::string> stirred_runs_;
   std::set<TaskKey> changed_specs_;
   std::set<AttemptKey> changed_attempts_;
   std::set<CheckpointKey> changed_checkpoints_;

@@ -13,6 +13,8 @@ constexpr char kKillSwitchActor[] = "kill switch";
 
 // About a minute of ticks: keys whose revocation was not confirmed are tried again.
 constexpr int kTicksPerSweep = 600;
+// About a second.
+constexpr int kTicksPerMeasurement = 10;
 
 metrics::Gauge tasks_by_state({.name = "slipway_dispatcher_tasks",
                                .description = "Tasks of runs under way, by state.",
@@ -46,6 +48,7 @@ Dispatcher::Dispatcher(Collaborators with)
                .clock = clock_,
                .ids = with.ids,
                .settings = settings_,
+               .notes = notes_,
                .post = [this](auto command) { loop_.Post(std::move(command)); }}),
       hosts_({.board = board_,
               .tasks = tasks_,
@@ -61,12 +64,14 @@ absl::StatusOr<std::string> Dispatcher::Start() {
   const std::string cursor = snapshot.ledger_cursor;
   const std::vector<StartIntent> starts = std::move(snapshot.starts);
   const std::vector<HostOrder> orders = std::move(snapshot.host_orders);
+  grants_.RestoreUsage(snapshot.usage);
   board_.Restore(std::move(snapshot));
   // Before agents can dial: those of containers have been running on.
   hosts_.Restore(starts, orders);
   loop_.Start([this] { Finish(); }, own_thread_);
   loop_.Post([this] {
     board_.StoreLeaseTimeout(settings_.lease_timeout);
+    board_.StoreRules(RulesOf(settings_));
     grants_.Restore();
     grants_.RevokeOpenKeys();
   });
@@ -98,6 +103,7 @@ void Dispatcher::Tick() {
   tick_queued_ = false;
   grants_.CheckDeadlines();
   hosts_.CheckHosts();
+  if (ticks_ % kTicksPerMeasurement == 0) grants_.MeasureShares();
   if (++ticks_ % kTicksPerSweep == 0) {
     grants_.RevokeOpenKeys();
     board_.ForgetEnded();
@@ -245,9 +251,12 @@ void Dispatcher::SetKillSwitch(bool on) {
   });
 }
 
-void Dispatcher::BudgetsChanged(std::vector<std::string> raised, std::string cursor) {
-  loop_.Post([this, raised = std::move(raised), cursor = std::move(cursor)] {
+void Dispatcher::LedgerChanged(std::vector<std::string> raised,
+                               std::map<std::string, int64_t> cost_usd_nanos, std::string cursor) {
+  loop_.Post([this, raised = std::move(raised), cost_usd_nanos = std::move(cost_usd_nanos),
+              cursor = std::move(cursor)] {
     for (const std::string& scope : raised) operator_.BudgetRaised(scope);
+    grants_.AddCosts(cost_usd_nanos);
     board_.StoreLedgerCursor(cursor);
   });
 }

@@ -75,9 +75,14 @@ class Dispatcher final {
   // The kill switch is a pause of everything by nobody: it ends only what it began.
   void SetKillSwitch(bool on);
 
-  // A change of budgets was read from the ledger's log up to `cursor`; `raised` names the scopes
-  // with more room than before.
-  void BudgetsChanged(std::vector<std::string> raised, std::string cursor);
+  // What was read from the ledger's log up to `cursor`: `raised` names the scopes with more room
+  // than before, `cost_usd_nanos` is what calls cost, by project.
+  void LedgerChanged(std::vector<std::string> raised, std::map<std::string, int64_t> cost_usd_nanos,
+                     std::string cursor);
+
+  // Why the task, or tasks of the plan, wait for an agent. Of the core's last decision, which may
+  // not be stored yet.
+  const WaitNotes& waits() const { return notes_; }
 
   void OnHello(std::shared_ptr<AgentSession> session, AgentHello hello, bool process);
   void OnSessionEnded(std::shared_ptr<AgentSession> session);
@@ -114,6 +119,7 @@ class Dispatcher final {
   const Settings settings_;
   const bool own_thread_;
   Outbox outbox_;
+  WaitNotes notes_;
   Board board_;
   TaskFlow tasks_;
   OperatorFlow operator_;

@@ -9,7 +9,6 @@
 #include "lib/metrics/metrics.h"
 #include "services/dispatcher/domain/errors.h"
 #include "services/dispatcher/domain/limits.h"
-#include "services/dispatcher/domain/plan_graph.h"
 #include "services/dispatcher/domain/retry_policy.h"
 
 namespace slipway::dispatcher {
@@ -52,7 +51,9 @@ GrantFlow::GrantFlow(Collaborators with)
       ids_(with.ids),
       settings_(with.settings),
       post_(std::move(with.post)),
-      roster_(with.settings) {
+      notes_(with.notes),
+      roster_(with.settings),
+      schedule_(settings_.scheduling) {
   tasks_.set_on_released([this](Attempt& attempt) { OnReleased(attempt); });
 }
 
@@ -71,6 +72,9 @@ void GrantFlow::Restore() {
                     .hard_deadline = now + TimeoutOf(task, attempt.kind),
                     .heard = now};
   }
+  // Who waits now waited before.
+  Sync(clock_.Elapsed());
+  schedule_.shares().EndRestore();
 }
 
 absl::Duration GrantFlow::TimeoutOf(const Task& task, GrantKind kind) {
@@ -105,67 +109,6 @@ void GrantFlow::ForgetWaits() {
     const Task* const task = board_.FindTask(entry.first);
     return task == nullptr || task->resume_time != entry.second.resume_time;
   });
-}
-
-std::vector<ReadyTask> GrantFlow::Grantable() {
-  std::vector<ReadyTask> ready;
-  std::erase_if(paths_, [this](const auto& entry) {
-    const Run* const run = board_.FindRun(entry.first);
-    return run == nullptr || IsEnd(run->state);
-  });
-  for (const TaskState state : {kReady, kValidating}) {
-    for (Task* const task : board_.TasksIn(state)) {
-      if (IsEnd(board_.RunOf(task->key).state) || board_.IsPaused(task->key)) continue;
-      if (board_.LiveAttempt(*task) != nullptr) continue;
-      if (state == kValidating) {
-        const Attempt* const attempt = board_.FindAttempt(task->attempt());
-        const bool reported = attempt != nullptr && attempt->kind == GrantKind::kValidate &&
-                              attempt->state == AttemptState::kReported;
-        if (reported || !IsDue(*task)) continue;
-      }
-      auto& plan_paths = paths_[task->key.plan];
-      if (plan_paths.empty()) {
-        std::vector<TaskSpec> specs;
-        for (const Task* const other : board_.TasksOf(task->key.plan)) {
-          specs.push_back(other->spec);
-        }
-        plan_paths = LongestRemainingPaths(specs);
-      }
-      ready.push_back({.key = task->key,
-                       .project = ProjectOf(task->key.plan),
-                       .validates = state == kValidating,
-                       .priority = task->spec.priority,
-                       .ready_time = task->ready_time.value_or(clock_.Now()),
-                       .remaining_path = plan_paths[task->key.id]});
-    }
-  }
-  return ready;
-}
-
-std::map<std::string, ProjectShare> GrantFlow::Shares() {
-  std::map<std::string, ProjectShare> shares;
-  for (const Run* const run : board_.ActiveRuns()) {
-    shares[ProjectOf(run->plan)].parallel_max = run->policy.parallel_max;
-  }
-  for (const AttemptKey& key : board_.live_attempts()) {
-    ++shares[ProjectOf(key.task.plan)].running;
-  }
-  return shares;
-}
-
-int GrantFlow::Schedule() {
-  int unserved = 0;
-  if (board_.CountIn(kReady) + board_.CountIn(kValidating) > 0) {
-    for (const ReadyTask& ready : OrderOfTurns(Grantable(), Shares(), clock_.Now())) {
-      Agent* const agent = roster_.FindIdle();
-      if (agent == nullptr) {
-        ++unserved;
-      } else {
-        Grant(*board_.FindTask(ready.key), *agent);
-      }
-    }
-  }
-  return unserved;
 }
 
 void GrantFlow::Grant(Task& task, Agent& agent) {

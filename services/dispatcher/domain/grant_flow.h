@@ -18,12 +18,13 @@
 #include "services/dispatcher/domain/agent_session.h"
 #include "services/dispatcher/domain/agent_tokens.h"
 #include "services/dispatcher/domain/board.h"
+#include "services/dispatcher/domain/fair_schedule.h"
 #include "services/dispatcher/domain/models.h"
 #include "services/dispatcher/domain/outbox.h"
-#include "services/dispatcher/domain/ready_order.h"
 #include "services/dispatcher/domain/settings.h"
 #include "services/dispatcher/domain/task_flow.h"
 #include "services/dispatcher/domain/task_store.h"
+#include "services/dispatcher/domain/wait_notes.h"
 
 namespace slipway::dispatcher {
 
@@ -44,6 +45,7 @@ class GrantFlow final {
     base::Clock& clock;
     base::IdGenerator& ids;
     const Settings& settings;
+    WaitNotes& notes;
     Post post;
   };
 
@@ -54,7 +56,17 @@ class GrantFlow final {
   void Restore();
 
   // How long the chains of a plan are is reckoned anew: its graph has changed.
-  void ForgetPaths(const std::string& plan) { paths_.erase(plan); }
+  void ForgetPaths(const std::string& plan);
+
+  // What projects have used before. Before Restore.
+  void RestoreUsage(const std::vector<ProjectUsage>& usage);
+
+  // What calls to models cost, by project.
+  void AddCosts(const std::map<std::string, int64_t>& cost_usd_nanos);
+
+  // Charges projects for what runs, and publishes what they have used and how long they wait. About
+  // once a second.
+  void MeasureShares();
 
   void OnHello(std::shared_ptr<AgentSession> session, const AgentHello& hello, bool process);
   void OnSessionEnded(const AgentSession* session);
@@ -75,7 +87,8 @@ class GrantFlow final {
   // Deadlines: offers, leases, hard limits, starts, waits.
   void CheckDeadlines();
 
-  // Grants what can be granted. How much work there is no agent for.
+  // Grants what can be granted. How much work there is no agent for, as far as agents could be
+  // started for it.
   int Schedule();
 
   AgentRoster& roster() { return roster_; }
@@ -102,8 +115,10 @@ class GrantFlow final {
   // Whether what the task waits for has come; true when it waits for no time.
   bool IsDue(const Task& task);
   void ForgetWaits();
-  std::vector<ReadyTask> Grantable();
-  std::map<std::string, ProjectShare> Shares();
+  bool CouldBeGranted(const Task& task);
+  absl::Duration RemainingPath(const TaskKey& key);
+  void Look(const TaskKey& key, absl::Duration now);
+  void Sync(absl::Duration now);
   void Grant(Task& task, Agent& agent);
   void OnKeyIssued(const AttemptKey& key, const absl::StatusOr<IssuedKey>& issued);
   void SendOffer(const Task& task, const Attempt& attempt, const IssuedKey& key);
@@ -136,7 +151,10 @@ class GrantFlow final {
   base::IdGenerator& ids_;
   const Settings& settings_;
   Post post_;
+  WaitNotes& notes_;
   AgentRoster roster_;
+  FairSchedule schedule_;
+  std::set<TaskKey> delayed_;  // Would wait for an agent, but for a time that has not come.
   std::map<AttemptKey, Lease> leases_;
   std::map<TaskKey, Wait> waits_;
   std::map<std::string, std::map<std::string, absl::Duration>> paths_;  // By plan and task.

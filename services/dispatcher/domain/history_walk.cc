@@ -17,9 +17,6 @@ namespace {
 using absl::StrCat;
 using nlohmann::json;
 
-// More than can pass between a decision and the time of its event.
-constexpr absl::Duration kDecisionLag = absl::Minutes(1);
-
 std::optional<TaskState> TaskStateNamed(absl::string_view name) {
   for (int state = 1; state <= kTaskStates; ++state) {
     if (Name(static_cast<TaskState>(state)) == name) return static_cast<TaskState>(state);
@@ -90,9 +87,11 @@ void HistoryWalk::Add(const events::Event& event) {
   report_.ExpectThat(
       5, first ? compacted_ || event.sequence == 1 : event.sequence == last_sequence_ + 1,
       [&] { return StrCat("event ", event.sequence, " follows ", last_sequence_); });
+  if (first) first_time_ = event.append_time;
   last_sequence_ = event.sequence;
   last_time_ = event.append_time;
   CheckNames(event);
+  FollowRules(event.sequence);
   const events::EventDraft& draft = event.draft;
   const Facts facts(draft);
   if (draft.kind == "task.state_changed") {
@@ -119,6 +118,8 @@ void HistoryWalk::Add(const events::Event& event) {
     } else {
       pauses_.erase(facts.Text("scope"));
     }
+  } else if (draft.kind == "run.amended") {
+    RankWaiting(draft.plan);
   } else if (draft.kind == "stale.refused") {
     report_.Count(11);
   }
@@ -168,15 +169,9 @@ void HistoryWalk::AddTask(const events::Event& event, const TaskKey& key, const 
   if (*to == TaskState::kReady && !task.first_ready.has_value()) {
     task.first_ready = event.append_time;
   }
-  if (task.first_ready.has_value()) {
-    auto& waiting = waiting_[key.plan];
-    if (*to == TaskState::kReady) {
-      waiting.emplace(*task.first_ready, key.id);
-    } else {
-      waiting.erase({*task.first_ready, key.id});
-    }
-  }
   task.state = *to;
+  UpdateWaiting(key);
+  UpdateLane(key);
   task.reason = facts.Text("reason");
   task.retries = facts.Number("retries");
 }
@@ -213,6 +208,8 @@ void HistoryWalk::AddAttempt(const events::Event& event, const AttemptKey& key,
   if (is_new) {
     attempt.start_sequence = event.sequence;
     attempt.works = facts.Text("grant_kind") != Name(GrantKind::kValidate);
+    attempt.host = facts.Text("host");
+    if (attempt.works) attempt.credential = CredentialOf(key, event.sequence);
     if (*to == AttemptState::kOffered) CheckGrant(event, key, task, attempt.works);
     task.epoch = std::max(task.epoch, key.epoch);
   } else {
@@ -225,10 +222,13 @@ void HistoryWalk::AddAttempt(const events::Event& event, const AttemptKey& key,
   if (IsLive(*to) && task.live != key.epoch) {
     task.live = key.epoch;
     ++live;
+    CountLive(key, attempt, 1);
   } else if (!IsLive(*to) && task.live == key.epoch) {
     task.live.reset();
     --live;
+    CountLive(key, attempt, -1);
   }
+  UpdateLane(key.task);
 }
 
 void HistoryWalk::CheckGrant(const events::Event& event, const AttemptKey& key,
@@ -244,6 +244,7 @@ void HistoryWalk::CheckGrant(const events::Event& event, const AttemptKey& key,
     return StrCat(name, " is granted while the task is ", Name(task.state));
   });
   CheckRoom(name, key.task);
+  CheckLimits(name, key, task.attempts.at(key.epoch));
   if (!works || !lookups_.spec_holds_at(key.task.plan, event.sequence)) return;
   CheckDependencies(event, key);
   CheckTurn(event, key.task);
@@ -276,30 +277,6 @@ void HistoryWalk::CheckDependencies(const events::Event& event, const AttemptKey
     report_.ExpectThat(7, IsSatisfied({.plan = key.task.plan, .id = id}), [&] {
       return StrCat("event ", event.sequence, ": ", key.Name(), " is granted before ", id);
     });
-  }
-}
-
-// A task that has its whole bonus of age comes before any that has none and is not that much more
-// urgent.
-void HistoryWalk::CheckTurn(const events::Event& event, const TaskKey& key) {
-  const TaskFold& granted = tasks_[key];
-  const TaskSpec* const spec = lookups_.spec(key);
-  if (spec == nullptr || !granted.first_ready.has_value()) return;
-  report_.Count(13);
-  const absl::Duration waited = event.append_time - *granted.first_ready;
-  if (waited < absl::ZeroDuration() || waited >= kAgingStep - kDecisionLag) return;
-  for (const auto& [ready, id] : waiting_[key.plan]) {
-    if (event.append_time - ready < kAgingStep * kAgingMax + kDecisionLag) return;
-    const TaskKey other{.plan = key.plan, .id = id};
-    const TaskSpec* const passed = lookups_.spec(other);
-    if (passed == nullptr || tasks_[other].live.has_value()) continue;
-    const bool paused = std::any_of(pauses_.begin(), pauses_.end(),
-                                    [&](const std::string& scope) { return Covers(scope, other); });
-    if (paused || spec->priority >= passed->priority + kAgingMax) continue;
-    report_.Expect(
-        13, false,
-        StrCat("event ", event.sequence, ": ", key.Name(), " is granted before ", id,
-               ", which has waited for ", absl::FormatDuration(event.append_time - ready)));
   }
 }
 

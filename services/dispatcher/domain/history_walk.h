@@ -12,6 +12,7 @@
 #include "lib/events/event.h"
 #include "services/dispatcher/domain/audit_report.h"
 #include "services/dispatcher/domain/keys.h"
+#include "services/dispatcher/domain/scheduling.h"
 #include "services/dispatcher/domain/states.h"
 #include "services/dispatcher/domain/task.h"
 
@@ -30,6 +31,9 @@ class HistoryWalk final {
     std::function<bool(const std::string& plan, int64_t sequence)> spec_holds_at;
     // A project's limit of attempts at once; 0: none.
     std::function<int(const std::string& project)> parallel_max;
+    // By what the dispatcher made the grants around an event; null when that is not known. Events
+    // of one term get the same object.
+    std::function<const GrantRules*(int64_t sequence)> rules;
   };
 
   // What the events of one attempt add up to.
@@ -39,6 +43,8 @@ class HistoryWalk final {
     bool was_reported = false;
     std::string reason;
     int64_t start_sequence = 0;  // Of its first event.
+    std::string host;
+    std::string credential;  // That limits it; empty when none does, "?" when that is not known.
   };
 
   // ... of one task.
@@ -51,6 +57,7 @@ class HistoryWalk final {
     int merges = 0;
     std::optional<int64_t> live;  // Epoch of the attempt that holds an agent.
     std::optional<absl::Time> first_ready;
+    std::optional<int64_t> urgency;  // While it is READY, as of the rules and the present plan.
     std::map<int64_t, AttemptFold> attempts;
   };
 
@@ -80,6 +87,14 @@ class HistoryWalk final {
   void CheckDependencies(const events::Event& event, const AttemptKey& key);
   void CheckTurn(const events::Event& event, const TaskKey& key);
   void CheckRoom(const std::string& name, const TaskKey& key);
+  void CheckLimits(const std::string& name, const AttemptKey& key, const AttemptFold& attempt);
+  bool HadRoom(const TaskKey& key, const TaskSpec& spec);
+  void CountLive(const AttemptKey& key, const AttemptFold& attempt, int number);
+  void FollowRules(int64_t sequence);
+  void UpdateWaiting(const TaskKey& key);
+  void RankWaiting(const std::string& plan);
+  void UpdateLane(const TaskKey& key);
+  std::string CredentialOf(const AttemptKey& key, int64_t sequence) const;
   void CheckAttemptMove(const std::string& name, int64_t epoch, const TaskFold& task,
                         AttemptState from, AttemptState to);
   bool IsSatisfied(const TaskKey& key) const;
@@ -91,8 +106,14 @@ class HistoryWalk final {
   std::map<std::string, RunState> runs_;
   std::set<std::string> pauses_;
   std::map<std::string, int> live_by_project_;
-  std::map<std::string, std::set<std::pair<absl::Time, std::string>>> waiting_;  // READY, by plan.
+  std::map<std::string, int> live_by_plan_;
+  std::map<std::string, int> live_by_host_;
+  std::map<std::string, int> live_by_credential_;
+  std::map<std::string, std::set<std::string>> lanes_;  // Changes on their way, by plan.
+  std::map<std::string, std::set<std::pair<int64_t, std::string>>> waiting_;  // READY, by plan.
+  const GrantRules* rules_ = nullptr;
   int64_t last_sequence_ = 0;
+  absl::Time first_time_;
   absl::Time last_time_ = absl::InfinitePast();
 };
 

@@ -65,10 +65,6 @@ inline constexpr absl::Duration kStepBackoffMax = absl::Seconds(10);
 inline constexpr absl::Duration kBudgetRecheck = absl::Seconds(60);
 inline constexpr absl::Duration kRateLimitDefault = absl::Seconds(30);
 
-// Waiting raises a task's priority by one per step, at most this much.
-inline constexpr absl::Duration kAgingStep = absl::Minutes(10);
-inline constexpr int kAgingMax = 5;
-
 // How often deadlines are looked at: leases and offers are seconds.
 inline constexpr absl::Duration kTickInterval = absl::Milliseconds(100);
 
@@ -83,8 +79,8 @@ inline constexpr absl::Duration kValidatorTimeoutDefault = absl::Minutes(10);
 inline constexpr absl::Duration kKeyLifetimeExtra = absl::Minutes(5);
 inline constexpr absl::Duration kAttemptTimeoutMax = absl::Hours(23);
 
-// A cluster ends a pod when it is so old, whatever it does: nothing that was forgotten runs forever.
-// A warm agent is replaced before its age could cut off the longest attempt.
+// A cluster ends a pod when it is so old, whatever it does: nothing that was forgotten runs
+// forever. A warm agent is replaced before its age could cut off the longest attempt.
 inline constexpr absl::Duration kContainerLifetimeMax = absl::Hours(36);
 inline constexpr absl::Duration kIdleAgeMax = absl::Hours(12);
 

@@ -13,6 +13,7 @@
 #include "services/dispatcher/domain/audit_report.h"
 #include "services/dispatcher/domain/checkpoint.h"
 #include "services/dispatcher/domain/run.h"
+#include "services/dispatcher/domain/scheduling.h"
 #include "services/dispatcher/domain/task.h"
 
 namespace slipway::dispatcher {
@@ -45,12 +46,15 @@ struct ChangeSet {
   std::vector<events::EventDraft> events;
   std::optional<std::string> ledger_cursor;
   std::optional<absl::Duration> lease_timeout;  // Of this term.
+  std::optional<GrantRules> rules;              // Likewise.
+  std::vector<ProjectUsage> usage;
 
   bool empty() const {
     return runs.empty() && tasks.empty() && attempts.empty() && checkpoints.empty() &&
            pauses.empty() && ended_pauses.empty() && results.empty() && starts.empty() &&
            ended_starts.empty() && host_orders.empty() && events.empty() &&
-           !ledger_cursor.has_value() && !lease_timeout.has_value();
+           !ledger_cursor.has_value() && !lease_timeout.has_value() && !rules.has_value() &&
+           usage.empty();
   }
 };
 
@@ -64,6 +68,7 @@ struct Snapshot {
   std::vector<Attempt> open_keys;   // Ended attempts whose keys were not revoked, of all runs.
   std::vector<StartIntent> starts;  // Of agents that may still run.
   std::vector<HostOrder> host_orders;
+  std::vector<ProjectUsage> usage;
   std::string ledger_cursor;
 };
 

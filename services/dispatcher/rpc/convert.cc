@@ -88,7 +88,50 @@ const char* DriverName(HostDriver driver) {
   return "external";
 }
 
+v1::Wait::Reason ToProto(WaitReason reason) {
+  switch (reason) {
+    case WaitReason::kAgent:
+      return v1::Wait::REASON_AGENT;
+    case WaitReason::kProjectLimit:
+      return v1::Wait::REASON_PROJECT_LIMIT;
+    case WaitReason::kPlanLimit:
+      return v1::Wait::REASON_PLAN_LIMIT;
+    case WaitReason::kCredentialLimit:
+      return v1::Wait::REASON_CREDENTIAL_LIMIT;
+    case WaitReason::kMergeLane:
+      return v1::Wait::REASON_MERGE_LANE;
+    case WaitReason::kPathOverlap:
+      return v1::Wait::REASON_PATH_OVERLAP;
+  }
+  return v1::Wait::REASON_UNSPECIFIED;
+}
+
+std::string DetailOf(const Wait& wait) {
+  switch (wait.reason) {
+    case WaitReason::kAgent:
+      return "no agent is free";
+    case WaitReason::kProjectLimit:
+      return absl::StrCat("its project has ", wait.limit, " attempts at once, the most it may");
+    case WaitReason::kPlanLimit:
+      return absl::StrCat("its plan has ", wait.limit, " attempts at once, the most it may");
+    case WaitReason::kCredentialLimit:
+      return absl::StrCat("credential ", wait.subject, " has ", wait.limit,
+                          " attempts at once, the most it may");
+    case WaitReason::kMergeLane:
+      return absl::StrCat(wait.limit,
+                          " changes of its plan are not merged yet, the most there may be");
+    case WaitReason::kPathOverlap:
+      return absl::StrCat("task ", wait.subject, " is likely to touch the same paths");
+  }
+  return "";
+}
+
 }  // namespace
+
+void ToProto(const Wait& wait, v1::Wait& proto) {
+  proto.set_reason(ToProto(wait.reason));
+  proto.set_detail(DetailOf(wait));
+}
 
 absl::StatusOr<PlanSpec> PlanSpecFromProto(const v1::PlanSpec& proto) {
   RETURN_IF_ERROR(CheckPlanName(proto.plan()));

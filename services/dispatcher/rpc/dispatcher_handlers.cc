@@ -199,7 +199,18 @@ absl::Status DispatcherHandlers::FillRun(const Run& run, v1::Run& proto) {
     return Covers(pause.scope, {.plan = run.plan, .id = ""});
   });
   ToProto(run, paused && !IsEnd(run.state), counts, proto);
+  for (const auto& [reason, count] : dispatcher_.waits().CountOf(run.plan)) {
+    (*proto.mutable_waits_by_reason())[std::string(Name(reason))] = count;
+  }
   return absl::OkStatus();
+}
+
+void DispatcherHandlers::FillTask(const Task& task, v1::Task& proto) {
+  ToProto(task, proto);
+  // The core is a moment ahead of what is stored.
+  if (task.state != TaskState::kReady && task.state != TaskState::kValidating) return;
+  const std::optional<Wait> wait = dispatcher_.waits().Find(task.key);
+  if (wait.has_value()) ToProto(*wait, *proto.mutable_wait());
 }
 
 absl::StatusOr<v1::GetRunResponse> DispatcherHandlers::GetRun(const rpc::Call&,
@@ -230,7 +241,7 @@ absl::StatusOr<v1::GetTaskResponse> DispatcherHandlers::GetTask(const rpc::Call&
   ASSIGN_OR_RETURN(const std::optional<Task> task, store_.FindTask(key));
   if (!task.has_value()) return TaskUnknown(request.name());
   v1::GetTaskResponse response;
-  ToProto(*task, *response.mutable_task());
+  FillTask(*task, *response.mutable_task());
   return response;
 }
 
@@ -251,7 +262,7 @@ absl::StatusOr<v1::ListTasksResponse> DispatcherHandlers::ListTasks(
       response.set_next_page_token(PageToken(task.position));
       break;
     }
-    ToProto(task, *response.add_tasks());
+    FillTask(task, *response.add_tasks());
   }
   return response;
 }

@@ -60,6 +60,7 @@ class DispatcherHandlers final {
 
  private:
   absl::Status FillRun(const Run& run, v1::Run& proto);
+  void FillTask(const Task& task, v1::Task& proto);
 
   Dispatcher& dispatcher_;
   TaskStore& store_;

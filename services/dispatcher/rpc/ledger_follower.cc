@@ -1,5 +1,6 @@
 #include "services/dispatcher/rpc/ledger_follower.h"
 
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -70,6 +71,7 @@ absl::Status LedgerFollower::Follow(grpc::ClientContext& context) {
   request.set_resume_token(cursor_);
   request.mutable_filter()->add_kinds("budget.changed");
   request.mutable_filter()->add_kinds("budget.frozen");
+  request.mutable_filter()->add_kinds("usage.recorded");
   const auto stream = stub_->Watch(&context, request);
   events::v1::WatchResponse response;
   while (stream->Read(&response)) Apply(response);
@@ -78,18 +80,21 @@ absl::Status LedgerFollower::Follow(grpc::ClientContext& context) {
 
 void LedgerFollower::Apply(const events::v1::WatchResponse& response) {
   std::vector<std::string> raised;
+  std::map<std::string, int64_t> costs;
   for (const events::v1::Event& event : response.events()) {
     const events::v1::EventPayload& payload = event.payload();
     if (payload.has_budget_changed() && IsRaised(payload.budget_changed())) {
       raised.push_back(payload.budget_changed().scope());
     } else if (payload.has_budget_frozen() && !payload.budget_frozen().frozen()) {
       raised.push_back(payload.budget_frozen().scope());
+    } else if (payload.has_usage_recorded() && !event.project().empty()) {
+      costs[event.project()] += payload.usage_recorded().cost_usd_nanos();
     }
   }
   // A bookmark alone is not worth a commit: going on from before it reads nothing twice.
   if (response.events().empty()) return;
   cursor_ = response.resume_token();
-  dispatcher_.BudgetsChanged(std::move(raised), cursor_);
+  dispatcher_.LedgerChanged(std::move(raised), std::move(costs), cursor_);
 }
 
 }  // namespace slipway::dispatcher

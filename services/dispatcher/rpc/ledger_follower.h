@@ -13,8 +13,10 @@
 
 namespace slipway::dispatcher {
 
-// Follows the ledger's log for budgets that were raised, from where it was left. Without the ledger
-// paused work looks again by itself, only later.
+// Follows the ledger's log for budgets that were raised and what calls cost, from where it was
+// left. Without the ledger paused work looks again by itself, only later, and projects' turns go by
+// time alone. A log that was exchanged for another one is read from its start: what it tells of
+// costs then counts again.
 class LedgerFollower final {
  public:
   LedgerFollower(const std::shared_ptr<grpc::Channel>& ledger, Dispatcher& dispatcher,

@@ -40,7 +40,11 @@ PlanSpec People::AnyPlan(int number) {
   spec.policy.human_approval = world_.random.OneIn(8);
   const int64_t tasks = world_.random.Between(1, 5);
   for (int64_t i = 0; i < tasks; ++i) {
-    TaskSpec task{.id = StrCat("t", i), .title = "A task", .role = "builder"};
+    TaskSpec task{.id = StrCat("t", i), .title = "A task"};
+    task.role = world_.random.OneIn(3) ? "writer" : "builder";
+    if (!world_.random.OneIn(3)) {
+      task.allowed_paths = {world_.random.OneIn(2) ? "src/**" : StrCat("src/", i % 2, ".cc")};
+    }
     task.priority = static_cast<int>(world_.random.Below(10));
     task.estimate = absl::Minutes(world_.random.Between(0, 20));
     for (int64_t before = 0; before < i; ++before) {
@@ -153,7 +157,9 @@ void People::Meddle() {
       world_.Count("kill switch");
       return dispatcher.SetKillSwitch(world_.random.OneIn(3));
     case 8:
-      return dispatcher.BudgetsChanged({"organisation"}, StrCat(world_.next_message));
+      return dispatcher.LedgerChanged(
+          {"organisation"}, {{ProjectOf(task.plan), world_.random.Between(0, 2'000'000'000)}},
+          StrCat(world_.next_message));
     default:
       return Amend(task.plan);
   }

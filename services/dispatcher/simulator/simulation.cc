@@ -24,7 +24,8 @@ const char* NameOf(Mutant mutant) {
   constexpr const char* kNames[kMutantCount] = {
       "none",          "syncs-lie",    "reply-before-commit", "no-epoch-check",
       "lease-by-wall", "never-fences", "lost-at-restart",     "epoch-set-back",
-      "no-dependency", "merged-twice", "keys-never-revoked"};
+      "no-dependency", "merged-twice", "keys-never-revoked",  "limits-ignored",
+      "no-aging"};
   return kNames[static_cast<int>(mutant)];
 }
 
@@ -99,6 +100,7 @@ Simulation::Simulation(const Options& options)
   lookups.parallel_max = [](const std::string& project) {
     return project == "projects/p0" ? 2 : 0;
   };
+  lookups.rules = [rules = TheRules()](int64_t) { return &rules; };
   walk_.emplace(std::move(lookups), /*compacted=*/false, report_);
   for (int i = 0; i < 3; ++i) {
     AddAgent({.id = StrCat("outside-", i), .host = "hosts/outside"});

@@ -23,13 +23,29 @@ constexpr int kEventsPerRead = 500;
 constexpr absl::Duration kLease = absl::Seconds(30);
 constexpr char kWatchedProject[] = "projects/p1";
 
-Settings TheSettings() {
-  return {.lease_timeout = kLease,
-          .hosts = {{.name = "hosts/local", .driver = HostDriver::kProcess, .slots = 2},
-                    {.name = "hosts/outside", .driver = HostDriver::kExternal, .slots = 3}}};
+}  // namespace
+
+// Tight enough that every limit holds something back, and steps of waiting that a history has.
+Settings SettingsOf(Mutant mutant) {
+  Settings settings{
+      .lease_timeout = kLease,
+      .hosts = {{.name = "hosts/local", .driver = HostDriver::kProcess, .slots = 2},
+                {.name = "hosts/outside", .driver = HostDriver::kExternal, .slots = 2}},
+      .scheduling = {.projects = {{"projects/p0", {.weight = 3}}},
+                     .plan_attempts_max = 2,
+                     .lane_changes_max = 3,
+                     .credentials = {{.name = "key", .roles = {"builder"}, .attempts_max = 2}},
+                     .aging_step = absl::Seconds(20),
+                     .overlap_wait = absl::Seconds(40)}};
+  if (mutant == Mutant::kLimitsIgnored) {
+    settings.scheduling.plan_attempts_max = 0;
+    settings.scheduling.credentials.clear();
+  }
+  if (mutant == Mutant::kNoAging) settings.scheduling.aging_step = absl::Hours(24 * 365);
+  return settings;
 }
 
-}  // namespace
+GrantRules TheRules() { return RulesOf(SettingsOf(Mutant::kNone)); }
 
 void Simulation::EndProcess() {
   world_.dispatcher = nullptr;
@@ -117,7 +133,7 @@ absl::Status Simulation::StartDispatcher() {
       .clock = world_.clock,
       .ids = *ids_,
       .random = [this] { return static_cast<double>(world_.random.Below(1'000)) / 1'000; },
-      .settings = TheSettings(),
+      .settings = SettingsOf(options_.mutant),
       .own_thread = false});
   RETURN_IF_ERROR(dispatcher_->Start().status());
   world_.dispatcher = dispatcher_.get();
@@ -146,6 +162,9 @@ absl::Status Simulation::Check() {
   RETURN_IF_ERROR(ReadEvents());
   if (!report_.holds()) return Breach(report_.FirstBreach());
   CheckAgents();
+  for (const auto& [reason, count] : dispatcher_->waits().Count()) {
+    world_.coverage[StrCat("waits ", Name(reason))] += count;
+  }
   if (world_.random.OneIn(3)) Watch();
   if (world_.random.OneIn(40)) RETURN_IF_ERROR(Audit());
   return world_.breach.empty() ? absl::OkStatus() : Breach(world_.breach);

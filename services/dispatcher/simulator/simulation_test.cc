@@ -76,6 +76,12 @@ TEST(SimulationTest, AThousandHistoriesHoldEveryInvariantAndCoverEveryKind) {
                            "results stale",
                            "starts that failed",
                            "tasks merged",
+                           "waits AGENT",
+                           "waits CREDENTIAL_LIMIT",
+                           "waits MERGE_LANE",
+                           "waits PATH_OVERLAP",
+                           "waits PLAN_LIMIT",
+                           "waits PROJECT_LIMIT",
                            "wall clock set back",
                            "wall clock set forward",
                            "zombies that hand in"}) {

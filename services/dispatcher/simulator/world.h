@@ -31,11 +31,17 @@ enum class Mutant {
   kDependencyIgnored,  // A restart lets blocked tasks run.
   kMergedTwice,        // The branch takes a task again.
   kKeysNeverRevoked,   // Keys stay open and nobody tries again.
+  kLimitsIgnored,      // Plans and credentials have as many attempts as there are agents.
+  kNoAging,            // Waiting is worth nothing.
 };
-inline constexpr int kMutantCount = 11;
+inline constexpr int kMutantCount = 13;
 const char* NameOf(Mutant mutant);
 
 using simulation::Coverage;
+
+// How the dispatcher is configured. Without a mutant: by what its grants are judged.
+Settings SettingsOf(Mutant mutant);
+GrantRules TheRules();
 
 // What everything in a simulation shares: time, chance, the network, and the dispatcher that runs
 // now, if one does. Not thread-safe.

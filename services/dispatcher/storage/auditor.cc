@@ -8,6 +8,7 @@
 #include "services/dispatcher/domain/board.h"
 #include "services/dispatcher/domain/retry_policy.h"
 #include "services/dispatcher/domain/task_flow.h"
+#include "services/dispatcher/storage/task_json.h"
 #include "services/dispatcher/storage/task_rows.h"
 
 namespace slipway::dispatcher {
@@ -25,7 +26,7 @@ constexpr Sql kAuditedCheckpoints = "SELECT " SLIPWAY_CHECKPOINT_COLUMNS " FROM 
 constexpr Sql kAuditedResults = "SELECT plan,task,epoch,salvage,patch IS NOT NULL FROM result";
 constexpr Sql kAuditedPauses = "SELECT scope FROM pause";
 constexpr Sql kAuditedTerms =
-    "SELECT begin_time_us,begin_sequence,lease_timeout_us FROM term ORDER BY number";
+    "SELECT begin_time_us,begin_sequence,lease_timeout_us,rules FROM term ORDER BY number";
 constexpr Sql kAmended =
     "SELECT plan,MAX(sequence) FROM event WHERE kind='run.amended' GROUP BY plan";
 constexpr Sql kCompacted = "SELECT compacted_sequence FROM log_meta";
@@ -100,10 +101,14 @@ absl::Status Auditor::Load() {
   }));
   RETURN_IF_ERROR(
       reader_.ForEach(kAuditedPauses, [this](const Row& row) { pauses_.insert(row.Text(0)); }));
-  RETURN_IF_ERROR(reader_.ForEach(kAuditedTerms, [this](const Row& row) {
-    terms_.push_back({.begin_time = row.Time(0),
-                      .begin_sequence = row.Int64(1),
-                      .lease_timeout = absl::Microseconds(row.Int64(2))});
+  ASSIGN_OR_RETURN(terms_, reader_.Query(kAuditedTerms, [](const Row& row) -> absl::StatusOr<Term> {
+    Term term{.begin_time = row.Time(0),
+              .begin_sequence = row.Int64(1),
+              .lease_timeout = absl::Microseconds(row.Int64(2))};
+    if (!row.Text(3).empty()) {
+      ASSIGN_OR_RETURN(term.rules, GrantRulesFromJson(row.Text(3)));
+    }
+    return term;
   }));
   return reader_.ForEach(kAmended,
                          [this](const Row& row) { last_amended_[row.Text(0)] = row.Int64(1); });
@@ -126,6 +131,7 @@ absl::Status Auditor::Walk() {
     return parallel_max == nullptr ? 0 : *parallel_max;
   };
   compacted_ = compacted > 0;
+  lookups.rules = [this](int64_t sequence) { return RulesAt(sequence); };
   walk_.emplace(std::move(lookups), compacted_, report_);
   int64_t first = 0;
   RETURN_IF_ERROR(reader_.ForEach(kAuditedEvents, [&](const Row& row) {
@@ -143,6 +149,14 @@ absl::Status Auditor::Walk() {
   report_.ExpectThat(5, walk_->pauses() == pauses_,
                      [] { return std::string("the log and the table of pauses differ"); });
   return absl::OkStatus();
+}
+
+const GrantRules* Auditor::RulesAt(int64_t sequence) const {
+  const auto next = std::partition_point(terms_.begin(), terms_.end(), [&](const Term& term) {
+    return term.begin_sequence < sequence;
+  });
+  if (next == terms_.begin() || !std::prev(next)->rules.has_value()) return nullptr;
+  return &*std::prev(next)->rules;
 }
 
 // Every agent that lives has at least a whole lease after a start to be heard.

@@ -17,6 +17,7 @@
 #include "services/dispatcher/domain/checkpoint.h"
 #include "services/dispatcher/domain/history_walk.h"
 #include "services/dispatcher/domain/run.h"
+#include "services/dispatcher/domain/scheduling.h"
 #include "services/dispatcher/domain/task.h"
 
 namespace slipway::dispatcher {
@@ -35,6 +36,7 @@ class Auditor final {
     absl::Time begin_time;
     int64_t begin_sequence = 0;  // Of the newest event before it.
     absl::Duration lease_timeout;
+    std::optional<GrantRules> rules;
   };
   struct StoredResult {
     bool salvage = false;
@@ -58,6 +60,7 @@ class Auditor final {
   void CheckResult(const Attempt& attempt);
   void CheckRetryBudgets(const dispatcher::Run& run, const Task& task);
   bool IsSatisfied(const TaskKey& key) const;
+  const GrantRules* RulesAt(int64_t sequence) const;
   const HistoryWalk::AttemptFold* FoldOf(const AttemptKey& key) const;
 
   sqlite::Reader& reader_;

@@ -60,6 +60,12 @@ constexpr sqlite::Sql kUpsertHostOrder =
     "draining=excluded.draining,drain_deadline_us=excluded.drain_deadline_us,"
     "reason=excluded.reason,actor=excluded.actor,time_us=excluded.time_us";
 
+constexpr sqlite::Sql kUpdateRules = "UPDATE term SET rules=? WHERE number=(SELECT term FROM meta)";
+constexpr sqlite::Sql kUpsertUsage =
+    "INSERT INTO project_usage(project,virtual_us,slot_us,cost_usd_nanos) VALUES(?,?,?,?)"
+    " ON CONFLICT(project) DO UPDATE SET virtual_us=excluded.virtual_us,slot_us=excluded.slot_us,"
+    "cost_usd_nanos=excluded.cost_usd_nanos";
+
 constexpr sqlite::Sql kUpdateCursor = "UPDATE meta SET ledger_cursor=?";
 
 absl::Status WriteTask(sqlite::Transaction& transaction, const TaskWrite& write) {
@@ -141,6 +147,18 @@ absl::Status WriteHosts(sqlite::Transaction& transaction, const ChangeSet& chang
   return absl::OkStatus();
 }
 
+absl::Status WriteTurns(sqlite::Transaction& transaction, const ChangeSet& changes) {
+  if (changes.rules.has_value()) {
+    RETURN_IF_ERROR(transaction.Execute(kUpdateRules, ToJson(*changes.rules)));
+  }
+  for (const ProjectUsage& usage : changes.usage) {
+    RETURN_IF_ERROR(transaction.Execute(
+        kUpsertUsage, usage.project, absl::ToInt64Microseconds(usage.virtual_time),
+        absl::ToInt64Microseconds(usage.slot_time), usage.cost_usd_nanos));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status WriteRows(sqlite::Transaction& transaction, const ChangeSet& changes) {
@@ -167,6 +185,7 @@ absl::Status WriteRows(sqlite::Transaction& transaction, const ChangeSet& change
         transaction.Execute(kUpdateTerm, absl::ToInt64Microseconds(*changes.lease_timeout)));
   }
   RETURN_IF_ERROR(WriteHosts(transaction, changes));
+  RETURN_IF_ERROR(WriteTurns(transaction, changes));
   if (changes.ledger_cursor.has_value()) {
     RETURN_IF_ERROR(transaction.Execute(kUpdateCursor, *changes.ledger_cursor));
   }

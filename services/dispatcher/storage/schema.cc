@@ -57,6 +57,12 @@ constexpr sqlite::Migration kMigrations[] = {
      "CREATE TABLE term(number INTEGER PRIMARY KEY NOT NULL, begin_time_us INTEGER NOT NULL,"
      " begin_sequence INTEGER NOT NULL, lease_timeout_us INTEGER NOT NULL) STRICT;"
      "ALTER TABLE attempt ADD COLUMN silence_us INTEGER;"},
+    {5,
+     // By what the grants of a term are to be judged: JSON, see task_json.h; empty before.
+     "ALTER TABLE term ADD COLUMN rules TEXT NOT NULL DEFAULT '';"
+     // What projects used of slots and money by attempts that ended: whose turn it is goes by it.
+     "CREATE TABLE project_usage(project TEXT PRIMARY KEY NOT NULL, virtual_us INTEGER NOT NULL,"
+     " slot_us INTEGER NOT NULL, cost_usd_nanos INTEGER NOT NULL) STRICT;"},
 };
 
 }  // namespace

@@ -42,6 +42,9 @@ constexpr sqlite::Sql kStarts =
 constexpr sqlite::Sql kHostOrders =
     "SELECT host,cordoned,draining,drain_deadline_us,reason,actor,time_us FROM host_order";
 
+constexpr sqlite::Sql kUsage =
+    "SELECT project,virtual_us,slot_us,cost_usd_nanos FROM project_usage ORDER BY project";
+
 constexpr sqlite::Sql kFindRun = "SELECT " SLIPWAY_RUN_COLUMNS " FROM run WHERE plan=?";
 constexpr sqlite::Sql kListRuns =
     "SELECT " SLIPWAY_RUN_COLUMNS
@@ -94,6 +97,13 @@ HostOrder ReadHostOrder(const sqlite::Row& row) {
           .reason = row.Text(4),
           .actor = row.Text(5),
           .time = row.Time(6)};
+}
+
+ProjectUsage ReadUsage(const sqlite::Row& row) {
+  return {.project = row.Text(0),
+          .virtual_time = absl::Microseconds(row.Int64(1)),
+          .slot_time = absl::Microseconds(row.Int64(2)),
+          .cost_usd_nanos = row.Int64(3)};
 }
 
 [[noreturn]] void EndProcess(const absl::Status& status) {
@@ -172,6 +182,7 @@ absl::StatusOr<Snapshot> SqliteTaskStore::Load() {
     ASSIGN_OR_RETURN(snapshot.pauses, reader.Query(kPauses, ReadPause));
     ASSIGN_OR_RETURN(snapshot.starts, reader.Query(kStarts, ReadStart));
     ASSIGN_OR_RETURN(snapshot.host_orders, reader.Query(kHostOrders, ReadHostOrder));
+    ASSIGN_OR_RETURN(snapshot.usage, reader.Query(kUsage, ReadUsage));
     ASSIGN_OR_RETURN(snapshot.open_keys, reader.Query(kOpenKeys, ReadAttempt));
     ASSIGN_OR_RETURN(
         snapshot.ledger_cursor,

@@ -179,6 +179,51 @@ absl::StatusOr<RunPolicy> RunPolicyFromJson(const std::string& text) {
   });
 }
 
+std::string ToJson(const GrantRules& rules) {
+  const SchedulingSettings& scheduling = rules.scheduling;
+  json projects = json::object();
+  for (const auto& [project, share] : scheduling.projects) {
+    projects[project] = {{"weight", share.weight}, {"attempts_max", share.attempts_max}};
+  }
+  json credentials = json::array();
+  for (const CredentialLimit& credential : scheduling.credentials) {
+    credentials.push_back({{"name", credential.name},
+                           {"roles", credential.roles},
+                           {"attempts_max", credential.attempts_max}});
+  }
+  return Dump({{"projects", projects},
+               {"credentials", credentials},
+               {"plan_attempts_max", scheduling.plan_attempts_max},
+               {"lane_changes_max", scheduling.lane_changes_max},
+               {"aging_step_us", Micros(scheduling.aging_step)},
+               {"overlap_wait_us", Micros(scheduling.overlap_wait)},
+               {"slot_time_per_usd_us", Micros(scheduling.slot_time_per_usd)},
+               {"host_slots", rules.host_slots}});
+}
+
+absl::StatusOr<GrantRules> GrantRulesFromJson(const std::string& text) {
+  return Parse<GrantRules>(text, [](const json& value) {
+    GrantRules rules{.host_slots = Get<std::map<std::string, int>>(value, "host_slots")};
+    SchedulingSettings& scheduling = rules.scheduling;
+    scheduling.plan_attempts_max = Get<int>(value, "plan_attempts_max");
+    scheduling.lane_changes_max = Get<int>(value, "lane_changes_max");
+    scheduling.aging_step = GetDuration(value, "aging_step_us");
+    scheduling.overlap_wait = GetDuration(value, "overlap_wait_us");
+    scheduling.slot_time_per_usd = GetDuration(value, "slot_time_per_usd_us");
+    const json projects = value.value("projects", json::object());
+    for (const auto& [project, share] : projects.items()) {
+      scheduling.projects[project] = {.weight = Get<int>(share, "weight", 1),
+                                      .attempts_max = Get<int>(share, "attempts_max")};
+    }
+    for (const json& credential : value.value("credentials", json::array())) {
+      scheduling.credentials.push_back({.name = Get<std::string>(credential, "name"),
+                                        .roles = Get<std::vector<std::string>>(credential, "roles"),
+                                        .attempts_max = Get<int>(credential, "attempts_max")});
+    }
+    return rules;
+  });
+}
+
 std::string ToJson(const std::vector<std::string>& strings) { return Dump(json(strings)); }
 
 absl::StatusOr<std::vector<std::string>> StringsFromJson(const std::string& text) {

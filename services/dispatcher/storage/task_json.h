@@ -7,6 +7,7 @@
 #include "absl/strings/string_view.h"
 #include "services/dispatcher/domain/attempt.h"
 #include "services/dispatcher/domain/policy.h"
+#include "services/dispatcher/domain/scheduling.h"
 #include "services/dispatcher/domain/task.h"
 
 // The parts of a row that no query looks into, as JSON. Reading fails with DATA_LOSS (ROW_JSON).
@@ -21,6 +22,9 @@ absl::StatusOr<Progress> ProgressFromJson(const std::string& text);
 
 std::string ToJson(const RunPolicy& policy);
 absl::StatusOr<RunPolicy> RunPolicyFromJson(const std::string& text);
+
+std::string ToJson(const GrantRules& rules);
+absl::StatusOr<GrantRules> GrantRulesFromJson(const std::string& text);
 
 std::string ToJson(const std::vector<std::string>& strings);
 absl::StatusOr<std::vector<std::string>> StringsFromJson(const std::string& text);

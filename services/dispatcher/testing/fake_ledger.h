@@ -24,6 +24,16 @@ class FakeLedger final : public events::v1::EventLogService::Service {
     changed_.NotifyAll();
   }
 
+  void RecordUsage(const std::string& project, int64_t cost_usd_nanos) {
+    events::v1::Event event;
+    event.set_kind("usage.recorded");
+    event.set_project(project);
+    event.mutable_payload()->mutable_usage_recorded()->set_cost_usd_nanos(cost_usd_nanos);
+    base::MutexLock lock(mutex_);
+    events_.push_back(event);
+    changed_.NotifyAll();
+  }
+
   // The tokens that watches began with.
   std::vector<std::string> tokens() {
     base::MutexLock lock(mutex_);
