@@ -101,6 +101,10 @@ class Dispatcher final {
   // Runs the commands that are queued; returns whether there were any. Only without own_thread.
   bool RunQueued() { return loop_.RunQueued(); }
 
+  // What is in memory and not in the store, as text: for explorations, which tell states apart by
+  // it. Only without own_thread.
+  std::string DescribeMemory() const { return grants_.DescribeMemory() + review_.DescribeMemory(); }
+
   size_t queue_size() const { return loop_.size(); }
 
  private:

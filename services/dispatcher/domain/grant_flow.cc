@@ -294,4 +294,21 @@ void GrantFlow::RevokeOpenKeys() {
   for (const AttemptKey& key : board_.OpenKeys()) RevokeKeys(key);
 }
 
+std::string GrantFlow::DescribeMemory() const {
+  const absl::Duration now = clock_.Elapsed();
+  std::string text;
+  for (const auto& [id, agent] : roster_.agents()) {
+    absl::StrAppend(&text, id, " ", static_cast<int>(agent.state), agent.session != nullptr, " ",
+                    agent.attempt.has_value() ? agent.attempt->Name() : "", "\n");
+  }
+  for (const auto& [key, lease] : leases_) {
+    absl::StrAppend(&text, key.Name(), " ", absl::FormatDuration(lease.offer_deadline - now), " ",
+                    absl::FormatDuration(lease.lease_deadline - now), "\n");
+  }
+  for (const auto& [key, wait] : waits_) {
+    absl::StrAppend(&text, key.Name(), " waits ", absl::FormatDuration(wait.deadline - now), "\n");
+  }
+  return text;
+}
+
 }  // namespace slipway::dispatcher

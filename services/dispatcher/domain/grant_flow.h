@@ -93,6 +93,9 @@ class GrantFlow final {
 
   AgentRoster& roster() { return roster_; }
 
+  // Agents and leases, for explorations.
+  std::string DescribeMemory() const;
+
   // Asks again for the end of keys whose attempts ended but whose revocation was not confirmed.
   void RevokeOpenKeys();
 

@@ -332,4 +332,15 @@ void ReviewFlow::OnFailure(Task& task, Step& step, const absl::Status& status) {
   if (AsksForNewCandidate(reason)) Rebuild(task, status);
 }
 
+std::string ReviewFlow::DescribeMemory() const {
+  const absl::Duration now = clock_.Elapsed();
+  std::string text;
+  for (const auto& [key, step] : steps_) {
+    const absl::Duration wait = std::max(absl::ZeroDuration(), step.not_before - now);
+    absl::StrAppend(&text, key.Name(), " ", Name(step.state), " ", step.epoch, step.under_way, " ",
+                    step.failures, " ", absl::FormatDuration(wait), "\n");
+  }
+  return text;
+}
+
 }  // namespace slipway::dispatcher

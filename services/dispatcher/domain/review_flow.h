@@ -33,6 +33,9 @@ class ReviewFlow final {
 
   size_t steps_under_way() const;
 
+  // The steps, for explorations.
+  std::string DescribeMemory() const;
+
  private:
   struct Step {
     TaskState state = TaskState::kInspecting;
