@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "cli/client/plan_view.h"
 #include "cli/command/families.h"
 #include "cli/command/requests.h"
@@ -127,6 +128,11 @@ void ShowPlan(const PlanView& view, bool spec, base::Clock& clock, Output& outpu
   if (spec) Paragraph("Spec", plan.spec(), output);
 }
 
+// "PATH_OVERLAP", as metrics and programs have it.
+std::string WaitName(dispatcher::v1::Wait::Reason reason) {
+  return std::string(absl::StripPrefix(dispatcher::v1::Wait::Reason_Name(reason), "REASON_"));
+}
+
 void ShowTask(const Task& task, const dispatcher::v1::ListAttemptsResponse& attempts,
               const reviewer::v1::GetReviewResponse* review, base::Clock& clock, Output& output) {
   const std::string state = Task::State_Name(task.state());
@@ -139,6 +145,12 @@ void ShowTask(const Task& task, const dispatcher::v1::ListAttemptsResponse& atte
                            StateText(task.reason()), " ", OneLine(task.detail())));
   if (!task.merged_commit().empty()) {
     output.Line(absl::StrCat("merged as ", task.merged_commit()));
+  }
+  if (task.has_wait()) {
+    output.Line(absl::StrCat(
+        output.Painted(Tone::kWarning,
+                       absl::StrCat("waits for an agent (", WaitName(task.wait().reason()), ")")),
+        ": ", OneLine(task.wait().detail())));
   }
   Paragraph("Description", task.spec().description(), output);
   Bullets("Acceptance", task.spec().acceptance(), output);

@@ -1,8 +1,10 @@
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "cli/client/pages.h"
 #include "cli/client/plan_view.h"
 #include "cli/command/families.h"
@@ -18,6 +20,7 @@
 namespace slipway::cli {
 namespace {
 
+using dispatcher::v1::DispatcherService;
 using events::v1::EventLogService;
 using gateway::v1::GatewayService;
 using planner::v1::Plan;
@@ -71,6 +74,41 @@ void PrintPlans(const planner::v1::ListPlansResponse& plans, base::Clock& clock,
   output.Table(table);
 }
 
+// The newest runs; those of which no task waits for an agent are left out.
+absl::StatusOr<std::vector<dispatcher::v1::Run>> RunsThatWait(Invocation& invocation) {
+  dispatcher::v1::ListRunsRequest request;
+  if (!invocation.options().project.empty()) {
+    ASSIGN_OR_RETURN(*request.mutable_project(), invocation.names().Project());
+  }
+  Connection& connection = invocation.connection();
+  ASSIGN_OR_RETURN(const auto runs,
+                   connection.Call(connection.dispatcher(),
+                                   &DispatcherService::StubInterface::ListRuns, request));
+  std::vector<dispatcher::v1::Run> waiting;
+  for (const dispatcher::v1::Run& run : runs.runs()) {
+    if (!run.waits_by_reason().empty()) waiting.push_back(run);
+  }
+  return waiting;
+}
+
+void PrintWaits(const std::vector<dispatcher::v1::Run>& runs, Output& output) {
+  if (runs.empty()) return;
+  output.Line("");
+  TextTable table({{"PLAN"}, {"WAIT FOR AN AGENT", TextTable::Align::kRight}, {"WHY"}});
+  for (const dispatcher::v1::Run& run : runs) {
+    const std::map<std::string, int> reasons(run.waits_by_reason().begin(),
+                                             run.waits_by_reason().end());
+    int tasks = 0;
+    std::vector<std::string> why;
+    for (const auto& [reason, count] : reasons) {
+      tasks += count;
+      why.push_back(absl::StrCat(count, " ", StateText(reason)));
+    }
+    table.Add({LastId(run.plan()), absl::StrCat(tasks), absl::StrJoin(why, ", ")});
+  }
+  output.Table(table);
+}
+
 absl::StatusOr<ExitCode> Status(Invocation& invocation) {
   Connection& connection = invocation.connection();
   Output& output = invocation.output();
@@ -79,8 +117,12 @@ absl::StatusOr<ExitCode> Status(Invocation& invocation) {
       connection.Call(connection.gateway(), &GatewayService::StubInterface::GetStatus, {}));
   ASSIGN_OR_RETURN(const auto plans, RecentPlans(invocation));
   ASSIGN_OR_RETURN(const auto checkpoints, ListCheckpoints(connection, "", false));
+  ASSIGN_OR_RETURN(const std::vector<dispatcher::v1::Run> waiting, RunsThatWait(invocation));
   if (output.json()) {
-    output.Line(absl::StrCat("{\"status\":", JsonText(status), ",",
+    std::vector<std::string> runs;
+    for (const dispatcher::v1::Run& run : waiting) runs.push_back(JsonText(run));
+    output.Line(absl::StrCat("{\"status\":", JsonText(status), ",\"waiting_runs\":[",
+                             absl::StrJoin(runs, ","), "],",
                              JsonText(plans).substr(1, JsonText(plans).size() - 2), ",",
                              JsonText(checkpoints).substr(1)));
     return ExitCode::kOk;
@@ -88,6 +130,7 @@ absl::StatusOr<ExitCode> Status(Invocation& invocation) {
   PrintServices(status, output);
   output.Line("");
   PrintPlans(plans, invocation.clock(), output);
+  PrintWaits(waiting, output);
   if (!checkpoints.checkpoints().empty()) {
     output.Line("");
     output.Line(output.Painted(

@@ -70,6 +70,7 @@ std::string DetailOf(const Task& task, const TreeOptions& options) {
   }
   if (!task.reason().empty()) parts.push_back(StateText(task.reason()));
   if (!task.detail().empty()) parts.push_back(OneLine(task.detail()));
+  if (task.has_wait()) parts.push_back(absl::StrCat("waits: ", OneLine(task.wait().detail())));
   if (task.has_resume_time()) {
     parts.push_back(RelativeText(rpc::FromProto(task.resume_time()), options.now));
   }

@@ -50,6 +50,16 @@ TEST(PlanTree, ShowsTasksWithStateCostAndWhatTheyWaitFor) {
             "└─ · docs   Title of docs   blocked  $0.00             after write");
 }
 
+TEST(PlanTree, SaysWhyATaskWaitsForAnAgent) {
+  PlanView view = RunningView();
+  AddTask(view, "more", Task::STATE_READY);
+  view.tasks.back().mutable_wait()->set_reason(dispatcher::v1::Wait::REASON_PATH_OVERLAP);
+  view.tasks.back().mutable_wait()->set_detail("task write is likely to touch the same paths");
+  EXPECT_EQ(RenderPlanTree(view, {.now = kNow, .width = 0}).back(),
+            "└─ ◌ more   Title of more   ready    $0.00             "
+            "waits: task write is likely to touch the same paths");
+}
+
 TEST(PlanTree, FitsIntoTheTerminal) {
   for (const std::string& line : RenderPlanTree(RunningView(), {.now = kNow, .width = 50})) {
     EXPECT_LE(DisplayWidth(line), 50) << line;
