@@ -136,6 +136,14 @@ std::vector<std::string> AgentRoster::HostsToStartOn(int unserved, absl::Duratio
 int AgentRoster::Startable(absl::Duration elapsed) const {
   int startable = 0;
   for (const Room& room : Rooms(elapsed)) startable += room.free + room.available;
+  for (const auto& [name, host] : hosts_) {
+    if (host.settings.driver != HostDriver::kExternal || host.order.cordoned) continue;
+    int room = host.settings.slots;
+    for (const auto& [id, agent] : agents_) {
+      room -= agent.host == name && agent.state == AgentState::kBusy;
+    }
+    startable += std::max(0, room);
+  }
   return startable;
 }
 

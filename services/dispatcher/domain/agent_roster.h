@@ -63,7 +63,8 @@ class AgentRoster final {
   // the host with most free slots.
   std::vector<std::string> HostsToStartOn(int unserved, absl::Duration elapsed) const;
 
-  // How many pieces of work HostsToStartOn could make something of.
+  // For how many pieces of work there could be agents: HostsToStartOn could make something of them,
+  // or agents could dial in.
   int Startable(absl::Duration elapsed) const;
 
   // How many agents of a host wait for work beyond its warm ones; for hosts whose agents outlive

@@ -39,6 +39,20 @@ TEST(AgentRosterTest, AgentsThatStartOrWaitCountAndBusyOnesTakeSlots) {
   EXPECT_THAT(roster.HostsToStartOn(5, kNow), SizeIs(1));
 }
 
+TEST(AgentRosterTest, KnowsForHowMuchWorkThereCouldBeAgents) {
+  Settings settings = OneHost(3, 0);
+  settings.hosts.push_back({.name = "hosts/far", .driver = HostDriver::kExternal, .slots = 5});
+  AgentRoster roster(settings);
+  EXPECT_EQ(roster.Startable(kNow), 8);
+  roster.Add(AgentIn(AgentState::kBusy, "a"));
+  roster.Add(AgentIn(AgentState::kIdle, "b"));
+  Agent far{.id = "c", .host = "hosts/far", .state = AgentState::kBusy};
+  roster.Add(far);
+  EXPECT_EQ(roster.Startable(kNow), 2 + 4);
+  roster.SetOrder({.host = "hosts/far", .cordoned = true});
+  EXPECT_EQ(roster.Startable(kNow), 2);
+}
+
 TEST(AgentRosterTest, KeepsWarmAgents) {
   const AgentRoster roster(OneHost(3, 2));
   EXPECT_THAT(roster.HostsToStartOn(0, kNow), SizeIs(2));

@@ -102,6 +102,11 @@ class FairSchedule final {
   void Accrue(absl::Duration now);
   void AddCost(const std::string& project, int64_t cost_usd_nanos);
 
+  // How many things it keeps besides what projects used: none when no run is under way.
+  size_t size() const {
+    return entries_.size() + slots_.size() + changes_.size() + plans_.size() + patience_.size() +
+           ready_turns_.size() + yield_turns_.size();
+  }
   // Steps taken so far: what tests hold against what was done.
   int64_t operations() const { return operations_; }
 

@@ -296,10 +296,13 @@ TEST_P(FairScheduleCost, GrowsWithTheNumberOfTasksAndNotFaster) {
            .role = StrCat("r", i % 3),
            .footprint = GetParam().footprint(i)});
     }
-    while (shop.granted_ < tasks) {
+    while (shop.granted_ < tasks || !shop.running_.empty()) {
       shop.GrantAll([&](const WaitingTask&) { return absl::Seconds(1 + shop.Below(60)); });
       shop.Advance(absl::Seconds(1));
+      shop.schedule_.TakeWaitChanges();
     }
+    shop.schedule_.RemoveRun("projects/p0/plans/n");
+    EXPECT_EQ(shop.schedule_.size(), 0u) << "what has ended is forgotten";
     return static_cast<double>(shop.schedule_.operations()) / tasks;
   };
   const double few = steps(3'000);

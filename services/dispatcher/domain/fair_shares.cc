@@ -110,8 +110,10 @@ void FairShares::AddCost(const std::string& project, int64_t cost_usd_nanos) {
   Account& account = AccountOf(project);
   const absl::Duration charge =
       settings_.slot_time_per_usd * (static_cast<double>(cost_usd_nanos) / kNanos);
+  const absl::Duration least = active_.empty() ? floor_ : active_.begin()->first;
+  const absl::Duration room = std::max(absl::ZeroDuration(), least + kLeadMax - account.used());
   Update(account, project, [&] {
-    account.settled += Virtual(charge, account.weight);
+    account.settled += std::min(Virtual(charge, account.weight), room);
     account.cost_usd_nanos += cost_usd_nanos;
   });
   changed_.insert(project);

@@ -26,6 +26,11 @@ class FairShares final {
  public:
   static constexpr absl::Duration kProvisional = absl::Minutes(1);
 
+  // How far a bill takes a project ahead of the one that has used least: beyond it nobody
+  // remembers, so that no bill, nor a ledger's log that is read again, keeps a project waiting for
+  // longer.
+  static constexpr absl::Duration kLeadMax = absl::Hours(24);
+
   explicit FairShares(const SchedulingSettings& settings) : settings_(settings) {}
 
   // As stored. Until EndRestore nobody that becomes active is moved up to the others: they were

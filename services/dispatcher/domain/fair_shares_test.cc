@@ -39,6 +39,18 @@ TEST_F(FairSharesTest, ADollarIsWorthSlotTime) {
   EXPECT_EQ(shares_.VirtualTime("projects/heavy"), 1.5 / 4 * settings_.slot_time_per_usd);
 }
 
+TEST_F(FairSharesTest, ABillTakesAProjectOnlySoFarAhead) {
+  shares_.SetActive("projects/a", true);
+  shares_.SetActive("projects/b", true);
+  Run("projects/a", absl::ZeroDuration(), absl::Hours(1));
+  Run("projects/b", absl::ZeroDuration(), absl::Hours(2));
+  shares_.AddCost("projects/b", 1'000'000'000'000);
+  EXPECT_EQ(shares_.VirtualTime("projects/b"), absl::Hours(1) + FairShares::kLeadMax);
+  shares_.AddCost("projects/b", 1);
+  EXPECT_EQ(shares_.VirtualTime("projects/b"), absl::Hours(1) + FairShares::kLeadMax);
+  EXPECT_EQ(shares_.Totals().at(1).cost_usd_nanos, 1'000'000'000'001);
+}
+
 TEST_F(FairSharesTest, AGrantCountsAtOnceAndWhatItDidNotTakeIsGivenBack) {
   shares_.SetActive("projects/a", true);
   shares_.Begin(AttemptOf("projects/a"), absl::Seconds(5));

@@ -122,6 +122,7 @@ class GrantFlow final {
   absl::Duration RemainingPath(const TaskKey& key);
   void Look(const TaskKey& key, absl::Duration now);
   void Sync(absl::Duration now);
+  void CountUnserved(int granted, absl::Duration now);
   void Grant(Task& task, Agent& agent);
   void OnKeyIssued(const AttemptKey& key, const absl::StatusOr<IssuedKey>& issued);
   void SendOffer(const Task& task, const Attempt& attempt, const IssuedKey& key);
@@ -157,6 +158,8 @@ class GrantFlow final {
   WaitNotes& notes_;
   AgentRoster roster_;
   FairSchedule schedule_;
+  int unserved_ = 0;
+  absl::Duration next_count_;  // When unserved_ is counted again, if that is much to count.
   std::set<TaskKey> delayed_;  // Would wait for an agent, but for a time that has not come.
   std::map<AttemptKey, Lease> leases_;
   std::map<TaskKey, Wait> waits_;

@@ -17,6 +17,9 @@ using enum TaskState;
 constexpr size_t kProjectLabelsMax = 100;
 constexpr char kOtherProjects[] = "others";
 
+// So many turns cost less than the batch of commands that they follow.
+constexpr int kCountedAlways = 16;
+
 metrics::Histogram grant_wait_seconds(
     {.name = "slipway_dispatcher_grant_wait_seconds",
      .description = "From when a task was first ready to a grant of it.",
@@ -147,7 +150,8 @@ int GrantFlow::Schedule() {
   const absl::Duration now = clock_.Elapsed();
   Sync(now);
   const auto attempts_on = [this](const std::string& host) { return schedule_.OnHost(host); };
-  while (schedule_.is_waiting()) {
+  int granted = 0;
+  for (; schedule_.is_waiting(); ++granted) {
     Agent* const agent = roster_.FindIdle(attempts_on);
     if (agent == nullptr) break;
     const std::optional<TaskKey> next = schedule_.Next(now);
@@ -159,13 +163,23 @@ int GrantFlow::Schedule() {
     Grant(task, *agent);
     Sync(now);
   }
-  const int unserved =
-      schedule_.is_waiting() ? schedule_.CountTurns(roster_.Startable(now), now) : 0;
+  CountUnserved(granted, now);
   notes_.Apply(schedule_.TakeWaitChanges());
   if (std::vector<ProjectUsage> usage = schedule_.shares().TakeChanged(); !usage.empty()) {
     board_.StoreUsage(std::move(usage));
   }
-  return unserved;
+  return unserved_;
+}
+
+// What many agents could do is counted now and then: between, each grant is one less.
+void GrantFlow::CountUnserved(int granted, absl::Duration now) {
+  const int limit = schedule_.is_waiting() ? roster_.Startable(now) : 0;
+  if (limit > kCountedAlways && now < next_count_) {
+    unserved_ = std::clamp(unserved_ - granted, 0, limit);
+    return;
+  }
+  unserved_ = schedule_.CountTurns(limit, now);
+  next_count_ = now + kTickInterval;
 }
 
 void GrantFlow::RestoreUsage(const std::vector<ProjectUsage>& usage) {
