@@ -14,6 +14,10 @@ constexpr char kPlan[] = "projects/p/plans/2026-11-21-small";
 constexpr char kHost[] = "hosts/outside";
 constexpr absl::Duration kThirdOfLease = absl::Seconds(10);
 
+Settings SettingsFor(const SmallWorld::Options& options) {
+  return {.lease_timeout = 3 * kThirdOfLease, .hosts = {{.name = kHost, .slots = options.agents}}};
+}
+
 class CountedIds final : public base::IdGenerator {
  public:
   std::string NewId(absl::string_view prefix) override { return StrCat(prefix, "-", ++last_); }
@@ -70,6 +74,7 @@ SmallWorld::SmallWorld(const Options& options)
   };
   lookups.spec_holds_at = [](const std::string&, int64_t) { return true; };
   lookups.parallel_max = [](const std::string&) { return 0; };
+  lookups.rules = [rules = RulesOf(SettingsFor(options))](int64_t) { return &rules; };
   walk_ = std::make_unique<HistoryWalk>(std::move(lookups), /*compacted=*/false, report_);
   for (int i = 0; i < options.agents; ++i) {
     agents_.push_back({.id = StrCat("agent-", i), .number = i});
@@ -101,17 +106,16 @@ void SmallWorld::Start() {
       if (!IsEnd(task.state) && task.state == TaskState::kReady && task.epoch > 0) --task.epoch;
     }
   }
-  dispatcher_ = std::make_unique<Dispatcher>(
-      Dispatcher::Collaborators{.store = store_,
-                                .reviewer = *services_,
-                                .models = *services_,
-                                .fleet = *services_,
-                                .clock = clock_,
-                                .ids = *ids_,
-                                .random = [] { return 0.5; },
-                                .settings = {.lease_timeout = 3 * kThirdOfLease,
-                                             .hosts = {{.name = kHost, .slots = options_.agents}}},
-                                .own_thread = false});
+  dispatcher_ =
+      std::make_unique<Dispatcher>(Dispatcher::Collaborators{.store = store_,
+                                                             .reviewer = *services_,
+                                                             .models = *services_,
+                                                             .fleet = *services_,
+                                                             .clock = clock_,
+                                                             .ids = *ids_,
+                                                             .random = [] { return 0.5; },
+                                                             .settings = SettingsFor(options_),
+                                                             .own_thread = false});
   const absl::StatusOr<std::string> started = dispatcher_->Start();
   if (!started.ok()) Breach(started.status().ToString());
   RunQueues();
