@@ -159,7 +159,7 @@ class GrantFlow final {
   AgentRoster roster_;
   FairSchedule schedule_;
   int unserved_ = 0;
-  absl::Duration next_count_;  // When unserved_ is counted again, if that is much to count.
+  absl::Duration next_count_;  // When unserved_ is counted again.
   std::set<TaskKey> delayed_;  // Would wait for an agent, but for a time that has not come.
   std::map<AttemptKey, Lease> leases_;
   std::map<TaskKey, Wait> waits_;

@@ -17,9 +17,6 @@ using enum TaskState;
 constexpr size_t kProjectLabelsMax = 100;
 constexpr char kOtherProjects[] = "others";
 
-// So many turns cost less than the batch of commands that they follow.
-constexpr int kCountedAlways = 16;
-
 metrics::Histogram grant_wait_seconds(
     {.name = "slipway_dispatcher_grant_wait_seconds",
      .description = "From when a task was first ready to a grant of it.",
@@ -171,10 +168,11 @@ int GrantFlow::Schedule() {
   return unserved_;
 }
 
-// What many agents could do is counted now and then: between, each grant is one less.
+// Counting costs as many turns as are counted, and whoever starts agents looks ahead by seconds: it
+// is done once in a tick. Between, each grant is one less.
 void GrantFlow::CountUnserved(int granted, absl::Duration now) {
   const int limit = schedule_.is_waiting() ? roster_.Startable(now) : 0;
-  if (limit > kCountedAlways && now < next_count_) {
+  if (limit > 0 && now < next_count_) {
     unserved_ = std::clamp(unserved_ - granted, 0, limit);
     return;
   }
