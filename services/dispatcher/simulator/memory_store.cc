@@ -43,6 +43,8 @@ void MemoryStore::Apply(ChangeSet changes) {
                        .append_time = absl::UnixEpoch(),
                        .draft = std::move(draft)});
   }
+  for (ProjectUsage& usage : changes.usage) usage_[usage.project] = std::move(usage);
+  if (changes.rules.has_value()) rules_ = std::move(changes.rules);
   if (changes.ledger_cursor.has_value()) ledger_cursor_ = *changes.ledger_cursor;
 }
 
@@ -64,6 +66,7 @@ absl::StatusOr<Snapshot> MemoryStore::Load() {
     if (is_open(key.task.plan)) snapshot.checkpoints.push_back(checkpoint);
   }
   for (const auto& [scope, pause] : pauses_) snapshot.pauses.push_back(pause);
+  for (const auto& [project, usage] : usage_) snapshot.usage.push_back(usage);
   return snapshot;
 }
 
