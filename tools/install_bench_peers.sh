@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Installs the peers that slipway-bench measures beside Slipway: PostgreSQL, Redis, nginx, and, in a
-# virtual environment of its own, LiteLLM. Starts and enables no service. Without them the benchmark
-# still runs and says what it did not measure.
+# Installs the peers that slipway-bench measures beside Slipway: PostgreSQL, Redis, nginx, in a
+# virtual environment of its own LiteLLM, and from npm BullMQ and graphile-worker. Starts and enables
+# no service. Without them the benchmark still runs and says what it did not measure.
 #
+#   SLIPWAY_BENCH_QUEUES    where the queues go (~/.cache/slipway-bench/queues)
 #   SLIPWAY_BENCH_LITELLM   where LiteLLM goes (~/.cache/slipway-bench/litellm)
 set -euo pipefail
 
@@ -35,6 +36,18 @@ install_litellm() {
   fi
 }
 
+install_queues() {
+  local directory=${SLIPWAY_BENCH_QUEUES:-$HOME/.cache/slipway-bench/queues}
+  [ -d "$directory/node_modules/bullmq" ] && [ -d "$directory/node_modules/graphile-worker" ] &&
+    return
+  echo "installing: BullMQ and graphile-worker into $directory"
+  mkdir -p "$directory"
+  if ! npm install --prefix "$directory" --no-audit --no-fund --silent \
+       bullmq@6 ioredis@5 graphile-worker@0.17 pg@8; then
+    echo "the queues could not be installed: the benchmark will say so" >&2
+  fi
+}
+
 version=$(apt-cache depends postgresql 2>/dev/null | sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p')
 packages=("postgresql-${version:-15}" redis-server nginx-light python3-venv)
 missing=()
@@ -43,3 +56,4 @@ for package in "${packages[@]}"; do
 done
 [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
 install_litellm
+install_queues

@@ -14,6 +14,7 @@
 #include "lib/base/status_macros.h"
 #include "tools/bench/closed_loop.h"
 #include "tools/bench/dispatch_scenarios.h"
+#include "tools/bench/queue_peers.h"
 #include "tools/bench/server_process.h"
 
 namespace slipway::bench {
@@ -23,7 +24,7 @@ using nlohmann::ordered_json;
 
 constexpr int kIdleAgents = 1'000;
 constexpr const char* kScenarios[] = {"throughput", "grant", "dag",  "idle",
-                                      "restart",    "plan",  "stale"};
+                                      "restart",    "stale", "plan", "peers"};
 
 template <typename T>
 T MedianOf(std::vector<T> values) {
@@ -65,6 +66,7 @@ class DispatchBench final {
         return absl::Status(status.code(), absl::StrCat(name, ": ", status.message()));
       }
     }
+    if (options_.peers && Wanted("peers")) Peers();
     double load[1] = {0};
     if (getloadavg(load, 1) != 1) load[0] = -1;
     report_["load_average"] = load[0];
@@ -165,6 +167,30 @@ class DispatchBench final {
     plans["time_per_task_ratio"] = wall[1] / wall[0];
     report_["plan_10000"] = std::move(plans);
     return absl::OkStatus();
+  }
+
+  void Peers() {
+    ordered_json peers = ordered_json::object();
+    for (const QueuePeerFigures& peer : MeasureQueuePeers({.directory = directory_->path(),
+                                        .tasks = options_.tasks,
+                                        .workers = options_.agents,
+                                        .rounds = options_.rounds,
+                                        .grant_seconds = options_.grant_seconds})) {
+      if (!peer.missing.empty()) {
+        peers[peer.name] = {{"tasks_per_s", nullptr}, {"reason", peer.missing}};
+        continue;
+      }
+      peers[peer.name] = {
+          {"tasks_per_s", MedianOf(peer.tasks_per_s)},
+          {"tasks_per_s_rounds", peer.tasks_per_s},
+          {"cpu_s_per_1000", peer.cpu_s_per_1000},
+          {"grant_p50_us", peer.grant_p50_us},
+          {"grant_p99_us", peer.grant_p99_us},
+          {"stale_accepted", peer.stale_accepted.has_value() ? ordered_json(*peer.stale_accepted)
+                                                             : ordered_json(nullptr)},
+          {"stale_refused", peer.stale_refused}};
+    }
+    report_["peers"] = std::move(peers);
   }
 
   static void PrintRows(const std::string& prefix, const ordered_json& values) {

@@ -21,6 +21,11 @@ class PostgresPeer final {
   static absl::StatusOr<std::unique_ptr<PostgresPeer>> Start(const std::string& directory);
   ~PostgresPeer();
 
+  // Of its socket.
+  const std::string& directory() const { return directory_; }
+  // Of the process that all others of the server descend from, in a session of their own.
+  pid_t pid() const { return server_->pid(); }
+
   // Runs pairs of reserve and settle by pgbench, with prepared statements over `in_flight`
   // connections. Latencies are of single operations, half of the pair's.
   absl::StatusOr<Measurement> RunPairs(const std::string& script, int in_flight,

@@ -1,10 +1,12 @@
 #include "tools/bench/process_use.h"
 
+#include <dirent.h>
 #include <unistd.h>
 
 #include <string>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -27,25 +29,53 @@ double MegabytesOf(const std::string& status, absl::string_view field) {
   return kibibytes * 1024 / 1e6;
 }
 
+// The fields of /proc/PID/stat after the program's name, of which the first is the state; empty
+// when the process is gone.
+std::vector<std::string> StatOf(const std::string& pid) {
+  const std::string stat = base::ReadFile(absl::StrCat("/proc/", pid, "/stat")).value_or("");
+  const size_t name_end = stat.rfind(')');
+  if (name_end == std::string::npos) return {};
+  std::vector<std::string> fields = absl::StrSplit(stat.substr(name_end + 2), ' ');
+  return fields.size() < 15 ? std::vector<std::string>() : fields;
+}
+
+// Its own time in the program and in the kernel, then that of its children that have ended.
+double SecondsOf(const std::vector<std::string>& stat, size_t first, size_t last) {
+  double ticks = 0;
+  for (size_t i = first; i <= last; ++i) {
+    double value = 0;
+    if (absl::SimpleAtod(stat[i], &value)) ticks += value;
+  }
+  return ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
+constexpr size_t kSessionField = 3;
+constexpr size_t kOwnTimeFields[] = {11, 12};
+constexpr size_t kAllTimeFields[] = {11, 14};
+
 }  // namespace
 
 ProcessUse UseOfProcess(pid_t pid) {
-  const std::string directory = absl::StrCat("/proc/", pid);
-  const std::string stat = base::ReadFile(directory + "/stat").value_or("");
-  const std::string status = base::ReadFile(directory + "/status").value_or("");
-  const size_t name_end = stat.rfind(')');
-  if (name_end == std::string::npos) return {};
-  // After the name: state, parent, group, ..; the times are the 12th and the 13th.
-  const std::vector<std::string> fields = absl::StrSplit(stat.substr(name_end + 2), ' ');
-  double user = 0;
-  double kernel = 0;
-  if (fields.size() < 13 || !absl::SimpleAtod(fields[11], &user) ||
-      !absl::SimpleAtod(fields[12], &kernel)) {
-    return {};
-  }
-  return {.cpu_seconds = (user + kernel) / static_cast<double>(sysconf(_SC_CLK_TCK)),
+  const std::vector<std::string> stat = StatOf(absl::StrCat(pid));
+  if (stat.empty()) return {};
+  const std::string status = base::ReadFile(absl::StrCat("/proc/", pid, "/status")).value_or("");
+  return {.cpu_seconds = SecondsOf(stat, kOwnTimeFields[0], kOwnTimeFields[1]),
           .rss_mb = MegabytesOf(status, "VmRSS"),
           .peak_rss_mb = MegabytesOf(status, "VmHWM")};
+}
+
+double CpuOfSession(pid_t session) {
+  double seconds = 0;
+  DIR* const processes = opendir("/proc");
+  if (processes == nullptr) return 0;
+  while (const dirent* entry = readdir(processes)) {
+    if (!absl::ascii_isdigit(static_cast<unsigned char>(entry->d_name[0]))) continue;
+    const std::vector<std::string> stat = StatOf(entry->d_name);
+    if (stat.empty() || stat[kSessionField] != absl::StrCat(session)) continue;
+    seconds += SecondsOf(stat, kAllTimeFields[0], kAllTimeFields[1]);
+  }
+  closedir(processes);
+  return seconds;
 }
 
 void LetPass(absl::Duration length) {

@@ -14,6 +14,9 @@ struct ProcessUse {
 };
 ProcessUse UseOfProcess(pid_t pid);
 
+// The processor time of all processes of a session, with those of theirs that have ended.
+double CpuOfSession(pid_t session);
+
 // Waits without an event: what is measured goes on meanwhile.
 void LetPass(absl::Duration length);
 

@@ -18,6 +18,9 @@ class RedisPeer final {
   static absl::StatusOr<std::unique_ptr<RedisPeer>> Start(const std::string& directory);
   ~RedisPeer();
 
+  const std::string& socket() const { return socket_; }
+  pid_t pid() const { return server_.pid(); }
+
   // Runs pairs of reserve and settle, a thread and a connection for each of `in_flight`.
   absl::StatusOr<Measurement> RunPairs(int in_flight, absl::Duration length);
 
