@@ -44,7 +44,6 @@ void MemoryStore::Apply(ChangeSet changes) {
                        .draft = std::move(draft)});
   }
   for (ProjectUsage& usage : changes.usage) usage_[usage.project] = std::move(usage);
-  if (changes.rules.has_value()) rules_ = std::move(changes.rules);
   if (changes.ledger_cursor.has_value()) ledger_cursor_ = *changes.ledger_cursor;
 }
 

@@ -23,8 +23,6 @@ class MemoryStore final : public TaskStore {
   const std::map<AttemptKey, Attempt>& attempts() const { return attempts_; }
   std::map<TaskKey, Task>& mutable_tasks() { return tasks_; }
   const std::map<std::string, Run>& runs() const { return runs_; }
-  // Of the newest term.
-  const std::optional<GrantRules>& rules() const { return rules_; }
   // Numbered from 1 on.
   const std::vector<events::Event>& events() const { return events_; }
 
@@ -60,7 +58,6 @@ class MemoryStore final : public TaskStore {
   std::map<AttemptKey, AttemptResult> results_;
   std::vector<events::Event> events_;
   std::map<std::string, ProjectUsage> usage_;  // By project.
-  std::optional<GrantRules> rules_;
   std::string ledger_cursor_;
 };
 
