@@ -23,6 +23,12 @@ constexpr Sql kRollBack = "ROLLBACK";
 // occupy its disk space for ever.
 constexpr int kWalBytesKept = 64 << 20;
 
+// A log that others write to meanwhile is carried over in passes, each of what came during the one
+// before; after so many they have to wait for the last.
+constexpr int kPassesBesideWriters = 4;
+// What the log may grow to, in times of checkpoint_pages, before a writer carries it over itself.
+constexpr int kLogBehindMax = 4;
+
 // Rolls back at the end of the scope unless the transaction has ended.
 class RollBack final {
  public:
@@ -90,6 +96,13 @@ Database::Database(std::string path, const Options& options)
 // Readers go first: the last connection to close is the one that may checkpoint.
 Database::~Database() {
   {
+    base::MutexLock lock(checkpoint_mutex_);
+    closing_ = true;
+    log_changed_.NotifyAll();
+  }
+  if (checkpoint_thread_.joinable()) checkpoint_thread_.join();
+  checkpointer_.reset();
+  {
     base::MutexLock lock(readers_mutex_);
     idle_readers_.clear();
   }
@@ -106,6 +119,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
   RETURN_IF_ERROR(database->OpenWriter());
   RETURN_IF_ERROR(database->Migrate(options.migrations));
   RETURN_IF_ERROR(database->SyncRecovered());
+  RETURN_IF_ERROR(database->StartCheckpoints());
   return database;
 }
 
@@ -171,6 +185,60 @@ absl::Status Database::SyncRecovered() {
   }
   return base::Error(absl::StatusCode::kUnavailable, "DATABASE_NOT_OPENED",
                      absl::StrCat(path_, " was not opened with a write-ahead log; try again"));
+}
+
+absl::Status Database::StartCheckpoints() {
+  if (!options_.checkpoint_apart || in_memory_ || options_.read_only) return absl::OkStatus();
+  ASSIGN_OR_RETURN(checkpointer_, Connection::Open(path_, SQLITE_OPEN_READWRITE, options_.vfs));
+  // A connection that has read nothing does not know of the log, and carries nothing over.
+  RETURN_IF_ERROR(checkpointer_->ReadText("PRAGMA user_version").status());
+  sqlite3_wal_hook(writer_->handle(), &Database::OnCommitted, this);
+  checkpoint_thread_ = std::thread([this] { CheckpointWhenGrown(); });
+  return absl::OkStatus();
+}
+
+// On the thread that writes, after its commit.
+int Database::OnCommitted(void* self, sqlite3* writer, const char* schema, int log_pages) {
+  Database& database = *static_cast<Database*>(self);
+  ++database.logged_commits_;
+  const int64_t wanted = database.options_.checkpoint_pages;
+  if (log_pages < wanted) return SQLITE_OK;
+  if (log_pages >= wanted * kLogBehindMax) {
+    // What fails here is tried again, and nothing is lost: the log keeps it.
+    sqlite3_wal_checkpoint_v2(writer, schema, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+    return SQLITE_OK;
+  }
+  base::MutexLock lock(database.checkpoint_mutex_);
+  database.log_grown_ = true;
+  database.log_changed_.NotifyAll();
+  return SQLITE_OK;
+}
+
+void Database::CheckpointWhenGrown() {
+  while (true) {
+    {
+      base::MutexLock lock(checkpoint_mutex_);
+      while (!log_grown_ && !closing_) log_changed_.Wait(checkpoint_mutex_);
+      if (closing_) return;
+      log_grown_ = false;
+    }
+    // The commit that comes after all of the log is in the file begins the log again.
+    bool whole = false;
+    for (int pass = 0; pass < kPassesBesideWriters && !whole; ++pass) {
+      const int64_t commits = logged_commits_;
+      CarryOver();
+      whole = logged_commits_ == commits;
+    }
+    if (whole) continue;
+    base::MutexLock no_writes(write_mutex_);
+    CarryOver();
+  }
+}
+
+// What readers of an earlier state need, and what fails, is left for another time.
+void Database::CarryOver() {
+  sqlite3_wal_checkpoint_v2(checkpointer_->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr,
+                            nullptr);
 }
 
 absl::StatusOr<int> Database::ReadSchemaVersion() {

@@ -44,6 +44,9 @@ struct Options {
   bool gather_log = false;
   int cache_kib = 2'000;         // Pages that the writing connection keeps in memory.
   int checkpoint_pages = 1'000;  // The log is carried over when it has grown to so many.
+  // By a thread of its own, so that writers wait for the last pages of it at most. Where it does
+  // not keep up, the log is carried over by the commit that lets it grow to four times as many.
+  bool checkpoint_apart = false;
   int64_t pages_max = 0;  // Size limit in pages of 4 KiB, then DISK_FULL; 0: no limit of ours.
 };
 
@@ -151,6 +154,10 @@ class Database final {
   absl::Status Migrate(absl::Span<const Migration> migrations);
   absl::Status SyncRecovered();
   absl::StatusOr<int> ReadSchemaVersion();
+  absl::Status StartCheckpoints();
+  static int OnCommitted(void* self, sqlite3* writer, const char* schema, int log_pages);
+  void CheckpointWhenGrown();
+  void CarryOver();
   absl::StatusOr<std::unique_ptr<Connection>> OpenReader();
   absl::StatusOr<std::unique_ptr<Connection>> TakeReader();
   void ReturnReader(std::unique_ptr<Connection> reader);
@@ -184,6 +191,15 @@ class Database final {
   int64_t commits_synced_ ABSL_GUARDED_BY(sync_mutex_) = 0;
   absl::Status sync_failure_ ABSL_GUARDED_BY(sync_mutex_);
   base::Mutex one_sync_mutex_;  // Held while syncing.
+
+  // Of the thread that carries the log over.
+  std::unique_ptr<Connection> checkpointer_;
+  std::atomic<int64_t> logged_commits_ = 0;
+  base::Mutex checkpoint_mutex_;
+  base::CondVar log_changed_;
+  bool log_grown_ ABSL_GUARDED_BY(checkpoint_mutex_) = false;
+  bool closing_ ABSL_GUARDED_BY(checkpoint_mutex_) = false;
+  std::thread checkpoint_thread_;
 
   base::Mutex readers_mutex_;
   base::CondVar reader_returned_;

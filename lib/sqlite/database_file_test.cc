@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include "absl/strings/str_cat.h"
+#include "lib/base/file.h"
 #include "lib/sqlite/database.h"
 #include "lib/testkit/matchers.h"
 #include "lib/testkit/temporary_directory.h"
@@ -141,6 +142,38 @@ TEST_F(DatabaseFileTest, DamageIsFound) {
   ASSERT_OK(base::WriteFileAtomic(path_, content));
 
   EXPECT_THAT(Open().value()->CheckIntegrity(), FailsWithReason("DATABASE_CORRUPT"));
+}
+
+// How often the log was begun again, by its header.
+std::string LogGeneration(const std::string& path) {
+  return base::ReadFile(path + "-wal").value_or("").substr(0, 24);
+}
+
+TEST_F(DatabaseFileTest, TheLogIsCarriedOverBesideTheWriter) {
+  constexpr int kPages = 1'000;
+  const Options options = {.migrations = kMigrations,
+                           .gather_log = true,
+                           .checkpoint_pages = kPages,
+                           .checkpoint_apart = true};
+  int people = 0;
+  {
+    const std::unique_ptr<Database> database = Open(options).value();
+    const auto add = [&] {
+      const std::string name(40'000, 'a');  // Some ten pages, so that few commits fill the log.
+      return AddPerson(*database, absl::StrCat(++people, name), 36);
+    };
+    ASSERT_OK(add());
+    const std::string first = LogGeneration(path_);
+    while (LogGeneration(path_) == first) ASSERT_OK(add());
+    // A writer would have done it at four times the pages.
+    struct stat log {};
+    ASSERT_EQ(stat((path_ + "-wal").c_str(), &log), 0);
+    EXPECT_GE(log.st_size, int64_t{kPages} * 4'096);
+    EXPECT_LT(log.st_size, int64_t{4 * kPages} * 4'096);
+    EXPECT_THAT(CountPeople(*database), IsOkAndHolds(people));
+    EXPECT_OK(database->CheckIntegrity());
+  }
+  EXPECT_THAT(CountPeople(*Open(options).value()), IsOkAndHolds(people));
 }
 
 TEST_F(DatabaseFileTest, LockOfAnotherProcessIsBusy) {
