@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstdlib>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -31,6 +32,7 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr double kCommitProbesPerSecond = 25;
+constexpr double kGoldenRatio = 0.6180339887498949;
 constexpr absl::Duration kStreamPace = absl::Milliseconds(4);  // Between openings of streams.
 constexpr absl::Duration kStreamWatch = absl::Seconds(4);      // With all of them open.
 constexpr absl::Duration kEndPatience = absl::Seconds(10);
@@ -49,6 +51,7 @@ void Watch(absl::Duration length) {
 }
 
 // Takes holds of the ledger at a low rate beside a load, to tell what one commit takes meanwhile.
+// The pauses between them differ, so that they meet the load at any point of its own rhythm.
 class CommitProbe final {
  public:
   explicit CommitProbe(LedgerClient& ledger) : thread_([this, &ledger] { Run(ledger); }) {}
@@ -67,12 +70,14 @@ class CommitProbe final {
   void Run(LedgerClient& ledger) {
     using Stub = LedgerClient::Stub;
     base::Clock& clock = base::RealClock();
+    double pause = 0;  // 0 to 1, evenly and in no rhythm.
     while (!ending_ && error_.ok()) {
       const absl::Duration begin = clock.Elapsed();
       const auto held = rpc::CallUnary(ledger.stub(), &Stub::Reserve, ReserveRequestOf(NewKey()));
       times_us_.push_back(static_cast<float>(absl::ToDoubleMicroseconds(clock.Elapsed() - begin)));
       error_.Update(held.status());
-      Watch(absl::Seconds(1 / kCommitProbesPerSecond) - (clock.Elapsed() - begin));
+      pause = std::fmod(pause + kGoldenRatio, 1);
+      Watch(absl::Seconds((0.5 + pause) / kCommitProbesPerSecond) - (clock.Elapsed() - begin));
     }
     ended_ = true;
   }
@@ -92,7 +97,9 @@ struct ModelContestant {
   std::string missing;    // Why it was not measured; empty when it was.
   CompletionTimes whole;
   CompletionTimes streamed;
-  std::vector<float> commits_us;  // Of the ledger, beside its slices.
+  // Of the ledger, beside its slices of each kind.
+  std::vector<float> commits_us;
+  std::vector<float> streamed_commits_us;
   double streams_rss_mb = -1;
   double idle_rss_mb = -1;
   int streams_open = 0;
@@ -209,18 +216,21 @@ class ModelsBench final {
 
   void RunSlices(ModelContestant& contestant, bool warm_up) {
     if (!contestant.missing.empty()) return;
-    const absl::Duration length = warm_up ? kWarmUp : options_.slice;
+    RunSlice(contestant, /*stream=*/false, warm_up, contestant.whole, contestant.commits_us);
+    RunSlice(contestant, /*stream=*/true, warm_up, contestant.streamed,
+             contestant.streamed_commits_us);
+  }
+
+  void RunSlice(const ModelContestant& contestant, bool stream, bool warm_up,
+                CompletionTimes& times, std::vector<float>& commits_us) {
     CommitProbe probe(suite_->ledger());
-    const CompletionTimes whole =
-        RunSteadyLoad(client_, contestant.load, /*stream=*/false, options_.rate, length);
-    const CompletionTimes streamed =
-        RunSteadyLoad(client_, contestant.load, /*stream=*/true, options_.rate, length);
+    const CompletionTimes slice = RunSteadyLoad(client_, contestant.load, stream, options_.rate,
+                                                warm_up ? kWarmUp : options_.slice);
     if (warm_up) return;
-    contestant.whole.Add(whole);
-    contestant.streamed.Add(streamed);
+    times.Add(slice);
     const absl::StatusOr<std::vector<float>> commits = probe.End();
     if (!commits.ok()) return;
-    contestant.commits_us.insert(contestant.commits_us.end(), commits->begin(), commits->end());
+    commits_us.insert(commits_us.end(), commits->begin(), commits->end());
   }
 
   absl::Status HoldStreams(ModelContestant& contestant) {
@@ -289,13 +299,20 @@ class ModelsBench final {
     return json;
   }
 
-  // Beyond the direct connection and one commit of the ledger, the worse of both kinds.
-  double Beyond(double share) const {
-    const double commit = Percentile(slipway().commits_us, share);
-    const double whole = Added(slipway().whole.whole_us, direct().whole.whole_us, share);
-    const double streamed = Added(slipway().streamed.whole_us, direct().streamed.whole_us, share);
-    return std::max(whole, streamed) - commit;
+  // Beyond the direct connection and one commit of the ledger beside the same load, by kind.
+  double WholeBeyond(double share) const {
+    return Added(slipway().whole.whole_us, direct().whole.whole_us, share) -
+           Percentile(slipway().commits_us, share);
   }
+  double StreamedBeyond(double share) const {
+    return Added(slipway().streamed.whole_us, direct().streamed.whole_us, share) -
+           Percentile(slipway().streamed_commits_us, share);
+  }
+  double FirstByteBeyond(double share) const {
+    return Added(slipway().streamed.first_us, direct().streamed.first_us, share) -
+           Percentile(slipway().streamed_commits_us, share);
+  }
+  double Beyond(double share) const { return std::max(WholeBeyond(share), StreamedBeyond(share)); }
 
   void PrintJson() const {
     double load[1] = {0};
@@ -304,16 +321,21 @@ class ModelsBench final {
     for (const ModelContestant& contestant : contestants_) {
       if (&contestant != &slipway()) peers[contestant.name] = ContestantJson(contestant);
     }
-    const double commit = Percentile(slipway().commits_us, 0.5);
     ordered_json report = {
         {"added_p50_us", Beyond(0.5)},
         {"added_p99_us", Beyond(0.99)},
-        {"added_first_byte_p50_us",
-         Added(slipway().streamed.first_us, direct().streamed.first_us, 0.5) - commit},
+        {"added_whole_p50_us", WholeBeyond(0.5)},
+        {"added_whole_p99_us", WholeBeyond(0.99)},
+        {"added_streaming_p50_us", StreamedBeyond(0.5)},
+        {"added_streaming_p99_us", StreamedBeyond(0.99)},
+        {"added_first_byte_p50_us", FirstByteBeyond(0.5)},
+        {"added_first_byte_p99_us", FirstByteBeyond(0.99)},
         {"streams_rss_mb", slipway().streams_rss_mb},
         {"streams", options_.streams},
-        {"ledger_commit_p50_us", commit},
+        {"ledger_commit_p50_us", Percentile(slipway().commits_us, 0.5)},
         {"ledger_commit_p99_us", Percentile(slipway().commits_us, 0.99)},
+        {"ledger_commit_streaming_p50_us", Percentile(slipway().streamed_commits_us, 0.5)},
+        {"ledger_commit_streaming_p99_us", Percentile(slipway().streamed_commits_us, 0.99)},
         {"ledger_commit_without_load_p50_us", Percentile(direct().commits_us, 0.5)},
         {"calls_left_running", calls_left_running_},
         {"slipway", ContestantJson(slipway())},
