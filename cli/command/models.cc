@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "cli/client/plan_view.h"
 #include "cli/command/families.h"
@@ -45,6 +47,38 @@ absl::StatusOr<ExitCode> Routes(Invocation& invocation) {
                route.reasoning_effort(), CountText(route.input_tokens_max()),
                CountText(route.output_tokens_max()),
                DurationText(rpc::FromProto(route.call_timeout()))});
+  }
+  output.Table(table);
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> Calibration(Invocation& invocation) {
+  Connection& connection = invocation.connection();
+  Output& output = invocation.output();
+  ASSIGN_OR_RETURN(const auto list, connection.Call(connection.models(),
+                                                    &ModelsService::StubInterface::ListRoutes, {}));
+  if (output.json()) {
+    models::v1::ListRoutesResponse only;
+    *only.mutable_calibrations() = list.calibrations();
+    output.Json(only);
+    return ExitCode::kOk;
+  }
+  TextTable table({{"PROVIDER"},
+                   {"MODEL"},
+                   {"CONTENT"},
+                   {"CALLS", TextTable::Align::kRight},
+                   {"BOUND", TextTable::Align::kRight},
+                   {"COUNTED", TextTable::Align::kRight},
+                   {"USED", TextTable::Align::kRight},
+                   {"WORST", TextTable::Align::kRight}});
+  const auto percent = [](double share) { return absl::StrFormat("%.1f %%", share * 100); };
+  for (const models::v1::InputCalibration& one : list.calibrations()) {
+    const auto bound = static_cast<double>(std::max<int64_t>(one.bound_tokens(), 1));
+    const double worst = one.worst_per_mille() / 1'000.0;
+    table.Add({one.provider(), one.model(), one.content(), CountText(one.calls()),
+               CountText(one.bound_tokens()), CountText(one.counted_tokens()),
+               percent(static_cast<double>(one.counted_tokens()) / bound),
+               Cell(percent(worst), worst > 1 ? Tone::kBad : Tone::kPlain)});
   }
   output.Table(table);
   return ExitCode::kOk;
@@ -349,6 +383,9 @@ void AddDecisionCommands(CommandSet& commands, CLI::App& group) {
 void AddModelsCommands(CommandSet& commands) {
   CLI::App& group = commands.AddGroup("models", "Roles, providers and calls");
   commands.Add("routes", "Show which model serves which role", Connected(Routes), &group);
+  commands.Add("calibration",
+               "Show how much of the input that calls are bounded by is counted by their models",
+               Connected(Calibration), &group);
   CLI::App& providers =
       commands.Add("providers", "Show who serves models, whether they are well, and what is closed",
                    Connected(Providers), &group);

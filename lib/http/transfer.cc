@@ -222,9 +222,19 @@ bool Transfer::TakeHeaderLine(absl::string_view line) {
   if (http_status_ < 200) return true;  // An interim response; the final one follows.
   head_complete_ = true;
   last_byte_ = std::chrono::steady_clock::now();
+  DropSentBody();
   base::MutexLock lock(mutex_);
   if (!silent_ && callbacks_.on_headers) callbacks_.on_headers(http_status_, response_headers_);
   return true;
+}
+
+// A stream of hours need not hold what it was asked with. Once a response has come, curl sends
+// nothing again; what a server did not wait for is still being sent.
+void Transfer::DropSentBody() {
+  curl_off_t sent = 0;
+  curl_easy_getinfo(easy_, CURLINFO_SIZE_UPLOAD_T, &sent);
+  if (sent < static_cast<curl_off_t>(request_.body.size())) return;
+  std::string().swap(request_.body);
 }
 
 size_t Transfer::TakeBody(absl::string_view chunk) {

@@ -47,6 +47,7 @@ class Transfer final {
   static size_t OnBody(char* data, size_t size, size_t count, void* self);
   static int OnPrepared(void* self, char*, char*, int, int);
 
+  void DropSentBody();
   bool TakeHeaderLine(absl::string_view line);
   size_t TakeBody(absl::string_view chunk);
   bool MaySendNow();

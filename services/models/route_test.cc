@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_replace.h"
 #include "services/models/settings.h"
 #include "services/models/testing/server_fixture.h"
 
@@ -42,6 +43,59 @@ TEST_F(RouteTest, ExplainsTheRouteThatACallWouldGet) {
   EXPECT_FALSE(answer.routes(0).usable());
   EXPECT_EQ(answer.routes(0).reason(), "GATE_CLOSED");
   EXPECT_TRUE(answer.routes(1).usable());
+}
+
+TEST_F(RouteTest, ALongerContextThanTheRouteAllowsIsRefusedBeforeAnythingIsHeld) {
+  config_ = absl::StrReplaceAll(ConfigText(), {{"role: writer, provider: scripted,",
+                                                "role: writer, context_characters_max: 100, "
+                                                "provider: scripted,"}});
+  StartServer();
+  const std::string key = IssueKey();
+
+  // 100 characters of two bytes each pass.
+  std::string wide;
+  for (int i = 0; i < 100; ++i) wide += "é";
+  EXPECT_OK(Generate(Request("call-1", "writer", wide)));
+  EXPECT_THAT(Generate(Request("call-2", "writer", wide + "a")),
+              FailsWithReason("PROMPT_TOO_LARGE"));
+  const http::Client::Response refused = Chat(key, "writer", R"("user":")" + wide + "\"");
+  EXPECT_EQ(refused.result.http_status, 400);
+  EXPECT_THAT(refused.body, HasSubstr("context_characters_max"));
+
+  EXPECT_THAT(ledger_.entries(), ::testing::SizeIs(1));
+}
+
+TEST_F(RouteTest, TellsHowFarBoundsAreAndHoldsByItWhereARouteSaysSo) {
+  config_ = absl::StrReplaceAll(ConfigText(), {{"role: writer, provider: scripted,",
+                                                "role: writer, calibrated_holds: true, "
+                                                "provider: scripted,"}});
+  StartServer();
+  const std::string prompt(1'000, 'a');
+  constexpr int64_t kBound = 1'000 + 2 * 16;
+  const auto held = [this](const std::string& call) {
+    return ledger_.entries().at(call).request.amounts().tokens() - 16'000;
+  };
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_OK(Generate(Request(absl::StrCat("call-", i), "writer", prompt)));
+  }
+  EXPECT_EQ(held("call-0"), kBound);
+  EXPECT_EQ(held("call-49"), kBound);
+  server_.reset();
+  StartServer();
+
+  ASSERT_OK(Generate(Request("next", "writer", prompt)));
+
+  // Ten tokens of 1,032 are 9.7 per mille, so 10; a quarter more is 12.
+  EXPECT_EQ(held("next"), (kBound * 12 + 999) / 1'000 + 16);
+  ASSERT_OK_AND_ASSIGN(const v1::ListRoutesResponse list,
+                       rpc::CallUnary(*stub_, &Stub::ListRoutes, v1::ListRoutesRequest()));
+  ASSERT_EQ(list.calibrations_size(), 1);
+  EXPECT_EQ(list.calibrations(0).provider(), "scripted");
+  EXPECT_EQ(list.calibrations(0).content(), "prose");
+  EXPECT_EQ(list.calibrations(0).calls(), 51);
+  EXPECT_EQ(list.calibrations(0).bound_tokens(), 51 * kBound);
+  EXPECT_EQ(list.calibrations(0).counted_tokens(), 51 * 10);
+  EXPECT_EQ(list.calibrations(0).worst_per_mille(), 10);
 }
 
 TEST_F(RouteTest, ExplainsTheRouteThatACallGot) {

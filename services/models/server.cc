@@ -92,6 +92,7 @@ struct Foundation {
   RouteTable routes;
   Keeping keeping;
   std::string owner;
+  std::unique_ptr<Calibration> calibration;
 };
 
 Providers Recorded(Providers providers, Recorder& recorder, base::Clock& clock) {
@@ -113,9 +114,10 @@ class Server::Parts final {
         ledger_(config.ledger_address(), environment.clock),
         settler_(*foundation_.store, ledger_, environment.clock),
         running_(CallsMax(config)),
-        caller_({*foundation_.store, ledger_, *foundation_.gates, settler_, unsettled_,
-                 environment.clock, beginnings_, endings_, foundation_.owner},
-                foundation_.routes, foundation_.providers, running_),
+        caller_(
+            {*foundation_.store, ledger_, *foundation_.gates, settler_, unsettled_,
+             *foundation_.calibration, environment.clock, beginnings_, endings_, foundation_.owner},
+            foundation_.routes, foundation_.providers, running_),
         keys_(*foundation_.store, foundation_.routes, running_, environment.clock, environment.ids,
               config.fixed_roles()),
         event_service_(foundation_.store->event_log(), event_pool_, environment.clock) {}
@@ -142,6 +144,7 @@ class Server::Parts final {
         foundation_.routes,
         foundation_.providers,
         *health_,
+        *foundation_.calibration,
         *foundation_.recorder,
         *foundation_.cassettes,
         {config.recording().projects().begin(), config.recording().projects().end()},
@@ -250,6 +253,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::ModelsCo
   RETURN_IF_ERROR(RecoverCalls(*store, providers, environment.clock, owner, boot));
   RETURN_IF_ERROR(store->RegisterOwner(owner, boot));
   ASSIGN_OR_RETURN(std::unique_ptr<GateKeeper> gates, GateKeeper::Load(*store, environment.clock));
+  ASSIGN_OR_RETURN(const std::vector<InputCalibration> known, store->Calibrations());
   AllowDescriptors(CallsMax(config));
   auto cassettes = std::make_unique<SqliteCassetteStore>(store->database());
   ASSIGN_OR_RETURN(std::unique_ptr<Recorder> recorder,
@@ -257,7 +261,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::ModelsCo
   providers = Recorded(std::move(providers), *recorder, environment.clock);
   auto parts = std::make_unique<Parts>(
       Foundation{std::move(store), std::move(gates), std::move(cassettes), std::move(recorder),
-                 std::move(providers), std::move(routes), std::move(keeping), owner},
+                 std::move(providers), std::move(routes), std::move(keeping), owner,
+                 std::make_unique<Calibration>(known)},
       config, environment);
   RETURN_IF_ERROR(parts->Serve(config));
   log::Info("models serves", {{"address", parts->address()},

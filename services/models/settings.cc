@@ -164,10 +164,15 @@ absl::StatusOr<Route> MakeRoute(const pb::ModelRoute& config,
   if (config.input_tokens_max() < 0 || config.output_tokens_max() < 0) {
     return ConfigInvalid(absl::StrCat(who, "token limits must not be negative"));
   }
+  if (config.context_characters_max() < 0) {
+    return ConfigInvalid(absl::StrCat(who, "context_characters_max must not be negative"));
+  }
   Route route = {.role = config.role(),
                  .provider = config.provider(),
                  .model = config.model(),
                  .reasoning_effort = config.reasoning_effort(),
+                 .context_characters_max = config.context_characters_max(),
+                 .calibrated_holds = config.calibrated_holds(),
                  .call_timeout = rpc::DurationOr(config.call_timeout(), kCallTimeoutDefault),
                  .manual_approval = config.manual_approval()};
   if (!tier.empty()) route.service_tier = tier;

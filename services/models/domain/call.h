@@ -74,6 +74,18 @@ struct CallOutcome {
   std::string finish_reason;
 };
 
+// How far the bound of a call's input was from what its provider counted.
+struct InputSample {
+  std::string provider;
+  std::string model;
+  std::string content;  // What its prompt is mostly made of, as ContentOf says.
+  int64_t bound_tokens = 0;
+  int64_t counted_tokens = 0;
+
+  // Of the bound, rounded up.
+  int PerMille() const;
+};
+
 // How far a try came. Durable before the step that it names begins.
 enum class Phase { kReserving, kSending, kEnded };
 
@@ -102,7 +114,8 @@ struct CallRecord {
   TokenCounts tokens;
   int64_t charge_usd_nanos = 0;  // Asked for, then held, then the cost.
   std::vector<std::string> route_reasons;
-  std::string approval;  // That lets it be made; empty where none is needed. Not kept.
+  std::optional<InputSample> input;  // Of a try that ends, where it was counted. Not kept.
+  std::string approval;              // That lets it be made; empty where none is needed. Not kept.
 };
 
 }  // namespace slipway::models

@@ -38,20 +38,37 @@ metrics::Counter refusals({.name = "slipway_models_refusals_total",
                            .description = "Calls refused before anything was sent.",
                            .labels = {"role", "reason"}});
 
+// What metering still asks of a request whose reply has begun.
+std::shared_ptr<const WireRequest> WithoutBody(const WireRequest& request) {
+  return std::make_shared<const WireRequest>(
+      WireRequest{.dialect = request.dialect,
+                  .model = request.model,
+                  .stream = request.stream,
+                  .usage_asked = request.usage_asked,
+                  .output_tokens_max = request.output_tokens_max,
+                  .input_tokens_bound = request.input_tokens_bound,
+                  .bound_is_counted = request.bound_is_counted});
+}
+
 TryResult Done(absl::StatusOr<CallOutcome> outcome) {
   return {TryResult::Next::kDone, std::move(outcome)};
 }
 
 }  // namespace
 
-CallTry::CallTry(CallEnvironment& environment, const CallSpec& spec, const Route& route,
+CallTry::CallTry(CallEnvironment& environment, CallSpec& spec, const Route& route,
                  Provider& provider, CallRecord record)
     : environment_(environment),
       spec_(spec),
       route_(route),
       provider_(provider),
       record_(std::move(record)),
+      content_(ContentOf(spec)),
       input_tokens_(InputTokensBound(spec)) {
+  if (route.calibrated_holds) {
+    input_tokens_ =
+        environment.calibration.TokensToHold(route.provider, route.model, content_, input_tokens_);
+  }
   record_.owner = environment.owner;
   record_.key_hash = spec.key_hash;
   record_.start_time = environment.clock.Now();
@@ -215,6 +232,9 @@ base::Task<ProviderResult> CallTry::Receive(ReplySink& sink, Cancellation& cance
       unsettled_.emplace(environment_.unsettled, record_.scopes.attempt);
     };
   }
+  if (passed_on) {
+    options.on_first_text = [this] { spec_.wire = WithoutBody(*spec_.wire); };
+  }
   Reception reception(std::move(options), sink, environment_.clock);
   std::unique_ptr<base::Timer> timeout = environment_.clock.RunAfter(
       route_.call_timeout, [&reception] { reception.Interrupt("CALL_TIMEOUT"); });
@@ -270,6 +290,7 @@ TryResult CallTry::Finish(ProviderResult result, const Cancellation& cancellatio
     judged.outcome = CallCancelled(cancellation.why());
   }
   record_.error = judged.outcome.status();
+  record_.input = SampleOf(result);
   absl::Status ended = End(settlement);
   const absl::StatusOr<int64_t> charged = environment_.settler.Settle(settlement);
   unsettled_.reset();
@@ -279,6 +300,7 @@ TryResult CallTry::Finish(ProviderResult result, const Cancellation& cancellatio
                  {{"call", record_.id}, {"error", charged.status().message()}});
   }
   ended.Update(KeepEnd(!charged.ok()));
+  if (ended.ok() && record_.input.has_value()) environment_.calibration.Learn(*record_.input);
   CloseGate(result);
   Count(result);
   if (!ended.ok()) return Done(ended);
@@ -377,6 +399,20 @@ Settlement CallTry::SettlementOf(const ProviderResult& result) const {
     settlement.kind = Settlement::Kind::kUnknown;
   }
   return settlement;
+}
+
+std::optional<InputSample> CallTry::SampleOf(const ProviderResult& result) const {
+  if (result.kind != ProviderResult::Kind::kComplete || !result.tokens.has_value()) {
+    return std::nullopt;
+  }
+  if (spec_.wire != nullptr && spec_.wire->bound_is_counted) return std::nullopt;
+  const TokenCounts& tokens = *result.tokens;
+  return InputSample{.provider = route_.provider,
+                     .model = route_.model,
+                     .content = content_,
+                     .bound_tokens = InputTokensBound(spec_),
+                     .counted_tokens = tokens.input + tokens.cache_read + tokens.cache_write +
+                                       tokens.cache_write_long};
 }
 
 absl::Status CallTry::End(const std::optional<Settlement>& owed) {

@@ -10,6 +10,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/executor.h"
 #include "lib/base/task.h"
+#include "services/models/domain/calibration.h"
 #include "services/models/domain/call.h"
 #include "services/models/domain/cancellation.h"
 #include "services/models/domain/gate_keeper.h"
@@ -30,6 +31,7 @@ struct CallEnvironment {
   GateKeeper& gates;
   Settler& settler;
   UnsettledAnswers& unsettled;
+  Calibration& calibration;
   base::Clock& clock;
   // Calls block these while they ask the store or the ledger, and not while a reply is under way.
   // Apart, so that calls that cannot begin do not keep others from ending.
@@ -52,8 +54,9 @@ struct TryResult {
 class CallTry final {
  public:
   // `record` names the call, the try and the route's reasons; the rest is filled in.
-  CallTry(CallEnvironment& environment, const CallSpec& spec, const Route& route,
-          Provider& provider, CallRecord record);
+  // Once a reply has begun there is no other try: the body that `spec` passes on is dropped then.
+  CallTry(CallEnvironment& environment, CallSpec& spec, const Route& route, Provider& provider,
+          CallRecord record);
 
   base::Task<TryResult> Run(ReplySink& sink, Cancellation& cancellation);
 
@@ -72,15 +75,17 @@ class CallTry final {
   void CloseGate(const ProviderResult& result);
   Settlement SettlementOf(const ProviderResult& result) const;
   absl::Status End(const std::optional<Settlement>& owed);
+  std::optional<InputSample> SampleOf(const ProviderResult& result) const;
   absl::Status KeepEnd(bool still_owed);
   void Count(const ProviderResult& result) const;
 
   CallEnvironment& environment_;
-  const CallSpec& spec_;
+  CallSpec& spec_;
   const Route& route_;
   Provider& provider_;
   CallRecord record_;
-  int64_t input_tokens_ = 0;
+  const std::string content_;
+  int64_t input_tokens_ = 0;   // That are held for.
   int64_t output_tokens_ = 0;  // Asked for, then granted.
   bool spoke_ = false;         // Something of the reply was passed on.
   std::optional<UnsettledAnswers::Entry> unsettled_;

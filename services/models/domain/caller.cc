@@ -146,6 +146,12 @@ absl::Status Caller::Admissible(const CallSpec& spec, const Route& route,
   if (spec.wire != nullptr && !providers_.at(route.provider)->Takes(spec.wire->dialect)) {
     return DialectUnsupported(route.provider, DialectName(spec.wire->dialect));
   }
+  if (route.context_characters_max > 0) {
+    const int64_t characters = ContextCharacters(spec);
+    if (characters > route.context_characters_max) {
+      return ContextTooLong(spec.role, characters, route.context_characters_max);
+    }
+  }
   const int64_t bound = InputTokensBound(spec);
   if (bound > route.input_tokens_max) {
     return PromptTooLarge(spec.role, bound, route.input_tokens_max);
@@ -165,6 +171,7 @@ std::optional<CallSpec> Caller::Counted(const CallSpec& spec, const Route& route
   // The count is called an estimate by those who give it.
   request.input_tokens_bound =
       std::min(request.input_tokens_bound, *counted + *counted / 16 + kTokensForTools);
+  request.bound_is_counted = true;
   CallSpec result = spec;
   result.wire = std::make_shared<const WireRequest>(std::move(request));
   return result;
@@ -188,9 +195,9 @@ absl::StatusOr<std::vector<Caller::Verdict>> Caller::Explain(const std::string& 
   return verdicts;
 }
 
-base::Task<Caller::Outcome> Caller::TryRoutes(const CallSpec& spec,
-                                              const std::vector<Route>& routes, int next_try,
-                                              ReplySink& sink, Cancellation& cancellation) {
+base::Task<Caller::Outcome> Caller::TryRoutes(CallSpec& spec, const std::vector<Route>& routes,
+                                              int next_try, ReplySink& sink,
+                                              Cancellation& cancellation) {
   // What is passed on has a fresh id, so that nobody compares it.
   const std::string fingerprint = spec.wire == nullptr ? Fingerprint(spec) : "";
   std::vector<std::string> reasons;
@@ -200,8 +207,8 @@ base::Task<Caller::Outcome> Caller::TryRoutes(const CallSpec& spec,
   absl::Status error;
   int left = kTriesMax;
   for (const Route& route : routes) {
-    const std::optional<CallSpec> counted = Counted(spec, route);
-    const CallSpec& asked = counted.has_value() ? *counted : spec;
+    std::optional<CallSpec> counted = Counted(spec, route);
+    CallSpec& asked = counted.has_value() ? *counted : spec;
     std::string approval;
     const absl::Status admissible = Admissible(asked, route, approval);
     if (!admissible.ok()) {

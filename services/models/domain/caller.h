@@ -82,8 +82,8 @@ class Caller final {
   class PauseEnd;
   using Outcome = absl::StatusOr<CallOutcome>;
   base::Task<Outcome> Run(CallSpec spec, ReplySink& sink, Cancellation& cancellation);
-  base::Task<Outcome> TryRoutes(const CallSpec& spec, const std::vector<Route>& routes,
-                                int next_try, ReplySink& sink, Cancellation& cancellation);
+  base::Task<Outcome> TryRoutes(CallSpec& spec, const std::vector<Route>& routes, int next_try,
+                                ReplySink& sink, Cancellation& cancellation);
   // Waits before another try on the same route; false when the call was cancelled meanwhile.
   base::Task<bool> Pause(int tries, Cancellation& cancellation);
 

@@ -57,6 +57,16 @@ absl::Status PromptTooLarge(absl::string_view role, int64_t tokens, int64_t toke
        {"tokens_max", absl::StrCat(tokens_max)}});
 }
 
+absl::Status ContextTooLong(absl::string_view role, int64_t characters, int64_t characters_max) {
+  return Error(
+      StatusCode::kInvalidArgument, "PROMPT_TOO_LARGE",
+      absl::StrCat("the prompt has ", characters, " characters, role ", role, " allows ",
+                   characters_max, ": shorten it or raise context_characters_max of the route"),
+      {{"role", std::string(role)},
+       {"characters", absl::StrCat(characters)},
+       {"characters_max", absl::StrCat(characters_max)}});
+}
+
 absl::Status PromptTooLargeForProvider(absl::string_view provider, absl::string_view detail) {
   return Error(StatusCode::kInvalidArgument, "PROMPT_TOO_LARGE",
                absl::StrCat(provider, " says the prompt is too large: ", detail),

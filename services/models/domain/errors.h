@@ -17,6 +17,8 @@ absl::Status RequestRefused(absl::string_view provider, absl::string_view cause,
                             absl::string_view detail);
 absl::Status AttemptRevoked(absl::string_view attempt);
 absl::Status PromptTooLarge(absl::string_view role, int64_t tokens, int64_t tokens_max);
+// The same by characters.
+absl::Status ContextTooLong(absl::string_view role, int64_t characters, int64_t characters_max);
 absl::Status PromptTooLargeForProvider(absl::string_view provider, absl::string_view detail);
 absl::Status DialectUnsupported(absl::string_view provider, absl::string_view dialect);
 absl::Status RecordingUnknown(absl::string_view scope);

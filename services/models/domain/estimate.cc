@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "absl/strings/string_view.h"
 #include "services/models/domain/limits.h"
 
 namespace slipway::models {
@@ -15,6 +16,12 @@ int64_t Saturated(__int128 value) {
   return static_cast<int64_t>(std::clamp<__int128>(value, 0, kMax));
 }
 
+// Every byte but those that continue a sequence of UTF-8.
+int64_t CharactersOf(absl::string_view text) {
+  return std::count_if(text.begin(), text.end(),
+                       [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
+}
+
 }  // namespace
 
 int64_t InputTokensBound(const CallSpec& spec) {
@@ -23,6 +30,16 @@ int64_t InputTokensBound(const CallSpec& spec) {
   for (const Message& message : spec.messages) bytes += message.text.size();
   const int64_t messages = static_cast<int64_t>(spec.messages.size()) + 1;  // The reply's primer.
   return static_cast<int64_t>(bytes) + messages * kTokensPerMessage;
+}
+
+int64_t ContextCharacters(const CallSpec& spec) {
+  if (spec.wire != nullptr) {
+    // The text of a picture has one byte a character.
+    return CharactersOf(spec.wire->body) - static_cast<int64_t>(spec.wire->image_bytes);
+  }
+  int64_t characters = CharactersOf(spec.response_schema);
+  for (const Message& message : spec.messages) characters += CharactersOf(message.text);
+  return characters;
 }
 
 int64_t OutputTokensAsked(const CallSpec& spec) {

@@ -11,6 +11,9 @@ namespace slipway::models {
 // there are bytes, plus a fixed overhead for each message.
 int64_t InputTokensBound(const CallSpec& spec);
 
+// Characters of the prompt as it was sent, without pictures.
+int64_t ContextCharacters(const CallSpec& spec);
+
 // The output limit that the caller names; 0 when it names none.
 int64_t OutputTokensAsked(const CallSpec& spec);
 

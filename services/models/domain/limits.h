@@ -45,6 +45,11 @@ inline constexpr int64_t kTokensForTools = 1'024;
 // The largest picture counts some 10,000 tokens, however few bytes it has.
 inline constexpr int64_t kTokensPerImage = 16'384;
 
+// What was seen of a model's input says something after so many calls, and what was the worst of
+// them may be exceeded by this much.
+inline constexpr int64_t kCalibrationCallsMin = 50;
+inline constexpr int64_t kCalibrationMarginPerMille = 250;
+
 // The least output that is worth a call: when money or tokens buy less, the call is refused instead
 // of cut off.
 inline constexpr int64_t kOutputTokensMin = 256;

@@ -9,6 +9,7 @@ Reception::Reception(Options options, ReplySink& sink, base::Clock& clock)
       keep_text_(options.keep_text),
       tell_complete_(options.tell_complete),
       on_complete_(std::move(options.on_complete)),
+      on_first_text_(std::move(options.on_first_text)),
       sink_(sink),
       clock_(clock) {}
 
@@ -21,7 +22,10 @@ void Reception::OnText(absl::string_view text) {
   }
   received_ += text.size();
   if (received_ > bytes_max_) return Interrupt("REPLY_TOO_LARGE");
-  if (!first_text_at_.has_value()) first_text_at_ = clock_.Elapsed();
+  if (!first_text_at_.has_value()) {
+    first_text_at_ = clock_.Elapsed();
+    if (on_first_text_) on_first_text_();
+  }
   if (keep_text_) text_.append(text.data(), text.size());
   sink_.OnText(text);
 }

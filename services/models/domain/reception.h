@@ -28,6 +28,8 @@ class Reception final : public ProviderSink {
     bool tell_complete = false;
     // Called before that.
     absl::AnyInvocable<void()> on_complete;
+    // Called before the first text is passed on.
+    absl::AnyInvocable<void()> on_first_text;
   };
 
   // `sink` and `clock` must outlive it.
@@ -72,6 +74,7 @@ class Reception final : public ProviderSink {
   const bool keep_text_;
   const bool tell_complete_;
   absl::AnyInvocable<void()> on_complete_;
+  absl::AnyInvocable<void()> on_first_text_;
   ReplySink& sink_;
   base::Clock& clock_;
   const std::shared_ptr<Feed> feed_ = std::make_shared<Feed>();

@@ -18,6 +18,8 @@ struct Route {
   std::string reasoning_effort;
   int64_t input_tokens_max = kInputTokensDefault;
   int64_t output_tokens_max = kOutputTokensDefault;
+  int64_t context_characters_max = 0;  // 0: none but that of tokens.
+  bool calibrated_holds = false;  // Hold what was seen to be needed, not what is surely enough.
   absl::Duration call_timeout = kCallTimeoutDefault;
   bool manual_approval = false;
 };

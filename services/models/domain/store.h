@@ -12,6 +12,7 @@
 #include "lib/events/event.h"
 #include "services/models/domain/approval.h"
 #include "services/models/domain/attempt_key.h"
+#include "services/models/domain/calibration.h"
 #include "services/models/domain/call.h"
 #include "services/models/domain/gate.h"
 #include "services/models/domain/role_decision.h"
@@ -40,7 +41,8 @@ class Store {
   // Enters phase kSending with what is held.
   virtual absl::Status MarkSending(const std::string& id, int64_t held_usd_nanos) = 0;
 
-  // Ends a try, with what the ledger is owed for it, if anything, and an event. A power failure
+  // Ends a try, with what the ledger is owed for it, if anything, what it tells of bounds of input,
+  // and an event. A power failure
   // before Sync, or before somebody read of it, leaves the try running: its hold is then charged,
   // unless the ledger has been told better.
   virtual absl::Status End(const CallRecord& record, const std::optional<Settlement>& owed,
@@ -52,6 +54,9 @@ class Store {
   // The ledger accepted what was owed. `cost` is absent when it knew better.
   virtual absl::Status MarkSettled(const std::string& reservation,
                                    std::optional<int64_t> cost_usd_nanos) = 0;
+
+  // What calls told of bounds of input.
+  virtual absl::StatusOr<std::vector<InputCalibration>> Calibrations() = 0;
 
   // Up to `limit` settlements that are owed, after `after` in order of their reservations.
   virtual absl::StatusOr<std::vector<Settlement>> Owed(const std::string& after, int limit) = 0;

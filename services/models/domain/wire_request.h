@@ -44,6 +44,9 @@ struct WireRequest {
   bool usage_asked = false;        // Of a chat stream: it shall end with a chunk of usage.
   int64_t output_tokens_max = 0;   // 0: not said.
   int64_t input_tokens_bound = 0;  // What no tokeniser exceeds.
+  bool bound_is_counted = false;   // It comes from the provider's own count instead.
+  int64_t images = 0;
+  size_t image_bytes = 0;  // Of the body.
 
   std::vector<WireMember> members;
   std::vector<WireTool> tools;

@@ -136,4 +136,13 @@ absl::StatusOr<std::vector<CallLog::PlayedCall>> CallLog::Played() {
   return played;
 }
 
+ProviderResult CallLogFailed(const absl::Status& status) {
+  log::Error("the scripted provider's call log failed", {{"error", status.message()}});
+  return {.kind = ProviderResult::Kind::kFailed,
+          .failure = FailureClass::kTransient,
+          .proof = Proof::kUpstreamErrorBeforeOutput,
+          .reason = "CALL_LOG_FAILED",
+          .detail = "the call log cannot be written"};
+}
+
 }  // namespace slipway::models

@@ -54,4 +54,7 @@ class CallLog final {
   base::UniqueFd fd_ ABSL_GUARDED_BY(mutex_);
 };
 
+// The result of a call that the books did not take: nothing is billed that they do not know.
+ProviderResult CallLogFailed(const absl::Status& status);
+
 }  // namespace slipway::models

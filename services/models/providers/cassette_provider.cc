@@ -3,10 +3,9 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
-#include "lib/base/mutex.h"
 #include "lib/base/status_macros.h"
-#include "lib/log/log.h"
 #include "services/models/domain/wire_request.h"
+#include "services/models/providers/delayed_reply.h"
 #include "services/models/providers/scripted_reply.h"
 
 namespace slipway::models {
@@ -43,95 +42,61 @@ std::string ComposedReply(const ProviderCall& call, const CassetteEntry& entry) 
 
 }  // namespace
 
-// One answer. The state is shared with the job that plays it, so that ending is a flag under a
-// lock.
-class CassetteProvider::Exchange final : public ProviderExchange {
+class CassetteProvider::Answer final {
  public:
-  Exchange(CassetteProvider& provider, const ProviderCall& call, ProviderSink& sink)
-      : state_(std::make_shared<State>(provider, call, sink)) {}
-  ~Exchange() override {
-    timer_.reset();
-    base::MutexLock lock(state_->mutex);
-    state_->over = true;
+  Answer(CassetteProvider& provider, const ProviderCall& call, ProviderSink& sink)
+      : provider_(provider), call_(call), sink_(sink), index_(provider.player_.Choose(call)) {}
+
+  absl::Duration latency() const {
+    if (!provider_.options_.real_time || !index_.has_value()) return absl::ZeroDuration();
+    return provider_.player_.entry(*index_).latency;
   }
 
-  void Begin() {
-    const absl::Duration wait = state_->Wait();
-    if (wait == absl::ZeroDuration()) return state_->Play();
-    timer_ = state_->provider.clock_.RunAfter(wait, [state = state_] {
-      const absl::Status queued = state->provider.pool_.TryRun([state] { state->Play(); });
-      if (!queued.ok()) log::Error("a recorded reply was not played");
-    });
+  void Play() {
+    if (!index_.has_value()) {
+      return sink_.OnEnd(RefusedByCassette("CASSETTE_NO_MATCH", provider_.player_.Missing(call_)));
+    }
+    const CassetteEntry& entry = provider_.player_.entry(*index_);
+    const std::optional<TokenCounts> billed = BilledTokens(entry);
+    if (billed.has_value() && billed->output > call_.output_tokens_max) {
+      return sink_.OnEnd(RefusedByCassette(
+          "CASSETTE_OUTPUT_LIMIT",
+          absl::StrCat("the recorded reply has ", billed->output, " output tokens, and only ",
+                       call_.output_tokens_max,
+                       " were granted: raise output_tokens_max of the route, or the budget")));
+    }
+    if (!Book(entry)) return;
+    const bool composed = entry.text_only && call_.wire != nullptr;
+    const std::string reply = composed ? ComposedReply(call_, entry) : entry.reply;
+    if (!reply.empty()) sink_.OnText(reply);
+    ProviderResult played = entry.result;
+    if (played.kind == ProviderResult::Kind::kComplete) {
+      played.request_id = absl::StrCat("cassette-", call_.id);
+    }
+    sink_.OnEnd(std::move(played));
   }
 
  private:
-  struct State {
-    State(CassetteProvider& provider, const ProviderCall& call, ProviderSink& sink)
-        : provider(provider), call(call), sink(sink), index(provider.player_.Choose(call)) {}
+  // Durable before the first byte of the reply.
+  bool Book(const CassetteEntry& entry) {
+    if (provider_.books_ == nullptr) return true;
+    const absl::Status written = provider_.books_->AppendPlayed(
+        {.call_id = call_.id,
+         .model = call_.model,
+         .tokens = BilledTokens(entry),
+         .unknown = entry.result.kind == ProviderResult::Kind::kUnknown,
+         .plan = call_.scopes.plan,
+         .entry = static_cast<int64_t>(*index_)},
+        provider_.clock_.Now());
+    if (written.ok()) return true;
+    sink_.OnEnd(CallLogFailed(written));
+    return false;
+  }
 
-    absl::Duration Wait() const {
-      if (!provider.options_.real_time || !index.has_value()) return absl::ZeroDuration();
-      return provider.player_.entry(*index).latency;
-    }
-
-    void Play() {
-      base::MutexLock lock(mutex);
-      if (over) return;
-      over = true;
-      if (!index.has_value()) {
-        return sink.OnEnd(RefusedByCassette("CASSETTE_NO_MATCH", provider.player_.Missing(call)));
-      }
-      const CassetteEntry& entry = provider.player_.entry(*index);
-      const std::optional<TokenCounts> billed = BilledTokens(entry);
-      if (billed.has_value() && billed->output > call.output_tokens_max) {
-        return sink.OnEnd(RefusedByCassette(
-            "CASSETTE_OUTPUT_LIMIT",
-            absl::StrCat("the recorded reply has ", billed->output, " output tokens, and only ",
-                         call.output_tokens_max,
-                         " were granted: raise output_tokens_max of the route, or the budget")));
-      }
-      if (!Book(entry)) return;
-      const bool composed = entry.text_only && call.wire != nullptr;
-      const std::string reply = composed ? ComposedReply(call, entry) : entry.reply;
-      if (!reply.empty()) sink.OnText(reply);
-      ProviderResult played = entry.result;
-      if (played.kind == ProviderResult::Kind::kComplete) {
-        played.request_id = absl::StrCat("cassette-", call.id);
-      }
-      sink.OnEnd(std::move(played));
-    }
-
-    // Durable before the first byte of the reply.
-    bool Book(const CassetteEntry& entry) {
-      if (provider.books_ == nullptr) return true;
-      const absl::Status written = provider.books_->AppendPlayed(
-          {.call_id = call.id,
-           .model = call.model,
-           .tokens = BilledTokens(entry),
-           .unknown = entry.result.kind == ProviderResult::Kind::kUnknown,
-           .plan = call.scopes.plan,
-           .entry = static_cast<int64_t>(*index)},
-          provider.clock_.Now());
-      if (written.ok()) return true;
-      log::Error("the scripted provider's call log failed", {{"error", written.message()}});
-      sink.OnEnd({.kind = ProviderResult::Kind::kFailed,
-                  .failure = FailureClass::kTransient,
-                  .proof = Proof::kUpstreamErrorBeforeOutput,
-                  .reason = "CALL_LOG_FAILED",
-                  .detail = "the call log cannot be written"});
-      return false;
-    }
-
-    CassetteProvider& provider;
-    const ProviderCall call;
-    ProviderSink& sink;
-    const std::optional<size_t> index;
-    base::Mutex mutex;
-    bool over ABSL_GUARDED_BY(mutex) = false;  // Played or abandoned.
-  };
-
-  const std::shared_ptr<State> state_;
-  std::unique_ptr<base::Timer> timer_;
+  CassetteProvider& provider_;
+  const ProviderCall call_;
+  ProviderSink& sink_;
+  const std::optional<size_t> index_;
 };
 
 absl::StatusOr<std::unique_ptr<CassetteProvider>> CassetteProvider::Open(Options options,
@@ -153,9 +118,8 @@ absl::StatusOr<std::unique_ptr<CassetteProvider>> CassetteProvider::Open(Options
 
 std::unique_ptr<ProviderExchange> CassetteProvider::Start(const ProviderCall& call,
                                                           ProviderSink& sink) {
-  auto exchange = std::make_unique<Exchange>(*this, call, sink);
-  exchange->Begin();
-  return exchange;
+  const auto answer = std::make_shared<Answer>(*this, call, sink);
+  return DelayedReply::Start(answer->latency(), clock_, pool_, [answer] { answer->Play(); });
 }
 
 Reconciliation CassetteProvider::Reconcile(const std::string& call_id) {

@@ -36,7 +36,7 @@ class CassetteProvider final : public Provider {
   Reconciliation Reconcile(const std::string& call_id) override;
 
  private:
-  class Exchange;
+  class Answer;
 
   CassetteProvider(Options options, Cassette cassette, std::unique_ptr<CallLog> books,
                    base::Clock& clock)

@@ -33,7 +33,7 @@ class ScriptedProvider final : public Provider {
   Reconciliation Reconcile(const std::string& call_id) override;
 
  private:
-  class Exchange;
+  class Answer;
 
   ScriptedProvider(std::string name, Script script, std::unique_ptr<CallLog> books,
                    base::Clock& clock)

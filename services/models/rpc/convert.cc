@@ -179,6 +179,20 @@ v1::Route RouteToProto(const Route& route) {
   proto.set_output_tokens_max(route.output_tokens_max);
   proto.mutable_call_timeout()->set_seconds(absl::ToInt64Seconds(route.call_timeout));
   proto.set_manual_approval(route.manual_approval);
+  proto.set_context_characters_max(route.context_characters_max);
+  proto.set_calibrated_holds(route.calibrated_holds);
+  return proto;
+}
+
+v1::InputCalibration CalibrationToProto(const InputCalibration& calibration) {
+  v1::InputCalibration proto;
+  proto.set_provider(calibration.provider);
+  proto.set_model(calibration.model);
+  proto.set_content(calibration.content);
+  proto.set_calls(calibration.calls);
+  proto.set_bound_tokens(calibration.bound_tokens);
+  proto.set_counted_tokens(calibration.counted_tokens);
+  proto.set_worst_per_mille(calibration.worst_per_mille);
   return proto;
 }
 

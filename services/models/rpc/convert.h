@@ -4,6 +4,7 @@
 #include "absl/time/time.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "services/models/domain/attempt_keys.h"
+#include "services/models/domain/calibration.h"
 #include "services/models/domain/call.h"
 #include "services/models/domain/gate.h"
 #include "services/models/domain/role_choice.h"
@@ -26,6 +27,7 @@ TaskTraits TraitsFromProto(const std::string& intent, const v1::TaskTraits& prot
 v1::Call CallToProto(const CallRecord& record);
 v1::RoleDecision DecisionToProto(const RoleDecision& decision);
 v1::Route RouteToProto(const Route& route);
+v1::InputCalibration CalibrationToProto(const InputCalibration& calibration);
 v1::Gate GateToProto(const Gate& gate);
 
 }  // namespace slipway::models

@@ -92,6 +92,9 @@ absl::StatusOr<v1::ListRoutesResponse> ModelsHandlers::ListRoutes(const rpc::Cal
                                                                   const v1::ListRoutesRequest&) {
   v1::ListRoutesResponse response;
   for (const Route& route : with_.routes.routes()) *response.add_routes() = RouteToProto(route);
+  for (const InputCalibration& one : with_.calibration.All()) {
+    *response.add_calibrations() = CalibrationToProto(one);
+  }
   return response;
 }
 

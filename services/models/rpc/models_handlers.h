@@ -31,6 +31,7 @@ class ModelsHandlers final {
     const RouteTable& routes;
     const Providers& providers;
     const HealthWatch& health;
+    const Calibration& calibration;
     Recorder& recorder;
     CassetteStore& cassettes;
     const std::vector<std::string> recorded_projects;  // Always, by configuration; or "*".

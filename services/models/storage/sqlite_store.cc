@@ -7,14 +7,15 @@
 #include "lib/base/status_macros.h"
 #include "services/models/domain/errors.h"
 #include "services/models/domain/limits.h"
+#include "services/models/storage/sqlite_calibration.h"
 #include "services/models/storage/sqlite_cassette_store.h"
 #include "services/models/storage/stored_form.h"
 
 namespace slipway::models {
 namespace {
 
-// Carrying the log over keeps other calls from beginning for some milliseconds; this much of it are
-// some 500 calls.
+// Some 500 calls: of the pages that they change again and again only the last state is carried
+// over.
 constexpr int kCheckpointPages = 8'000;
 
 // Order is history: append to this list, never edit it.
@@ -69,6 +70,7 @@ constexpr sqlite::Migration kMigrations[] = {
      "CREATE TABLE revoked_attempt("
      " attempt TEXT PRIMARY KEY NOT NULL, time_us INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
      "CREATE INDEX revoked_attempt_by_time ON revoked_attempt(time_us);"},
+    {8, kCalibrationSchema},
 };
 
 // Columns of every query of calls, in the order of ReadCall.
@@ -229,7 +231,8 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
                    sqlite::Database::Open(path, {.migrations = kMigrations,
                                                  .exclusive = true,
                                                  .gather_log = true,
-                                                 .checkpoint_pages = kCheckpointPages}));
+                                                 .checkpoint_pages = kCheckpointPages,
+                                                 .checkpoint_apart = true}));
   ASSIGN_OR_RETURN(std::unique_ptr<events::EventLog> event_log,
                    events::EventLog::Open(*database, ids, "models"));
   return std::unique_ptr<SqliteStore>(
@@ -301,6 +304,9 @@ absl::Status SqliteStore::End(const CallRecord& record, const std::optional<Sett
       RETURN_IF_ERROR(transaction.Execute(kInsertOwed, owed->reservation, owed->since, record.owner,
                                           SettlementToJson(*owed)));
     }
+    if (record.input.has_value()) {
+      RETURN_IF_ERROR(AddSample(transaction, *record.input));
+    }
     return event_log_->Append(transaction, now, event).status();
   };
   const absl::Status written = database_->WriteUnsynced(change);
@@ -315,6 +321,10 @@ absl::Status SqliteStore::MarkSettled(const std::string& reservation,
     if (!cost_usd_nanos.has_value()) return absl::OkStatus();
     return transaction.Execute(kSetCost, *cost_usd_nanos, reservation);
   });
+}
+
+absl::StatusOr<std::vector<InputCalibration>> SqliteStore::Calibrations() {
+  return database_->Read(ReadCalibrations);
 }
 
 absl::StatusOr<std::vector<Settlement>> SqliteStore::Owed(const std::string& after, int limit) {

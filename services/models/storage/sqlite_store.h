@@ -36,6 +36,7 @@ class SqliteStore final : public Store {
   absl::Status Sync() override { return database_->SyncLog(); }
   absl::Status MarkSettled(const std::string& reservation,
                            std::optional<int64_t> cost_usd_nanos) override;
+  absl::StatusOr<std::vector<InputCalibration>> Calibrations() override;
   absl::StatusOr<std::vector<Settlement>> Owed(const std::string& after, int limit) override;
   absl::StatusOr<std::vector<CallRecord>> FindTries(const std::string& call_id) override;
   absl::StatusOr<std::vector<CallRecord>> ListCalls(int64_t before, const std::string& scope,

@@ -84,6 +84,8 @@ class RequestVisitor final : public JsonVisitor {
       return PromptInvalid(absl::StrCat(
           request_.dialect == Dialect::kResponses ? "input" : "messages", " is missing or empty"));
     }
+    request_.images = images_;
+    request_.image_bytes = image_bytes_;
     const int64_t text_bytes = static_cast<int64_t>(body_.size() - image_bytes_);
     request_.input_tokens_bound = text_bytes + (turns_ + 1) * kTokensPerMessage +
                                   (request_.tools.empty() ? 0 : kTokensForTools) +
