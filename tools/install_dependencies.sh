@@ -17,6 +17,8 @@ packages=(
   libsodium-dev libssl-dev libseccomp-dev bubblewrap
   # Tests and checks
   libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy curl jq python3 sqlite3 spin gcc
+  # Repositories behind ssh, and a server for their tests
+  openssh-client openssh-server
   # Tests with containers: they start engines of their own
   docker.io iptables
 )

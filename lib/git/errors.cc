@@ -13,6 +13,13 @@ using absl::StrCat;
 using base::Error;
 
 // What a message may repeat of a text that somebody else chose.
+// The end says what went wrong; progress and greetings come before it.
+std::string EndOf(absl::string_view text) {
+  constexpr size_t kBytesMax = 600;
+  if (text.size() > kBytesMax) text.remove_prefix(text.size() - kBytesMax);
+  return absl::CHexEscape(text);
+}
+
 std::string Quote(absl::string_view text) {
   return StrCat("'", absl::CHexEscape(text.substr(0, 200)), "'");
 }
@@ -132,6 +139,34 @@ absl::Status NotFastForward(absl::string_view ref) {
 absl::Status PackInvalid(absl::string_view why) {
   return Error(StatusCode::kDataLoss, "PACK_INVALID", StrCat("the pack is not usable: ", why));
 }
+absl::Status RemoteUrlInvalid(absl::string_view url, absl::string_view why) {
+  return Error(StatusCode::kInvalidArgument, "REMOTE_URL_INVALID",
+               StrCat("\"", absl::CHexEscape(url), "\" cannot be used: ", why));
+}
+
+absl::Status RemoteUnreachable(absl::string_view url, absl::string_view why) {
+  return Error(StatusCode::kUnavailable, "REMOTE_UNREACHABLE", StrCat(url, ": ", EndOf(why)));
+}
+
+absl::Status RemoteAuthRefused(absl::string_view url, absl::string_view why) {
+  return Error(StatusCode::kPermissionDenied, "REMOTE_AUTH_REFUSED", StrCat(url, ": ", EndOf(why)));
+}
+
+absl::Status RemoteHostUnknown(absl::string_view url, absl::string_view why) {
+  return Error(StatusCode::kFailedPrecondition, "REMOTE_HOST_UNKNOWN",
+               StrCat(url, ": ", EndOf(why)));
+}
+
+absl::Status RemoteTooLarge(absl::string_view url, int64_t bytes_max) {
+  return Error(StatusCode::kResourceExhausted, "REMOTE_TOO_LARGE",
+               StrCat(url, " sends more than ", bytes_max, " bytes"));
+}
+
+absl::Status RemoteRefused(absl::string_view url, absl::string_view ref, absl::string_view why) {
+  return Error(StatusCode::kFailedPrecondition, "REMOTE_REFUSED",
+               StrCat(url, " does not let ", ref, " be pushed: ", EndOf(why)));
+}
+
 absl::Status GitCommandFailed(absl::string_view command, absl::string_view output) {
   return Error(StatusCode::kInternal, "GIT_COMMAND_FAILED",
                StrCat("git ", command, ": ", absl::CHexEscape(output.substr(0, 1'000))));

@@ -32,10 +32,19 @@ absl::Status RepositoryNotOwned(absl::string_view path);                     // 
 absl::Status RepositoryExists(absl::string_view path);                       // ALREADY_EXISTS
 absl::Status BranchNotFound(absl::string_view path, absl::string_view ref);  // NOT_FOUND
 absl::Status BranchCheckedOut(absl::string_view ref,
-                              absl::string_view where);  // FAILED_PRECONDITION
-absl::Status WorkTreeDirty(absl::string_view path);      // FAILED_PRECONDITION
-absl::Status NotFastForward(absl::string_view ref);      // FAILED_PRECONDITION
-absl::Status PackInvalid(absl::string_view why);         // DATA_LOSS
+                              absl::string_view where);                       // FAILED_PRECONDITION
+absl::Status WorkTreeDirty(absl::string_view path);                           // FAILED_PRECONDITION
+absl::Status NotFastForward(absl::string_view ref);                           // FAILED_PRECONDITION
+absl::Status PackInvalid(absl::string_view why);                              // DATA_LOSS
+absl::Status RemoteUrlInvalid(absl::string_view url, absl::string_view why);  // INVALID_ARGUMENT
+absl::Status RemoteUnreachable(absl::string_view url, absl::string_view why);  // UNAVAILABLE
+absl::Status RemoteAuthRefused(absl::string_view url,
+                               absl::string_view why);  // PERMISSION_DENIED
+absl::Status RemoteHostUnknown(absl::string_view url,
+                               absl::string_view why);                  // FAILED_PRECONDITION
+absl::Status RemoteTooLarge(absl::string_view url, int64_t bytes_max);  // RESOURCE_EXHAUSTED
+absl::Status RemoteRefused(absl::string_view url, absl::string_view ref,
+                           absl::string_view why);  // FAILED_PRECONDITION
 absl::Status GitCommandFailed(absl::string_view command, absl::string_view output);  // INTERNAL
 
 }  // namespace slipway::git

@@ -24,8 +24,15 @@ absl::StatusOr<GitOutput> RunGitCommand(const GitCommand& command) {
               {"GIT_NO_LAZY_FETCH", "1"},
               {"GIT_NO_REPLACE_OBJECTS", "1"},
               {"GIT_OPTIONAL_LOCKS", "0"},
-              {"GIT_ALLOW_PROTOCOL", "file"}},
+              {"GIT_ALLOW_PROTOCOL", command.protocol}},
       .directory = command.directory};
+  options.env.insert(command.env.begin(), command.env.end());
+  if (command.file_bytes_max > 0) {
+    // With the signal ignored git says that a file is too large, in place of dying without a word.
+    const std::string limit = absl::StrCat("--fsize=", command.file_bytes_max);
+    options.argv.insert(options.argv.begin(),
+                        {"env", "--ignore-signal=XFSZ", "prlimit", limit, "--"});
+  }
   if (!command.git_dir.empty()) options.argv.push_back("--git-dir=" + command.git_dir);
   options.argv.insert(options.argv.end(), command.arguments.begin(), command.arguments.end());
   ASSIGN_OR_RETURN(base::CommandResult result, base::RunCommand(std::move(options), command.timeout,

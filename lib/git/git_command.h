@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -22,11 +24,14 @@ struct GitCommand {
   std::string input;
   size_t output_max = 64u << 20;
   absl::Duration timeout = absl::Minutes(10);
+  std::map<std::string, std::string> env;  // Beside what every command gets.
+  std::string protocol = "file";           // The only transport that works.
+  int64_t file_bytes_max = 0;              // Of each file that it writes; 0: no limit.
 };
 
 // Runs the git command line with an environment of its own: no configuration of the user or the
 // machine, no hooks, monitors, prompts, replaced objects or lazy fetches, and no transport but
-// local paths. A command that ends with an error is an OK result with its exit code;
+// `protocol`. A command that ends with an error is an OK result with its exit code;
 // DEADLINE_EXCEEDED after `timeout`.
 absl::StatusOr<GitOutput> RunGitCommand(const GitCommand& command);
 
