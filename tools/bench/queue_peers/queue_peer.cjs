@@ -1,8 +1,9 @@
 // What a queue of others does with the load that slipway-bench gives the dispatcher. Prints one line
-// of JSON. Usage: node queue_peer.cjs bullmq|graphile drain|grant|hold ADDRESS [NUMBER...]
+// of JSON. Usage: node queue_peer.cjs bullmq|graphile drain|grant|add|hold ADDRESS NUMBER...
 //   drain TASKS WORKERS      queues them in pieces of 250 and works at them; tasks a second
 //   grant RATE SECONDS       queues one at random times while workers wait; microseconds to a worker
-//   hold NAME LEASE_MS WORK_MS  (bullmq) works at one task after the other, says what became of each
+//   add TASKS                  queues them
+//   hold LOCK_MS WORK_MS       (bullmq) works at tasks until its input ends, says what became of each
 'use strict';
 
 const PAYLOAD = 'd'.repeat(1024);
