@@ -27,6 +27,11 @@ struct LogsOptions {
   bool follow = false;
 };
 
+struct SalvageOptions {
+  std::string name;
+  bool patch = false;
+};
+
 struct RetryOptions {
   std::string task;
   std::string guidance;
@@ -79,6 +84,55 @@ absl::StatusOr<ExitCode> Logs(const LogsOptions& options, Invocation& invocation
         return true;
       }));
   if (!output.json()) output.Print(PlainText(pending));
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> Salvage(const SalvageOptions& options, Invocation& invocation) {
+  dispatcher::v1::GetHandoffRequest request;
+  ASSIGN_OR_RETURN(*request.mutable_attempt(), invocation.names().Attempt(options.name));
+  Connection& connection = invocation.connection();
+  ASSIGN_OR_RETURN(const auto handoff,
+                   connection.Call(connection.dispatcher(),
+                                   &DispatcherService::StubInterface::GetHandoff, request));
+  Output& output = invocation.output();
+  if (options.patch && (!handoff.has_change() || handoff.patch().empty())) {
+    return base::Error(absl::StatusCode::kNotFound, "PATCH_MISSING",
+                       handoff.has_change()
+                           ? absl::StrCat("the patch of ", request.attempt(), " has ",
+                                          handoff.patch_bytes(), " bytes, too many to return")
+                           : absl::StrCat(request.attempt(), " left no patch"),
+                       {{"attempt", request.attempt()}});
+  }
+  if (output.json()) {
+    output.Json(handoff);
+    return ExitCode::kOk;
+  }
+  if (options.patch) {  // For git apply: byte for byte.
+    output.Print(handoff.patch());
+    return ExitCode::kOk;
+  }
+  const dispatcher::v1::Attempt& attempt = handoff.attempt();
+  const std::string state = dispatcher::v1::Attempt::State_Name(attempt.state());
+  output.Line(
+      absl::StrCat(attempt.name(), "  ", output.Painted(ToneOfState(state), StateText(state))));
+  if (!attempt.reason().empty() || !attempt.detail().empty()) {
+    output.Line(absl::StrCat("  why: ", OneLine(attempt.reason()),
+                             attempt.detail().empty() ? "" : ": ", OneLine(attempt.detail())));
+  }
+  for (const std::string& feedback : attempt.feedback()) {
+    output.Line(absl::StrCat("  was told: ", OneLine(feedback)));
+  }
+  if (!handoff.has_change()) {
+    output.Line("  left no change; slipway logs tells how far it came");
+    return ExitCode::kOk;
+  }
+  output.Line(absl::StrCat("  change: ", handoff.patch_bytes(), " bytes against ",
+                           handoff.commit().substr(0, 12),
+                           handoff.salvaged() ? ", came too late and was not reviewed" : ""));
+  if (!handoff.summary().empty()) {
+    output.Line(absl::StrCat("  summary: ", OneLine(handoff.summary())));
+  }
+  output.Line("  slipway salvage --patch prints it for git apply");
   return ExitCode::kOk;
 }
 
@@ -171,6 +225,14 @@ void AddLogsAndRetry(CommandSet& commands) {
   logs_command.add_option("NAME", logs->name, "TASK@NUMBER, or a task: its newest attempt")
       ->required();
   logs_command.add_flag("--follow,-f", logs->follow, "Go on until the attempt ends");
+
+  const auto salvage = std::make_shared<SalvageOptions>();
+  CLI::App& salvage_command = commands.Add(
+      "salvage", "Show what an attempt left when it ended",
+      Connected([salvage](Invocation& invocation) { return Salvage(*salvage, invocation); }));
+  salvage_command.add_option("NAME", salvage->name, "TASK@NUMBER, or a task: its newest attempt")
+      ->required();
+  salvage_command.add_flag("--patch", salvage->patch, "Print its change alone, for git apply");
 
   const auto retry = std::make_shared<RetryOptions>();
   CLI::App& retry_command = commands.Add(

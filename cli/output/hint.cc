@@ -103,6 +103,8 @@ const std::map<absl::string_view, absl::string_view>& Hints() {
       {"VERSION_UNKNOWN", "slipway show PLAN says which version is the newest"},
       // Runs.
       {"ATTEMPT_UNKNOWN", "slipway show TASK lists the attempts at a task"},
+      {"PATCH_MISSING",
+       "slipway show TASK lists the attempts; slipway logs tells how far one came"},
       {"CHECKPOINT_RESOLVED", "it is decided already; slipway checkpoints --all shows how"},
       {"CHECKPOINT_UNKNOWN", "slipway checkpoints shows the open questions"},
       {"DECISION_INVALID", "choose one of the options of the question: slipway checkpoints"},

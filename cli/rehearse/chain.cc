@@ -195,8 +195,10 @@ absl::StatusOr<Replay> Chain::WhyNot(const std::string& task, const Checkpoint& 
   }
   // Of the agent: it reads patches as strictly as the reviewer does.
   ASSIGN_OR_RETURN(const auto attempts, ListAttempts(connection_, task));
+  const bool gave_up = asked.reason() == "RETRIES_SPENT" || asked.reason() == "SAME_FAILURE" ||
+                       asked.reason() == "FAILURE_PATTERN";
   const bool by_agent =
-      asked.reason() == "RETRIES_SPENT" && !attempts.attempts().empty() &&
+      gave_up && !attempts.attempts().empty() &&
       attempts.attempts().rbegin()->state() == dispatcher::v1::Attempt::STATE_FAILED;
   if (by_agent) {
     const dispatcher::v1::Attempt& last = *attempts.attempts().rbegin();

@@ -16,6 +16,16 @@ grpc::Status Refuse(const reviewer::v1::InspectRequest&, reviewer::v1::InspectRe
   return grpc::Status::OK;
 }
 
+// Another reason each time, so that trying again makes sense.
+auto RefuseOtherwise() {
+  return [count = std::make_shared<std::atomic<int>>(0)](const auto& request, auto& response) {
+    const grpc::Status status = Refuse(request, response);
+    response.mutable_refused()->mutable_reasons(0)->set_path(
+        "link" + std::string(static_cast<size_t>((*count)++), 'x'));
+    return status;
+  };
+}
+
 class FailureTest : public ServerFixture {
  protected:
   // Evidence of the first `failures` validations fails.
@@ -66,7 +76,7 @@ TEST_F(FailureTest, AnAttemptAfterAFailureAsksForTheRoleThatWasChosenForIt) {
 }
 
 TEST_F(FailureTest, SpentRetriesOpenACheckpointWhoseRetryStartsAnew) {
-  reviewer_.inspect = Refuse;
+  reviewer_.inspect = RefuseOtherwise();
   FakeAgent& agent = AddAgent();
   ASSERT_OK(Submit(Plan({"a"})));
   ExpectTask("a", v1::Task::STATE_NEEDS_HUMAN);

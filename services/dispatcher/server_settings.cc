@@ -161,6 +161,12 @@ absl::StatusOr<Settings> SettingsOf(const config::v1::DispatcherConfig& config) 
                    DurationOf(config.beat_interval(), "beat_interval", settings.beat_interval));
   ASSIGN_OR_RETURN(settings.backoff_initial, DurationOf(config.backoff_initial(), "backoff_initial",
                                                         settings.backoff_initial));
+  ASSIGN_OR_RETURN(settings.stall_timeout,
+                   DurationOf(config.stall_timeout(), "stall_timeout", settings.stall_timeout));
+  if (settings.stall_timeout < 2 * settings.beat_interval) {
+    return Invalid("stall_timeout", "must be at least twice the beat_interval");
+  }
+  settings.stall_grace = std::min(settings.stall_grace, settings.stall_timeout);
   if (settings.lease_timeout < 2 * settings.beat_interval) {
     return Invalid("lease_timeout", "must be at least twice the beat_interval");
   }

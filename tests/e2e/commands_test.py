@@ -350,7 +350,7 @@ class SuiteTest(unittest.TestCase):
         for command in ("up", "down", "init", "plan", "show", "edit", "approve", "run", "watch",
                         "status", "logs", "diff", "retry", "resolve", "pause", "resume", "kill",
                         "budget", "usage", "doctor", "cancel", "reject", "events", "hosts", "demo",
-                        "rehearse", "token", "models", "project", "checkpoints"):
+                        "rehearse", "token", "models", "project", "checkpoints", "salvage"):
             self.assertRegex(text, rf"(?m)^  {command} ")
             self.assertIn("Usage:", suite.text("help", command))
         script = suite.text("completion", "bash")

@@ -78,6 +78,7 @@ struct AgentHello {
 struct AgentBeat {
   int64_t sequence = 0;
   std::vector<AttemptKey> held;
+  int64_t activity = 0;  // Rises when something of the attempt was observed.
   std::string phase;
 };
 

@@ -218,6 +218,7 @@ void Board::Move(Task& task, TaskCommand command, TaskState to, absl::string_vie
   if (to == TaskState::kReady && !task.ready_time.has_value()) task.ready_time = clock_.Now();
   Touch(task);
   EmitTask(task, Name(from));
+  task.failure.clear();
 }
 
 void Board::SetSpec(Task& task, TaskSpec spec) {
@@ -345,6 +346,7 @@ void Board::EmitTask(const Task& task, absl::string_view from) {
       {"reason", task.reason},
       {"detail", task.detail},
       {"title", Text(task.spec.title)},
+      {"fingerprint", task.failure},
       {"retries", agent_retries == task.progress.retries.end() ? 0 : agent_retries->second}};
   Emit("task.state_changed", facts.dump(), task.key.plan, &task.key, nullptr);
 }

@@ -123,6 +123,7 @@ void Dispatcher::Publish() {
 }
 
 void Dispatcher::Finish() {
+  tasks_.EndAnsweredPatterns();
   review_.Drive();
   hosts_.Scale(grants_.Schedule());
   ChangeSet changes = board_.TakeChanges();

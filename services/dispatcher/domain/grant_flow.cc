@@ -53,7 +53,8 @@ GrantFlow::GrantFlow(Collaborators with)
       post_(std::move(with.post)),
       notes_(with.notes),
       roster_(with.settings),
-      schedule_(settings_.scheduling) {
+      schedule_(settings_.scheduling),
+      death_watch_(with.settings.lease_timeout) {
   tasks_.set_on_released([this](Attempt& attempt) { OnReleased(attempt); });
 }
 
@@ -70,7 +71,9 @@ void GrantFlow::Restore() {
     leases_[key] = {.offer_deadline = absl::InfiniteDuration(),
                     .lease_deadline = now + settings_.lease_timeout + kReattachGrace,
                     .hard_deadline = now + TimeoutOf(task, attempt.kind),
-                    .heard = now};
+                    .heard = now,
+                    .taken_up = true};
+    if (attempt.kind == GrantKind::kWork) NoteActivity(leases_[key]);
   }
   // Who waits now waited before.
   Sync(clock_.Elapsed());
@@ -215,6 +218,8 @@ bool GrantFlow::Take(Attempt& attempt) {
   lease.heard = clock_.Elapsed();
   lease.lease_deadline = lease.heard + settings_.lease_timeout;
   lease.hard_deadline = clock_.Elapsed() + TimeoutOf(task, attempt.kind);
+  // Validators have limits of their own.
+  if (attempt.kind == GrantKind::kWork) NoteActivity(lease);
   return true;
 }
 
@@ -225,6 +230,7 @@ bool GrantFlow::Renew(const AttemptKey& key, const std::string& agent) {
   Lease& lease = leases_[key];
   lease.heard = clock_.Elapsed();
   lease.lease_deadline = lease.heard + settings_.lease_timeout;
+  lease.taken_up = false;
   return true;
 }
 
@@ -240,8 +246,12 @@ void GrantFlow::Lose(Attempt& attempt, const std::string& reason, const std::str
   leases_expired.Increment();
   Task& task = *board_.FindTask(attempt.key.task);
   const bool validates = attempt.kind == GrantKind::kValidate;
+  const std::string died_on = DeathHost(attempt);
   tasks_.EndAttempt(attempt, AttemptCommand::kLose, AttemptState::kLost, reason, detail);
-  const Fault fault{.retry_class = RetryClass::kInfrastructure, .reason = reason, .detail = detail};
+  const Fault fault{.retry_class = RetryClass::kInfrastructure,
+                    .reason = reason,
+                    .detail = detail,
+                    .died_on = died_on};
   if (validates) return tasks_.FailValidation(task, fault);
   tasks_.Fail(task, fault);
 }

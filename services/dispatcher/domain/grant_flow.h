@@ -18,6 +18,7 @@
 #include "services/dispatcher/domain/agent_session.h"
 #include "services/dispatcher/domain/agent_tokens.h"
 #include "services/dispatcher/domain/board.h"
+#include "services/dispatcher/domain/death_watch.h"
 #include "services/dispatcher/domain/fair_schedule.h"
 #include "services/dispatcher/domain/models.h"
 #include "services/dispatcher/domain/outbox.h"
@@ -106,6 +107,13 @@ class GrantFlow final {
     absl::Duration hard_deadline;
     absl::Duration heard;  // When anything was last heard of the agent.
     int progress_events = 0;
+    bool taken_up = false;  // From before this start, and nothing was heard of it since.
+    // What was last observed of the attempt, and when it is pointed out or stopped for nothing.
+    int64_t activity = 0;
+    std::string phase;
+    absl::Duration active;
+    absl::Duration stall_deadline = absl::InfiniteDuration();
+    bool pointed_out = false;
   };
 
   // A wait for a time, measured by elapsed time from when it was first seen: steps of the wall
@@ -134,6 +142,11 @@ class GrantFlow final {
   void Withdraw(Attempt& attempt, const std::string& reason, const std::string& detail);
   void Lose(Attempt& attempt, const std::string& reason, const std::string& detail);
   void TimeOut(Attempt& attempt);
+  // What an agent's end says about its task: the host, when it died of it.
+  std::string DeathHost(const Attempt& attempt);
+  void NoteActivity(Lease& lease);
+  void NoteBeat(Lease& lease, const AgentBeat& beat);
+  void CheckStall(Attempt& attempt);
   void OnReleased(Attempt& attempt);
   void RevokeKeys(const AttemptKey& key);
   void Send(const std::string& agent, AgentOrder order);
@@ -164,6 +177,7 @@ class GrantFlow final {
   std::map<AttemptKey, Lease> leases_;
   std::map<TaskKey, Wait> waits_;
   std::map<std::string, std::map<std::string, absl::Duration>> paths_;  // By plan and task.
+  DeathWatch death_watch_;
   std::set<AttemptKey> stale_reported_;  // Beats that were answered by an event already.
 };
 

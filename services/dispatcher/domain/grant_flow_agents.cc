@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/status_macros.h"
+#include "lib/log/log.h"
 #include "lib/metrics/metrics.h"
 #include "services/dispatcher/domain/errors.h"
 #include "services/dispatcher/domain/grant_flow.h"
@@ -20,6 +21,13 @@ constexpr int kProgressEventsMax = 200;
 metrics::Counter stale_refused({.name = "slipway_dispatcher_stale_refused_total",
                                 .description = "Messages of fenced attempts.",
                                 .labels = {"message"}});
+
+metrics::Counter stalls({.name = "slipway_dispatcher_stalls_total",
+                         .description = "Attempts of which nothing was observed for long.",
+                         .labels = {"step"}});
+
+// Of a beat, while the agent runs the validators of its grant.
+constexpr char kCheckPhase[] = "check";
 
 bool IsOf(const Attempt& attempt, const AgentIdentity& caller) {
   return attempt.host == caller.host && (!caller.process() || attempt.agent == caller.agent);
@@ -70,7 +78,13 @@ void GrantFlow::DropUnheld(const Agent& agent, const std::optional<AttemptKey>& 
     Attempt& attempt = *board_.FindAttempt(key);
     if (attempt.agent != agent.id || key == kept) continue;
     if (attempt.state == AttemptState::kOffered && !restarted) continue;
+    Task& task = *board_.FindTask(key.task);
+    const std::string died_on =
+        restarted && attempt.state == AttemptState::kActive ? DeathHost(attempt) : "";
     Withdraw(attempt, "AGENT_RESTARTED", "the agent came back without it");
+    // Nothing is charged, but a task that ends each agent is not given to agents for ever.
+    if (died_on.empty()) continue;
+    tasks_.NoteDeath(task, died_on);
   }
 }
 
@@ -114,6 +128,7 @@ void GrantFlow::OnBeat(const AgentSession* session, const AgentBeat& beat) {
   BeatAnswer answer{.sequence = beat.sequence};
   for (const AttemptKey& key : beat.held) {
     const bool keep = Renew(key, agent->id);
+    if (keep) NoteBeat(leases_[key], beat);
     answer.verdicts.push_back({.attempt = key, .keep = keep});
     if (keep || !stale_reported_.insert(key).second) continue;
     const Task* const task = board_.FindTask(key.task);
@@ -134,6 +149,59 @@ void GrantFlow::OnProgress(const AgentSession* session, const AttemptKey& key,
   if (agent == nullptr || agent->attempt != key || lease == leases_.end()) return;
   if (lease->second.progress_events++ >= kProgressEventsMax) return;
   board_.EmitProgress(key, phase, detail);
+  if (lease->second.stall_deadline < absl::InfiniteDuration()) NoteActivity(lease->second);
+}
+
+void GrantFlow::NoteActivity(Lease& lease) {
+  lease.active = clock_.Elapsed();
+  lease.stall_deadline = lease.active + settings_.stall_timeout;
+  lease.pointed_out = false;
+}
+
+void GrantFlow::NoteBeat(Lease& lease, const AgentBeat& beat) {
+  if (lease.stall_deadline == absl::InfiniteDuration()) return;
+  // While it runs validators of its own these are what limits it.
+  const bool is_active =
+      beat.activity != lease.activity || beat.phase != lease.phase || beat.phase == kCheckPhase;
+  lease.activity = beat.activity;
+  lease.phase = beat.phase;
+  if (is_active) NoteActivity(lease);
+}
+
+// The ladder: pointed out, then stopped and tried again, then a question when that is spent.
+void GrantFlow::CheckStall(Attempt& attempt) {
+  Lease& lease = leases_[attempt.key];
+  const absl::Duration quiet = clock_.Elapsed() - lease.active;
+  const std::string detail =
+      absl::StrCat("nothing was observed of the attempt for ",
+                   absl::FormatDuration(absl::Trunc(quiet, absl::Seconds(1))), " in phase ",
+                   lease.phase.empty() ? "unknown" : lease.phase);
+  if (!lease.pointed_out) {
+    stalls.Increment({"pointed_out"});
+    lease.pointed_out = true;
+    lease.stall_deadline = clock_.Elapsed() + settings_.stall_grace;
+    log::Warning("an attempt may have stalled",
+                 {{"attempt", attempt.key.Name()}, {"detail", detail}});
+    return board_.EmitProgress(attempt.key, "stall", detail);
+  }
+  stalls.Increment({"stopped"});
+  Task& task = *board_.FindTask(attempt.key.task);
+  tasks_.EndAttempt(attempt, AttemptCommand::kFail, AttemptState::kFailed, "STALLED", detail);
+  tasks_.Fail(task, {.retry_class = RetryClass::kStall,
+                     .reason = "STALLED",
+                     .detail = detail,
+                     .feedback = absl::StrCat("the attempt was stopped: ", detail,
+                                              "; work in smaller steps that show progress")});
+}
+
+std::string GrantFlow::DeathHost(const Attempt& attempt) {
+  const auto lease = leases_.find(attempt.key);
+  // It may have died long ago, with the machine that this dispatcher was stopped on.
+  if (lease != leases_.end() && lease->second.taken_up) return "";
+  const DeathWatch::Verdict verdict =
+      death_watch_.Note(attempt.key.task, attempt.host, clock_.Elapsed());
+  for (const TaskKey& key : verdict.exonerated) tasks_.Exonerate(key, attempt.host);
+  return verdict.is_shared ? "" : attempt.host;
 }
 
 absl::StatusOr<Receipt> GrantFlow::OnResult(const AgentIdentity& caller, const AttemptKey& key,
@@ -151,6 +219,7 @@ absl::StatusOr<Receipt> GrantFlow::OnResult(const AgentIdentity& caller, const A
   if (std::holds_alternative<EvidenceResult>(result) && is_work) return ResultMissing();
   Take(*attempt);  // The answer to the grant may have been lost.
   attempt->has_result = true;
+  tasks_.NoteSurvived(*task);
   std::visit([&](auto& value) { Report(*task, *attempt, std::move(value)); }, result);
   return Receipt::kAccepted;
 }
@@ -168,9 +237,11 @@ absl::StatusOr<Receipt> GrantFlow::ReceiptOfForgotten(const AgentIdentity& calle
 
 Receipt GrantFlow::Salvage(Attempt& attempt, const AttemptKey& key, AttemptResult result) {
   stale_refused.Increment({"report"});
-  const Task* const task = board_.FindTask(key.task);
-  if (std::holds_alternative<ChangeResult>(result) &&
+  Task* const task = board_.FindTask(key.task);
+  const auto* const change = std::get_if<ChangeResult>(&result);
+  if (change != nullptr &&
       Allows(attempt.state, AttemptCommand::kSalvage, AttemptState::kSalvaged)) {
+    if (task != nullptr) tasks_.HandOff(*task, attempt, *change);
     board_.StoreResult(key, std::move(result), /*salvage=*/true);
     board_.Move(attempt, AttemptCommand::kSalvage, AttemptState::kSalvaged, attempt.reason,
                 attempt.detail);
@@ -265,7 +336,8 @@ void GrantFlow::CheckDeadlines() {
   // Over a copy of those that are due: the ends of attempts change the leases.
   std::vector<std::pair<AttemptKey, Lease>> due;
   for (const auto& [key, lease] : leases_) {
-    if (std::min({lease.offer_deadline, lease.lease_deadline, lease.hard_deadline}) <= now) {
+    if (std::min({lease.offer_deadline, lease.lease_deadline, lease.hard_deadline,
+                  lease.stall_deadline}) <= now) {
       due.emplace_back(key, lease);
     }
   }
@@ -283,6 +355,8 @@ void GrantFlow::CheckDeadlines() {
       Lose(*attempt, "LEASE_EXPIRED",
            absl::StrCat("the agent said nothing for ",
                         absl::FormatDuration(absl::Trunc(*attempt->silence, absl::Seconds(1)))));
+    } else if (lease.stall_deadline <= now) {
+      CheckStall(*attempt);
     }
   }
   for (const std::string& id : roster_.Overdue(now)) {

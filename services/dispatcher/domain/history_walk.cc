@@ -162,6 +162,7 @@ void HistoryWalk::AddTask(const events::Event& event, const TaskKey& key, const 
   });
   if (is_new) task.epoch = epoch;
   if (!is_new && from.has_value()) CheckRetries(name, task, *from, *to, facts);
+  CheckSameFailure(name, task, from, *to, facts);
   if (*to == TaskState::kMerged) {
     ++task.merges;
     report_.ExpectThat(4, task.merges == 1, [&] { return StrCat(name, " is merged again"); });
@@ -174,6 +175,25 @@ void HistoryWalk::AddTask(const events::Event& event, const TaskKey& key, const 
   UpdateLane(key);
   task.reason = facts.Text("reason");
   task.retries = facts.Number("retries");
+}
+
+// A task is not given to another agent after the same failure twice in a row, but by a person.
+void HistoryWalk::CheckSameFailure(const std::string& name, TaskFold& task,
+                                   std::optional<TaskState> from, TaskState to,
+                                   const Facts& facts) {
+  const std::string failure = facts.Text("fingerprint");
+  if (from.has_value() && (*from == TaskState::kNeedsHuman || IsEnd(*from))) {
+    task.failure.clear();
+    task.same_failures = 0;
+  }
+  if (failure.empty()) return;
+  task.same_failures = failure == task.failure ? task.same_failures + 1 : 1;
+  task.failure = failure;
+  const bool is_again = to == TaskState::kReady || to == TaskState::kRetryWait;
+  report_.ExpectThat(12, !is_again || task.same_failures < kSameFailuresMax, [&] {
+    return StrCat(name, " is tried again after the same failure ", task.same_failures,
+                  " times in a row");
+  });
 }
 
 void HistoryWalk::CheckRetries(const std::string& name, const TaskFold& task, TaskState from,

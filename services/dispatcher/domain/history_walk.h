@@ -54,6 +54,8 @@ class HistoryWalk final {
     std::string reason;
     int64_t epoch = 0;
     int64_t retries = 0;  // Of the agent.
+    std::string failure;  // Fingerprint of the newest.
+    int same_failures = 0;
     int merges = 0;
     std::optional<int64_t> live;  // Epoch of the attempt that holds an agent.
     std::optional<absl::Time> first_ready;
@@ -79,6 +81,8 @@ class HistoryWalk final {
 
   void CheckNames(const events::Event& event);
   void AddTask(const events::Event& event, const TaskKey& key, const Facts& facts);
+  void CheckSameFailure(const std::string& name, TaskFold& task, std::optional<TaskState> from,
+                        TaskState to, const Facts& facts);
   void CheckRetries(const std::string& name, const TaskFold& task, TaskState from, TaskState to,
                     const Facts& facts);
   void AddAttempt(const events::Event& event, const AttemptKey& key, const Facts& facts);

@@ -23,6 +23,10 @@ inline constexpr size_t kDetailBytesMax = 1'000;
 inline constexpr size_t kFeedbackBytesMax = 16 << 10;
 inline constexpr size_t kFeedbackMax = 20;
 
+// A change that is shown to the next attempt, and one that is returned whole in one message.
+inline constexpr size_t kHandoffShownBytesMax = 12 << 10;
+inline constexpr size_t kHandoffPatchBytesMax = 2 << 20;
+
 // A result: the largest patch that the reviewer would look at, with room.
 inline constexpr size_t kResultBytesMax = 64 << 20;
 
@@ -52,6 +56,22 @@ inline constexpr absl::Duration kIdleTimeout = absl::Minutes(2);
 inline constexpr int kConflictRetriesMax = 3;
 inline constexpr int kInfrastructureRetriesMax = 8;
 inline constexpr int kProviderRetriesMax = 5;
+inline constexpr int kStallRetriesMax = 2;
+
+// The same failure so often in a row is not tried again: nothing new would be said to the agent.
+inline constexpr int kSameFailuresMax = 2;
+
+// A failure that so many tasks of a plan have in common is not theirs: the run pauses.
+inline constexpr int kPatternTasks = 3;
+
+// Agents that died in a row of the same task, and the hosts they died on, until it is not given to
+// another; and deaths that are kept to tell a task's from a host's.
+inline constexpr int kPoisonDeathsMax = 3;
+inline constexpr int kPoisonHostsMax = 2;
+inline constexpr size_t kRecentDeathsMax = 1'000;
+
+// After an agent without observed activity was pointed out, until it is stopped.
+inline constexpr absl::Duration kStallGrace = absl::Seconds(60);
 
 // A step of the review that fails for other reasons than a service that is away.
 inline constexpr int kStepFailuresMax = 5;

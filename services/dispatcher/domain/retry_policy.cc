@@ -28,6 +28,8 @@ absl::string_view Name(RetryClass retry_class) {
       return "infrastructure";
     case RetryClass::kProvider:
       return "provider";
+    case RetryClass::kStall:
+      return "stall";
   }
   return "";
 }
@@ -42,13 +44,16 @@ int RetriesMax(RetryClass retry_class, const RunPolicy& policy) {
       return kInfrastructureRetriesMax;
     case RetryClass::kProvider:
       return kProviderRetriesMax;
+    case RetryClass::kStall:
+      return kStallRetriesMax;
   }
   return 0;
 }
 
 absl::Duration RetryDelay(RetryClass retry_class, int earlier_failures, absl::Duration initial,
                           const Randomness& random) {
-  if (retry_class == RetryClass::kAgent || retry_class == RetryClass::kConflict) {
+  if (retry_class == RetryClass::kAgent || retry_class == RetryClass::kConflict ||
+      retry_class == RetryClass::kStall) {
     return absl::ZeroDuration();
   }
   return Backoff(initial, kBackoffMax, earlier_failures, random);

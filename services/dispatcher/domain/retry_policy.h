@@ -14,9 +14,10 @@ enum class RetryClass {
   kConflict,        // The change does not merge any more.
   kInfrastructure,  // Agent, host or snapshot lost.
   kProvider,        // The provider failed.
+  kStall,           // Nothing was observed of it for long.
 };
 
-// "agent", "conflict", "infrastructure", "provider": keys of Task.retries.
+// "agent", "conflict", "infrastructure", "provider", "stall": keys of Task.retries.
 absl::string_view Name(RetryClass retry_class);
 
 // How many retries the class has before a person is asked.
@@ -25,7 +26,7 @@ int RetriesMax(RetryClass retry_class, const RunPolicy& policy);
 // Uniform in [0, 1); injected so that tests decide.
 using Randomness = std::function<double()>;
 
-// Zero for agent and conflict, which change something by their feedback; otherwise `initial`
+// Zero for agent, conflict and stall, which change something by their feedback; otherwise `initial`
 // doubled with each earlier failure, at most kBackoffMax, of which a random half is taken off so
 // that tasks that failed together do not come back together.
 absl::Duration RetryDelay(RetryClass retry_class, int earlier_failures, absl::Duration initial,

@@ -4,6 +4,7 @@
 
 #include "absl/time/time.h"
 #include "services/dispatcher/domain/agent_fleet.h"
+#include "services/dispatcher/domain/limits.h"
 #include "services/dispatcher/domain/scheduling.h"
 
 namespace slipway::dispatcher {
@@ -13,6 +14,13 @@ struct Settings {
   absl::Duration lease_timeout = absl::Seconds(30);
   absl::Duration beat_interval = absl::Seconds(5);
   absl::Duration backoff_initial = absl::Seconds(5);
+  // Without observed activity for so long an attempt is pointed out, and after the grace stopped.
+  absl::Duration stall_timeout = absl::Minutes(10);
+  absl::Duration stall_grace = kStallGrace;
+  // Not configured: simulations break them on purpose.
+  int same_failures_max = kSameFailuresMax;
+  int poison_deaths_max = kPoisonDeathsMax;
+  int poison_hosts_max = kPoisonHostsMax;
   std::vector<HostSettings> hosts;
   SchedulingSettings scheduling;
 };

@@ -63,6 +63,9 @@ struct Progress {
   int step_failures = 0;                    // Of the present step, in a row.
   int64_t checkpoints = 0;                  // How many were opened.
   std::string last_host;                    // Of the newest attempt.
+  std::string fingerprint;                  // Of the last failure that was the attempt's own.
+  int same_failures = 0;                    // How often in a row it was that.
+  std::vector<std::string> deaths;          // Hosts on which its agents died of it, in a row.
 
   friend bool operator==(const Progress&, const Progress&) = default;
 };
@@ -82,6 +85,7 @@ struct Task {
   std::string merged_commit;
   int64_t open_checkpoint = 0;  // 0: none.
   Progress progress;
+  std::string failure;  // Fingerprint of what moves it now, for its next event; not stored.
 
   bool is_integration() const { return key.id == kIntegrationId; }
   AttemptKey attempt() const { return {.task = key, .epoch = epoch}; }

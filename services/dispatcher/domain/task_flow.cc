@@ -23,6 +23,8 @@ std::string SpentReason(const Fault& fault) {
       return "INFRASTRUCTURE";
     case RetryClass::kProvider:
       return "PROVIDER";
+    case RetryClass::kStall:
+      return "STALLED";
   }
   return "";
 }
@@ -51,9 +53,14 @@ void TaskFlow::Fail(Task& task, const Fault& fault) {
   int& used = task.progress.retries[std::string(Name(fault.retry_class))];
   const bool spent = used >= RetriesMax(fault.retry_class, policy);
   ClearReview(task);
-  if (spent || task.is_integration()) {
+  if (task.is_integration()) {
     return Ask(task, SpentReason(fault), SpentQuestion(task, fault, used));
   }
+  if (!fault.died_on.empty() && NoteDeath(task, fault.died_on)) return;
+  NoteFailure(task, fault);
+  if (AskForPattern(task, fault)) return;
+  if (spent) return Ask(task, SpentReason(fault), SpentQuestion(task, fault, used));
+  if (AskForSameFailure(task, fault)) return;
   const absl::Duration delay =
       RetryDelay(fault.retry_class, used, settings_.backoff_initial, random_);
   ++used;
@@ -66,6 +73,7 @@ void TaskFlow::Fail(Task& task, const Fault& fault) {
 }
 
 void TaskFlow::FailValidation(Task& task, const Fault& fault) {
+  if (!fault.died_on.empty() && NoteDeath(task, fault.died_on)) return;
   int& used = task.progress.retries[std::string(Name(RetryClass::kInfrastructure))];
   if (used >= kInfrastructureRetriesMax) {
     return Ask(task, "INFRASTRUCTURE", SpentQuestion(task, fault, used));
@@ -99,7 +107,8 @@ void TaskFlow::Resume(Task& task) {
   board_.Move(task, TaskCommand::kResume, std::exchange(task.progress.paused_in, kReady));
 }
 
-void TaskFlow::Ask(Task& task, absl::string_view reason, absl::string_view question, bool accept) {
+void TaskFlow::Ask(Task& task, absl::string_view reason, absl::string_view question, bool accept,
+                   TaskCommand command) {
   Checkpoint checkpoint{.key = {.task = task.key, .number = ++task.progress.checkpoints},
                         .reason = std::string(reason),
                         .question = base::ToUtf8(question, 2 * kDetailBytesMax),
@@ -109,7 +118,7 @@ void TaskFlow::Ask(Task& task, absl::string_view reason, absl::string_view quest
   if (!task.is_integration()) checkpoint.options.push_back(Decision::kEdit);
   if (accept) checkpoint.options.push_back(Decision::kAccept);
   task.open_checkpoint = checkpoint.key.number;
-  board_.Move(task, TaskCommand::kAsk, kNeedsHuman, reason, question);
+  board_.Move(task, command, kNeedsHuman, reason, question);
   board_.AddCheckpoint(std::move(checkpoint));
 }
 
@@ -161,13 +170,13 @@ void TaskFlow::Restart(Task& task) {
   RejectChange(task, task.reason, task.detail);
   ClearReview(task);
   task.open_checkpoint = 0;
-  task.progress.retries.clear();
+  ForgetFailures(task);
   board_.Move(task, TaskCommand::kRetry, task.is_integration() ? kInspecting : kReady);
 }
 
 void TaskFlow::Revive(Task& task) {
   ClearReview(task);
-  task.progress.retries.clear();
+  ForgetFailures(task);
   const bool ready = DependenciesSatisfied(task);
   board_.Move(task, TaskCommand::kRevive, ready ? kReady : kBlocked);
   for (const std::string& id : task.spec.depends_on) {
@@ -216,6 +225,21 @@ void TaskFlow::RejectChange(Task& task, absl::string_view reason, absl::string_v
   board_.Move(*work, AttemptCommand::kReject, AttemptState::kRejected, reason, detail);
 }
 
+void TaskFlow::HandOff(Task& task, const Attempt& attempt, const ChangeResult& change) {
+  if (IsEnd(task.state)) return;
+  std::string patch = base::ToUtf8(change.patch, kHandoffShownBytesMax);
+  if (change.patch.size() > patch.size()) {
+    patch.resize(patch.rfind('\n') + 1);
+    absl::StrAppend(&patch, "... (", change.patch.size(), " bytes in all)\n");
+  }
+  AddFeedback(task,
+              absl::StrCat("attempt ", attempt.key.epoch, " was ended early (", attempt.reason,
+                           ") and left this change, which nobody has reviewed; take from it what "
+                           "is good: ",
+                           change.summary, "\n", patch));
+  board_.Touch(task);
+}
+
 void TaskFlow::AddFeedback(Task& task, const std::string& feedback) {
   if (feedback.empty()) return;
   std::vector<std::string>& all = task.progress.feedback;
@@ -232,6 +256,13 @@ void TaskFlow::ClearReview(Task& task) {
   progress.patch_approver.clear();
   progress.approver.clear();
   progress.step_failures = 0;
+}
+
+void TaskFlow::ForgetFailures(Task& task) {
+  task.progress.retries.clear();
+  task.progress.fingerprint.clear();
+  task.progress.same_failures = 0;
+  task.progress.deaths.clear();
 }
 
 bool TaskFlow::IsSatisfied(const TaskKey& key) {

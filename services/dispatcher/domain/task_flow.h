@@ -20,6 +20,7 @@ struct Fault {
   std::string reason;    // UPPER_SNAKE
   std::string detail;    // One line for a person.
   std::string feedback;  // For the next attempt; empty when there is nothing to learn.
+  std::string died_on;   // The host on which the agent died of the task; empty when it did not.
 };
 
 // What follows for a task, its dependents and its run when something has happened to it. Used by
@@ -37,6 +38,17 @@ class TaskFlow final {
   // The attempt at the task failed: another one, at once or later, or a question to a person.
   void Fail(Task& task, const Fault& fault);
 
+  // Notes that an agent died of the task on `host`; asks a person, and returns true, when so many
+  // did that it gets no other.
+  bool NoteDeath(Task& task, const std::string& host);
+  // That death was not of the task after all.
+  void Exonerate(const TaskKey& key, const std::string& host);
+  // An agent lived to tell what became of the task.
+  void NoteSurvived(Task& task);
+
+  // Ends the pauses of plans whose question about a failure of several tasks is answered.
+  void EndAnsweredPatterns();
+
   // The same for an attempt that was to validate: the candidate stays.
   void FailValidation(Task& task, const Fault& fault);
 
@@ -49,7 +61,8 @@ class TaskFlow final {
   void Resume(Task& task);
 
   // Asks a person. `accept` adds the option to let the change through.
-  void Ask(Task& task, absl::string_view reason, absl::string_view question, bool accept = false);
+  void Ask(Task& task, absl::string_view reason, absl::string_view question, bool accept = false,
+           TaskCommand command = TaskCommand::kAsk);
 
   // RETRY_WAIT is over.
   void Release(Task& task) { board_.Move(task, TaskCommand::kRelease, TaskState::kReady); }
@@ -82,6 +95,9 @@ class TaskFlow final {
   // The change under review was not good.
   void RejectChange(Task& task, absl::string_view reason, absl::string_view detail);
 
+  // What an attempt that was ended early had done is told to the next one that begins.
+  void HandOff(Task& task, const Attempt& attempt, const ChangeResult& change);
+
   void AddFeedback(Task& task, const std::string& feedback);
 
   // Forgets the change under review: the next attempt starts anew.
@@ -93,6 +109,11 @@ class TaskFlow final {
   void CheckRunEnd(Run& run);
 
  private:
+  void NoteFailure(Task& task, const Fault& fault);
+  bool AskForSameFailure(Task& task, const Fault& fault);
+  bool AskForPattern(Task& task, const Fault& fault);
+  bool IsPoison(const Task& task) const;
+  static void ForgetFailures(Task& task);
   void UnblockDependents(const Task& task);
   void SkipDependents(const Task& task);
   void StartIntegration(Run& run, int tasks);
@@ -109,5 +130,8 @@ class TaskFlow final {
 inline constexpr char kDependencyReason[] = "DEPENDENCY";
 // Why a task is SKIPPED that an amendment took out of the plan.
 inline constexpr char kRemovedReason[] = "REMOVED";
+// Why a person is asked once for several tasks, and who paused their plan for it.
+inline constexpr char kPatternReason[] = "FAILURE_PATTERN";
+inline constexpr char kPatternActor[] = "failure pattern";
 
 }  // namespace slipway::dispatcher

@@ -116,6 +116,12 @@ class TaskStore {
 
   virtual absl::StatusOr<std::vector<Pause>> ListPauses() = 0;
 
+  struct KeptChange {
+    ChangeResult change;
+    bool salvage = false;
+  };
+  // What the attempt handed in, if that was a change.
+  virtual absl::StatusOr<std::optional<KeptChange>> FindChange(const AttemptKey& attempt) = 0;
   virtual absl::StatusOr<ChangeResult> ReadChange(const AttemptKey& attempt) = 0;
   virtual absl::StatusOr<EvidenceResult> ReadEvidence(const AttemptKey& attempt) = 0;
 

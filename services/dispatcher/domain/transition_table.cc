@@ -21,6 +21,8 @@ constexpr char kByPerson[] = "a person, or the run is cancelled";
 constexpr char kMoneyOrPerson[] = "budget, rate limit, or a person";
 constexpr char kNewDependency[] = "an amendment of the plan makes it wait for more";
 constexpr char kTakenOut[] = "an amendment of the plan takes it out before it began";
+constexpr char kSame[] = "the same failure twice in a row, or over several tasks of the plan";
+constexpr char kPoison[] = "its agents died of it on two hosts, or three in a row";
 constexpr char kOutdated[] = "the branch moved or evidence is missing: new candidate";
 
 constexpr TaskTransition kTaskTransitions[] = {
@@ -32,14 +34,17 @@ constexpr TaskTransition kTaskTransitions[] = {
     {kReady, C::kWait, "the offer failed without the agent's fault", kRetryWait},
     {kReady, C::kPause, "a person", kPaused},
     {kReady, C::kAsk, kSpent, kNeedsHuman},
+    {kReady, C::kQuarantine, kPoison, kNeedsHuman},
     {kReady, C::kBlock, kNewDependency, kBlocked},
     {kReady, C::kRemove, kTakenOut, kSkipped},
     {kReady, C::kCancel, kByPerson, kCancelled},
     {kRunning, C::kReport, "a change of the current epoch is on disk", kInspecting},
-    {kRunning, C::kRequeue, "taken back without fault, or agent retry left", kReady},
+    {kRunning, C::kRequeue, "taken back without fault, or agent or stall retry left", kReady},
     {kRunning, C::kWait, kRetriesLeft, kRetryWait},
     {kRunning, C::kPause, kMoneyOrPerson, kPaused},
     {kRunning, C::kAsk, kSpent, kNeedsHuman},
+    {kRunning, C::kEscalate, kSame, kNeedsHuman},
+    {kRunning, C::kQuarantine, kPoison, kNeedsHuman},
     {kRunning, C::kCancel, kByPerson, kCancelled},
     {kInspecting, C::kValidate, "candidate with validators and no evidence", kValidating},
     {kInspecting, C::kJudge, "evidence exists or there is nothing to run", kJudging},
@@ -48,6 +53,7 @@ constexpr TaskTransition kTaskTransitions[] = {
     {kInspecting, C::kRequeue, kNoWait, kReady},
     {kInspecting, C::kPause, "a person", kPaused},
     {kInspecting, C::kAsk, kSpent, kNeedsHuman},
+    {kInspecting, C::kEscalate, kSame, kNeedsHuman},
     {kInspecting, C::kCancel, kByPerson, kCancelled},
     {kValidating, C::kJudge, "every validator passed", kJudging},
     {kValidating, C::kMerge, "integration, every validator passed", kMerging},
@@ -55,12 +61,15 @@ constexpr TaskTransition kTaskTransitions[] = {
     {kValidating, C::kRequeue, kNoWait, kReady},
     {kValidating, C::kPause, "a person", kPaused},
     {kValidating, C::kAsk, kSpent, kNeedsHuman},
+    {kValidating, C::kEscalate, kSame, kNeedsHuman},
+    {kValidating, C::kQuarantine, kPoison, kNeedsHuman},
     {kValidating, C::kCancel, kByPerson, kCancelled},
     {kJudging, C::kMerge, "verdict PASSED and no person must approve", kMerging},
     {kJudging, C::kRebuild, kOutdated, kInspecting},
     {kJudging, C::kRequeue, "gaps found, agent retry left: at once, with feedback", kReady},
     {kJudging, C::kPause, kMoneyOrPerson, kPaused},
     {kJudging, C::kAsk, kSpent, kNeedsHuman},
+    {kJudging, C::kEscalate, kSame, kNeedsHuman},
     {kJudging, C::kCancel, kByPerson, kCancelled},
     {kMerging, C::kLand, "the branch moved to the candidate", kMerged},
     {kMerging, C::kRebuild, kOutdated, kInspecting},
@@ -100,7 +109,8 @@ constexpr AttemptTransition kAttemptTransitions[] = {
     {A::kOffered, AC::kTake, "the agent took it in time", A::kActive},
     {A::kOffered, AC::kRevoke, "refused, not answered, or fenced", A::kRevoked},
     {A::kActive, AC::kReport, "its result is on disk", A::kReported},
-    {A::kActive, AC::kFail, "the agent said so, or its deadline passed", A::kFailed},
+    {A::kActive, AC::kFail, "the agent said so, its deadline passed, or it did nothing",
+     A::kFailed},
     {A::kActive, AC::kPause, "a limit or a person stopped it without fault", A::kPaused},
     {A::kActive, AC::kRevoke, "fenced by a person", A::kRevoked},
     {A::kActive, AC::kLose, "its lease ran out or its process ended", A::kLost},
@@ -139,10 +149,10 @@ bool Allows(TaskState from, TaskCommand command) {
 }
 
 absl::string_view Name(TaskCommand command) {
-  constexpr const char* kNames[] = {"unblock",  "take",   "report", "requeue", "wait", "release",
-                                    "validate", "judge",  "merge",  "rebuild", "land", "pause",
-                                    "resume",   "ask",    "retry",  "accept",  "skip", "fail",
-                                    "cancel",   "revive", "block",  "remove"};
+  constexpr const char* kNames[] = {
+      "unblock", "take",    "report", "requeue", "wait",   "release", "validate", "judge",
+      "merge",   "rebuild", "land",   "pause",   "resume", "ask",     "retry",    "accept",
+      "skip",    "fail",    "cancel", "revive",  "block",  "remove",  "escalate", "quarantine"};
   return kNames[static_cast<int>(command)];
 }
 

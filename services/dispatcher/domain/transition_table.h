@@ -32,6 +32,8 @@ enum class TaskCommand {
   kRevive,
   kBlock,
   kRemove,
+  kEscalate,
+  kQuarantine,
 };
 
 // What can happen to an attempt.

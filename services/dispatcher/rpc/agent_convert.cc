@@ -136,8 +136,10 @@ absl::StatusOr<AgentHello> HelloFromProto(const agent::v1::SessionRequest& proto
 }
 
 AgentBeat BeatFromProto(const agent::v1::Beat& proto) {
-  return {
-      .sequence = proto.sequence(), .held = KeysFromProto(proto.held()), .phase = proto.phase()};
+  return {.sequence = proto.sequence(),
+          .held = KeysFromProto(proto.held()),
+          .activity = proto.activity(),
+          .phase = proto.phase()};
 }
 
 agent::v1::SessionResponse OrderToProto(const AgentOrder& order) {

@@ -280,6 +280,24 @@ absl::StatusOr<v1::ListAttemptsResponse> DispatcherHandlers::ListAttempts(
   return response;
 }
 
+absl::StatusOr<v1::GetHandoffResponse> DispatcherHandlers::GetHandoff(
+    const rpc::Call&, const v1::GetHandoffRequest& request) {
+  ASSIGN_OR_RETURN(const AttemptKey key, ParseAttemptKey(request.attempt()));
+  ASSIGN_OR_RETURN(const std::optional<Attempt> attempt, store_.FindAttempt(key));
+  if (!attempt.has_value()) return AttemptUnknown(request.attempt());
+  ASSIGN_OR_RETURN(const std::optional<TaskStore::KeptChange> kept, store_.FindChange(key));
+  v1::GetHandoffResponse response;
+  ToProto(*attempt, logs_.Size(key), *response.mutable_attempt());
+  response.set_commit(attempt->commit);
+  if (!kept.has_value()) return response;
+  response.set_has_change(true);
+  response.set_salvaged(kept->salvage);
+  response.set_summary(kept->change.summary);
+  response.set_patch_bytes(static_cast<int64_t>(kept->change.patch.size()));
+  if (kept->change.patch.size() <= kHandoffPatchBytesMax) response.set_patch(kept->change.patch);
+  return response;
+}
+
 absl::StatusOr<v1::ListCheckpointsResponse> DispatcherHandlers::ListCheckpoints(
     const rpc::Call&, const v1::ListCheckpointsRequest& request) {
   if (!request.plan().empty()) RETURN_IF_ERROR(CheckPlanName(request.plan()));

@@ -54,6 +54,8 @@ class DispatcherHandlers final {
                                                   const v1::ListTasksRequest& request);
   absl::StatusOr<v1::ListAttemptsResponse> ListAttempts(const rpc::Call& call,
                                                         const v1::ListAttemptsRequest& request);
+  absl::StatusOr<v1::GetHandoffResponse> GetHandoff(const rpc::Call& call,
+                                                    const v1::GetHandoffRequest& request);
   absl::StatusOr<v1::ListCheckpointsResponse> ListCheckpoints(
       const rpc::Call& call, const v1::ListCheckpointsRequest& request);
   absl::StatusOr<v1::AuditResponse> Audit(const rpc::Call& call, const v1::AuditRequest& request);

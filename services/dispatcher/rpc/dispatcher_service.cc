@@ -29,6 +29,7 @@ class DispatcherBinding final : public v1::DispatcherService::CallbackService {
   SLIPWAY_UNARY(v1, GetTask, executor_, handlers_)
   SLIPWAY_UNARY(v1, ListTasks, executor_, handlers_)
   SLIPWAY_UNARY(v1, ListAttempts, executor_, handlers_)
+  SLIPWAY_UNARY(v1, GetHandoff, executor_, handlers_)
   SLIPWAY_UNARY(v1, ListCheckpoints, executor_, handlers_)
   SLIPWAY_UNARY(v1, Audit, executor_, handlers_)
 

@@ -138,12 +138,21 @@ absl::StatusOr<std::vector<Pause>> MemoryStore::ListPauses() {
   return found;
 }
 
-absl::StatusOr<ChangeResult> MemoryStore::ReadChange(const AttemptKey& attempt) {
+absl::StatusOr<std::optional<TaskStore::KeptChange>> MemoryStore::FindChange(
+    const AttemptKey& attempt) {
   const auto found = results_.find(attempt);
   const auto* const change =
       found == results_.end() ? nullptr : std::get_if<ChangeResult>(&found->second);
-  if (change == nullptr) return absl::NotFoundError(attempt.Name());
-  return *change;
+  if (change == nullptr) return std::nullopt;
+  const auto of = attempts_.find(attempt);
+  const bool salvage = of != attempts_.end() && of->second.state == AttemptState::kSalvaged;
+  return KeptChange{.change = *change, .salvage = salvage};
+}
+
+absl::StatusOr<ChangeResult> MemoryStore::ReadChange(const AttemptKey& attempt) {
+  absl::StatusOr<std::optional<KeptChange>> kept = FindChange(attempt);
+  if (!kept.ok() || !kept->has_value()) return absl::NotFoundError(attempt.Name());
+  return (*kept)->change;
 }
 
 absl::StatusOr<EvidenceResult> MemoryStore::ReadEvidence(const AttemptKey& attempt) {

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/error.h"
+#include "services/dispatcher/simulator/sim_agent.h"
 
 namespace slipway::dispatcher::simulator {
 namespace {
@@ -45,6 +46,7 @@ PlanSpec People::AnyPlan(int number) {
     if (!world_.random.OneIn(3)) {
       task.allowed_paths = {world_.random.OneIn(2) ? "src/**" : StrCat("src/", i % 2, ".cc")};
     }
+    if (world_.random.OneIn(20)) task.title = kPoisonTitle;
     task.priority = static_cast<int>(world_.random.Below(10));
     task.estimate = absl::Minutes(world_.random.Between(0, 20));
     for (int64_t before = 0; before < i; ++before) {

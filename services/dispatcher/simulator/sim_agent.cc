@@ -141,12 +141,20 @@ void SimAgent::Beat() {
   const absl::Duration now = world_.clock.true_elapsed();
   next_beat_ = now + beat_interval_;
   AgentBeat beat{.sequence = ++sequence_};
-  if (held_.has_value() && !held_->fenced) beat.held.push_back(held_->key);
+  if (held_.has_value() && !held_->fenced) {
+    beat.held.push_back(held_->key);
+    beat.activity = held_->activity;
+  }
+  const bool is_active =
+      held_.has_value() && std::exchange(told_activity_, beat.activity) != beat.activity;
   beats_[beat.sequence] = now;
   const bool twice = world_.Chance(5);
   for (int i = 0; i < (twice ? 2 : 1); ++i) {
-    Tell([this, beat](Dispatcher& dispatcher, const auto& link) {
+    Tell([this, beat, is_active](Dispatcher& dispatcher, const auto& link) {
       for (const AttemptKey& key : beat.held) world_.NoteHeard(key);
+      for (const AttemptKey& key : beat.held) {
+        if (is_active) world_.NoteActive(key);
+      }
       dispatcher.OnBeat(link, beat);
     });
   }
@@ -198,6 +206,11 @@ void SimAgent::Take(const GrantOffer& offer) {
                  .lease_end = confirmed_ + lease_timeout_ - Margin(),
                  .work_left = absl::Milliseconds(
                      world_.random.Between(500, world_.random.OneIn(8) ? 120'000 : 15'000))};
+    if (const auto* work = std::get_if<WorkOffer>(&offer.work)) {
+      held_->stalls = world_.Chance(4);
+      held_->kills = work->spec.title == kPoisonTitle && world_.Chance(80);
+    }
+    told_activity_ = 0;
     if (const auto* validate = std::get_if<ValidateOffer>(&offer.work)) {
       held_->works = false;
       held_->evidence = {.tree = validate->tree, .validator_digest = validate->validator_digest};
@@ -219,6 +232,15 @@ void SimAgent::Work(absl::Duration passed) {
   const absl::Duration now = world_.clock.true_elapsed();
   if (!held_->result.has_value()) {
     if (!working_on().has_value()) return world_.Count("moments frozen");
+    if (held_->kills) {
+      world_.Count("agents that died of their task");
+      if (!options_.process) return Reboot();
+      Die();
+      if (world_.dispatcher != nullptr) world_.dispatcher->OnAgentExited(options_.id, "killed");
+      return;
+    }
+    if (held_->stalls) return world_.Count("moments stalled");
+    ++held_->activity;
     held_->work_left -= passed;
     if (held_->work_left > absl::ZeroDuration()) return;
     held_->result = MakeResult();

@@ -16,6 +16,9 @@
 
 namespace slipway::dispatcher::simulator {
 
+// The title of tasks that agents die of.
+inline constexpr char kPoisonTitle[] = "Poison";
+
 // An agent as the protocol has it: dials, says what it holds, takes grants, beats, works only while
 // its own clock says that its lease lasts, hands results in until it has a receipt. It can be
 // stopped like a process, cut off, and killed. Made as a shared_ptr.
@@ -59,6 +62,9 @@ class SimAgent final : public std::enable_shared_from_this<SimAgent> {
     absl::Duration lease_end;
     absl::Duration work_left;
     bool fenced = false;
+    bool stalls = false;  // Lives, and does nothing.
+    bool kills = false;   // Whoever works on it dies.
+    int64_t activity = 0;
     std::optional<AttemptResult> result;
     absl::Duration next_submit;
     int submits = 0;
@@ -98,6 +104,7 @@ class SimAgent final : public std::enable_shared_from_this<SimAgent> {
   absl::Duration beat_interval_ = absl::Seconds(5);
   absl::Duration lease_timeout_ = absl::Seconds(30);
   int64_t sequence_ = 0;
+  int64_t told_activity_ = 0;
   std::map<int64_t, absl::Duration> beats_;
   std::deque<std::pair<int64_t, AgentOrder>> inbox_;
   std::optional<Held> held_;

@@ -25,7 +25,7 @@ const char* NameOf(Mutant mutant) {
       "none",          "syncs-lie",    "reply-before-commit", "no-epoch-check",
       "lease-by-wall", "never-fences", "lost-at-restart",     "epoch-set-back",
       "no-dependency", "merged-twice", "keys-never-revoked",  "limits-ignored",
-      "no-aging"};
+      "no-aging",      "blind-retry",  "poison-ignored",      "impatient"};
   return kNames[static_cast<int>(mutant)];
 }
 

@@ -67,6 +67,7 @@ class Simulation final {
   absl::Status Check();
   absl::Status ReadEvents();
   void CheckLeaseEnd(const events::Event& event);
+  void CheckStall(const events::Event& event);
   void CheckAgents();
   void Watch();
   absl::Status Audit();

@@ -21,6 +21,8 @@ constexpr char kDatabase[] = "dispatcher.db";
 constexpr int kFailedStartsMax = 3;
 constexpr int kEventsPerRead = 500;
 constexpr absl::Duration kLease = absl::Seconds(30);
+constexpr absl::Duration kStall = absl::Seconds(40);
+constexpr int kNever = 1'000;
 constexpr char kWatchedProject[] = "projects/p1";
 
 }  // namespace
@@ -29,6 +31,8 @@ constexpr char kWatchedProject[] = "projects/p1";
 Settings SettingsOf(Mutant mutant) {
   Settings settings{
       .lease_timeout = kLease,
+      .stall_timeout = kStall,
+      .stall_grace = absl::Seconds(20),
       .hosts = {{.name = "hosts/local", .driver = HostDriver::kProcess, .slots = 2},
                 {.name = "hosts/outside", .driver = HostDriver::kExternal, .slots = 2}},
       .scheduling = {.projects = {{"projects/p0", {.weight = 3}}},
@@ -40,6 +44,15 @@ Settings SettingsOf(Mutant mutant) {
   if (mutant == Mutant::kLimitsIgnored) {
     settings.scheduling.plan_attempts_max = 0;
     settings.scheduling.credentials.clear();
+  }
+  if (mutant == Mutant::kBlindRetry) settings.same_failures_max = kNever;
+  if (mutant == Mutant::kPoisonIgnored) {
+    settings.poison_deaths_max = kNever;
+    settings.poison_hosts_max = kNever;
+  }
+  if (mutant == Mutant::kImpatient) {
+    settings.stall_timeout = absl::Seconds(2);
+    settings.stall_grace = absl::Seconds(1);
   }
   if (mutant == Mutant::kNoAging) settings.scheduling.aging_step = absl::Hours(24 * 365);
   return settings;
@@ -191,6 +204,7 @@ absl::Status Simulation::ReadEvents() {
                     event.draft.attempt.c_str(), event.draft.payload_json.c_str());
       }
       CheckLeaseEnd(event);
+      CheckStall(event);
       walk_->Add(event);
       world_.Count("events");
     }
@@ -219,6 +233,26 @@ void Simulation::CheckLeaseEnd(const events::Event& event) {
   if (silence < kLease) {
     world_.Breach(StrCat("I15: ", key->Name(), " lost its lease ", absl::FormatDuration(silence),
                          " after it was heard"));
+  }
+}
+
+// An attempt is stopped for doing nothing after nothing was told of it for as long as that takes.
+void Simulation::CheckStall(const events::Event& event) {
+  if (event.draft.kind != "attempt.state_changed" ||
+      !absl::StrContains(event.draft.payload_json, "\"STALLED\"") ||
+      !absl::StrContains(event.draft.payload_json, "\"to\":\"FAILED\"")) {
+    return;
+  }
+  world_.Count("attempts stalled");
+  const absl::StatusOr<AttemptKey> key = ParseAttemptKey(event.draft.attempt);
+  const auto active = key.ok() ? world_.active.find(*key) : world_.active.end();
+  if (active == world_.active.end()) return;
+  const absl::Duration now = world_.clock.true_elapsed();
+  const World::Heard& last = active->second;
+  const absl::Duration quiet = now - (last.last == now ? last.before : last.last);
+  if (quiet < kStall) {
+    world_.Breach(StrCat("I17: ", key->Name(), " was stopped as stalled ",
+                         absl::FormatDuration(quiet), " after it showed activity"));
   }
 }
 

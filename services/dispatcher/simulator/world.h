@@ -33,8 +33,11 @@ enum class Mutant {
   kKeysNeverRevoked,   // Keys stay open and nobody tries again.
   kLimitsIgnored,      // Plans and credentials have as many attempts as there are agents.
   kNoAging,            // Waiting is worth nothing.
+  kBlindRetry,         // The same failure is tried again as often as retries last.
+  kPoisonIgnored,      // A task that agents die of is given to the next.
+  kImpatient,          // Agents that work are stopped as if they had stalled.
 };
-inline constexpr int kMutantCount = 13;
+inline constexpr int kMutantCount = 16;
 const char* NameOf(Mutant mutant);
 
 using simulation::Coverage;
@@ -68,12 +71,14 @@ struct World {
     absl::Duration before = -absl::InfiniteDuration();
   };
   std::map<AttemptKey, Heard> heard;
+  std::map<AttemptKey, Heard> active;  // The same, of what showed activity.
   std::map<AttemptKey, Receipt> receipts;
   std::map<TaskKey, int64_t> newest_epoch;
 
   void Count(const std::string& what) { ++coverage[what]; }
-  void NoteHeard(const AttemptKey& key) {
-    Heard& of = heard[key];
+  void NoteHeard(const AttemptKey& key) { Note(heard[key]); }
+  void NoteActive(const AttemptKey& key) { Note(active[key]); }
+  void Note(Heard& of) const {
     if (of.last == clock.true_elapsed()) return;
     of.before = std::exchange(of.last, clock.true_elapsed());
   }

@@ -394,8 +394,17 @@ std::string Auditor::MissingCause(const Task& task) const {
 }
 
 void Auditor::CheckRetryBudgets(const dispatcher::Run& run, const Task& task) {
-  for (const RetryClass retry_class : {RetryClass::kAgent, RetryClass::kConflict,
-                                       RetryClass::kInfrastructure, RetryClass::kProvider}) {
+  const std::vector<std::string>& deaths = task.progress.deaths;
+  const std::set<std::string> hosts(deaths.begin(), deaths.end());
+  const bool is_poison = static_cast<int>(deaths.size()) >= kPoisonDeathsMax ||
+                         static_cast<int>(hosts.size()) >= kPoisonHostsMax;
+  report_.ExpectThat(12, !is_poison || task.state == kNeedsHuman || IsEnd(task.state), [&] {
+    return StrCat(task.key.Name(), " is ", Name(task.state), " after ", deaths.size(),
+                  " agents in a row died of it");
+  });
+  for (const RetryClass retry_class :
+       {RetryClass::kAgent, RetryClass::kConflict, RetryClass::kInfrastructure,
+        RetryClass::kProvider, RetryClass::kStall}) {
     const auto used = task.progress.retries.find(std::string(Name(retry_class)));
     const int most = RetriesMax(retry_class, run.policy);
     report_.ExpectThat(12, used == task.progress.retries.end() || used->second <= most, [&] {

@@ -68,7 +68,8 @@ constexpr sqlite::Sql kListCheckpoints =
     " t.id=checkpoint.task AND t.open_checkpoint=checkpoint.number))"
     " ORDER BY position LIMIT ?4";
 constexpr sqlite::Sql kReadPatch =
-    "SELECT patch,tree,facts FROM result WHERE plan=? AND task=? AND epoch=? AND patch IS NOT "
+    "SELECT patch,tree,facts,salvage FROM result WHERE plan=? AND task=? AND epoch=? AND patch IS "
+    "NOT "
     "NULL";
 constexpr sqlite::Sql kReadEvidence =
     "SELECT facts FROM result WHERE plan=? AND task=? AND epoch=? AND patch IS NULL";
@@ -308,19 +309,24 @@ absl::StatusOr<std::vector<Pause>> SqliteTaskStore::ListPauses() {
   return database_->Read([](sqlite::Reader& reader) { return reader.Query(kPauses, ReadPause); });
 }
 
+absl::StatusOr<std::optional<TaskStore::KeptChange>> SqliteTaskStore::FindChange(
+    const AttemptKey& attempt) {
+  return database_->Read([&](sqlite::Reader& reader) {
+    return reader.FindOne(
+        kReadPatch,
+        [](const sqlite::Row& row) {
+          return KeptChange{
+              .change = {.patch = row.Blob(0), .tree = row.Text(1), .summary = row.Text(2)},
+              .salvage = row.Bool(3)};
+        },
+        attempt.task.plan, attempt.task.id, attempt.epoch);
+  });
+}
+
 absl::StatusOr<ChangeResult> SqliteTaskStore::ReadChange(const AttemptKey& attempt) {
-  ASSIGN_OR_RETURN(const std::optional<ChangeResult> change,
-                   database_->Read([&](sqlite::Reader& reader) {
-                     return reader.FindOne(
-                         kReadPatch,
-                         [](const sqlite::Row& row) {
-                           return ChangeResult{
-                               .patch = row.Blob(0), .tree = row.Text(1), .summary = row.Text(2)};
-                         },
-                         attempt.task.plan, attempt.task.id, attempt.epoch);
-                   }));
-  if (!change.has_value()) return ResultMissingFor(attempt);
-  return *change;
+  ASSIGN_OR_RETURN(std::optional<KeptChange> kept, FindChange(attempt));
+  if (!kept.has_value()) return ResultMissingFor(attempt);
+  return std::move(kept->change);
 }
 
 absl::StatusOr<EvidenceResult> SqliteTaskStore::ReadEvidence(const AttemptKey& attempt) {

@@ -61,6 +61,7 @@ class SqliteTaskStore final : public TaskStore {
   absl::StatusOr<CheckpointPage> ListCheckpoints(const std::string& plan, bool show_resolved,
                                                  int64_t after, int limit) override;
   absl::StatusOr<std::vector<Pause>> ListPauses() override;
+  absl::StatusOr<std::optional<KeptChange>> FindChange(const AttemptKey& attempt) override;
   absl::StatusOr<ChangeResult> ReadChange(const AttemptKey& attempt) override;
   absl::StatusOr<EvidenceResult> ReadEvidence(const AttemptKey& attempt) override;
   absl::StatusOr<AuditResult> Audit() override;

@@ -124,7 +124,10 @@ std::string ToJson(const Progress& progress) {
                 {"paused_in", static_cast<int>(progress.paused_in)},
                 {"step_failures", progress.step_failures},
                 {"checkpoints", progress.checkpoints},
-                {"last_host", progress.last_host}};
+                {"last_host", progress.last_host},
+                {"fingerprint", progress.fingerprint},
+                {"same_failures", progress.same_failures},
+                {"deaths", progress.deaths}};
   if (progress.candidate.has_value()) {
     const Candidate& candidate = *progress.candidate;
     value["candidate"] = {{"name", candidate.name},
@@ -151,7 +154,10 @@ absl::StatusOr<Progress> ProgressFromJson(const std::string& text) {
                           Get<int>(value, "paused_in", static_cast<int>(TaskState::kReady))),
                       .step_failures = Get<int>(value, "step_failures"),
                       .checkpoints = Get<int64_t>(value, "checkpoints"),
-                      .last_host = Get<std::string>(value, "last_host")};
+                      .last_host = Get<std::string>(value, "last_host"),
+                      .fingerprint = Get<std::string>(value, "fingerprint"),
+                      .same_failures = Get<int>(value, "same_failures"),
+                      .deaths = Get<std::vector<std::string>>(value, "deaths")};
     if (value.contains("candidate")) progress.candidate = ReadCandidate(value["candidate"]);
     return progress;
   });

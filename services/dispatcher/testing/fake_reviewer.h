@@ -76,7 +76,9 @@ class FakeReviewer final : public reviewer::v1::ReviewerService::Service {
     bool passed = true;
     for (const auto& result : request->results()) passed = passed && result.passed();
     response->set_passed(passed);
-    if (!passed) response->set_feedback("unit-tests: test_parse failed");
+    // Another failure each time.
+    const std::string line(static_cast<size_t>(passed ? 0 : ++failed_evidence_), 'x');
+    if (!passed) response->set_feedback("unit-tests: test_parse failed at " + line);
     return grpc::Status::OK;
   }
 
@@ -112,6 +114,7 @@ class FakeReviewer final : public reviewer::v1::ReviewerService::Service {
     calls_.push_back(std::move(call));
   }
 
+  std::atomic<int> failed_evidence_ = 0;
   base::Mutex mutex_;
   std::vector<std::string> merged_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> calls_ ABSL_GUARDED_BY(mutex_);
