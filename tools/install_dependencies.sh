@@ -19,8 +19,8 @@ packages=(
   libgtest-dev libgmock-dev libbenchmark-dev clang-format clang-tidy curl jq python3 sqlite3 spin gcc
   # Repositories behind ssh, and a server for their tests
   openssh-client openssh-server
-  # Tests with containers: they start engines of their own
-  docker.io iptables
+  # Tests with containers: they start engines of their own, and reach them by TLS
+  docker.io iptables openssl
 )
 # The linter of the contracts comes from npm, grpcurl for a test from the Go module proxy. Any
 # installed version of the two serves, so they are looked for as programs.

@@ -38,11 +38,11 @@ bool IsPassing(const absl::Status& status) {
 
 }  // namespace
 
-DispatcherClient::DispatcherClient(const std::string& address, std::string token,
-                                   base::Clock& clock)
-    : token_(std::move(token)),
+DispatcherClient::DispatcherClient(Target target, base::Clock& clock)
+    : token_(std::move(target.token)),
       clock_(clock),
-      channel_(rpc::MakeChannel(address)),
+      channel_(rpc::MakeChannel(target.address, {.credentials = std::move(target.credentials),
+                                                 .server_name = std::move(target.server_name)})),
       stub_(v1::AgentService::NewStub(channel_)) {}
 
 void DispatcherClient::Authorize(grpc::ClientContext& context) const {

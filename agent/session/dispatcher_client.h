@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
+#include "grpcpp/security/credentials.h"
 
 #include "agent/domain/grant.h"
 #include "agent/domain/result.h"
@@ -23,7 +24,14 @@ class DispatcherClient final {
  public:
   enum class Receipt { kAccepted, kStale };
 
-  DispatcherClient(const std::string& address, std::string token, base::Clock& clock);
+  struct Target {
+    std::string address;
+    std::shared_ptr<grpc::ChannelCredentials> credentials;  // Null: without TLS.
+    std::string server_name;
+    std::string token;
+  };
+
+  DispatcherClient(Target target, base::Clock& clock);
 
   // Puts the token into `context`.
   void Authorize(grpc::ClientContext& context) const;

@@ -306,6 +306,7 @@ v1::SessionRequest Session::MakeHello() const {
   v1::SessionRequest request;
   v1::Hello& hello = *request.mutable_hello();
   hello.set_protocol(kProtocol);
+  hello.set_protocol_min(kProtocol);
   hello.set_agent(options_.agent);
   hello.set_host(options_.host);
   hello.set_boot_nonce(options_.boot_nonce);

@@ -37,7 +37,11 @@ absl::Status CheckProgram(const Settings& settings) {
 Agent::Agent(Settings settings, Collaborators collaborators)
     : settings_(std::move(settings)),
       collaborators_(collaborators),
-      client_(settings_.dispatcher_address, settings_.token, collaborators.clock),
+      client_({.address = settings_.dispatcher_address,
+               .credentials = settings_.credentials,
+               .server_name = settings_.server_name,
+               .token = settings_.token},
+              collaborators.clock),
       session_({.agent = settings_.agent,
                 .host = settings_.host,
                 .boot_nonce = absl::ToUnixNanos(collaborators.clock.Now())},

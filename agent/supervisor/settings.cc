@@ -11,6 +11,7 @@
 
 #include "agent/domain/errors.h"
 #include "lib/base/status_macros.h"
+#include "lib/rpc/tls_files.h"
 
 namespace slipway::agent {
 namespace {
@@ -52,6 +53,13 @@ absl::StatusOr<Settings> Settings::Make(const config::v1::AgentConfig& config) {
     return ConfigIncomplete("workspace_directory as an absolute path");
   }
   settings.dispatcher_address = config.dispatcher_address();
+  if (config.has_dispatcher_tls()) {
+    const config::v1::TlsClient& tls = config.dispatcher_tls();
+    ASSIGN_OR_RETURN(settings.credentials, rpc::ClientTls({.certificate = tls.certificate_file(),
+                                                           .key = tls.key_file(),
+                                                           .authorities = tls.ca_file()}));
+    settings.server_name = tls.server_name();
+  }
   settings.models_address = config.models_address();
   if (config.isolation() == config::v1::ISOLATION_CONTAINER) {
     settings.layer = sandbox::Layer::kContainer;

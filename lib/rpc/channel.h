@@ -6,11 +6,15 @@
 #include <string>
 
 #include "lib/rpc/server.h"
+#include "lib/rpc/tls_files.h"
 
 namespace slipway::rpc {
 
 struct ChannelOptions {
   int max_message_bytes = kMessageBytesMax;
+  // Null: without TLS.
+  std::shared_ptr<grpc::ChannelCredentials> credentials;
+  std::string server_name;  // Of TlsFiles.
 };
 
 // A channel to "unix:/path" or "host:port". Connects on first use and again whenever the

@@ -116,7 +116,11 @@ absl::Status Server::Listen(const Options& options) {
   // Else two servers could share one port and each get half of the calls.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   int bound_port = 0;
-  builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(), &bound_port);
+  std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials();
+  if (!options.tls.empty()) {
+    ASSIGN_OR_RETURN(credentials, ServerTls(options.tls));
+  }
+  builder.AddListeningPort(options.address, credentials, &bound_port);
   for (grpc::Service* service : options.services) builder.RegisterService(service);
   builder.RegisterService(&reflection_v1_);
   builder.RegisterService(&reflection_v1alpha_);

@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "lib/rpc/reflection_index.h"
 #include "lib/rpc/reflection_service.h"
+#include "lib/rpc/tls_files.h"
 
 namespace slipway::rpc {
 
@@ -27,6 +28,7 @@ class Server final {
   struct Options {
     // "unix:/absolute/path", mode 0600, or "host:port" with port 0 for any free one.
     std::string address;
+    TlsFiles tls;  // Empty: without, for sockets that only those can reach who are trusted.
     std::vector<grpc::Service*> services;  // Must outlive the server.
     // Answers every method that no service has; must outlive the server. May be null.
     grpc::CallbackGenericService* generic_service = nullptr;
@@ -39,7 +41,8 @@ class Server final {
   };
 
   // Fails with ADDRESS_INVALID, ADDRESS_IN_USE, ADDRESS_UNAVAILABLE, SOCKET_PATH_TOO_LONG,
-  // SOCKET_PATH_TAKEN or SERVICE_UNKNOWN. While it runs, files that other threads make are private.
+  // SOCKET_PATH_TAKEN, TLS_FILES_INVALID or SERVICE_UNKNOWN. While it runs, files that other
+  // threads make are private.
   static absl::StatusOr<std::unique_ptr<Server>> Start(Options options);
 
   ~Server() { Shutdown(); }

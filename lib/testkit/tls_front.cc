@@ -118,6 +118,12 @@ class TlsFront::State final {
         Relay(*tls, client, target);
         close(target);
       }
+    } else {
+      // The client gets to read why: closed at once, what it still sends would destroy that.
+      shutdown(client, SHUT_WR);
+      char rest[512];
+      while (read(client, rest, sizeof(rest)) > 0) {
+      }
     }
     base::MutexLock lock(mutex_);
     open_.erase(client);

@@ -74,6 +74,7 @@ absl::StatusOr<std::string> AgentConfigText(const std::string& host, const std::
   agent->set_snapshot_cache_bytes(-1);  // Nothing of a container is there for the next one.
   agent->set_attempts_max(1);
   agent->clear_sandbox_uid();
+  agent->clear_dispatcher_tls();
   std::string json;
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/file.h"
@@ -17,11 +18,32 @@ namespace {
 // With an agent's id and a name it has to fit the 107 bytes of a socket's address.
 constexpr size_t kSocketDirectoryMax = 60;
 
+absl::Status CheckSsh(const std::string& host, const config::v1::DockerDriver& docker) {
+  if (!SshTunnel::Parse(docker.engine()).has_value()) {
+    return WrongHost(host, "needs engine: \"ssh://[user@]host[:port][/path/of/docker.sock]\"");
+  }
+  for (const std::string& file : {docker.ssh_identity_file(), docker.ssh_known_hosts_file()}) {
+    if (!file.empty() && access(file.c_str(), R_OK) != 0) {
+      return WrongHost(host, absl::StrCat("names ", file, ", which cannot be read"));
+    }
+  }
+  // It is written into a command for the other machine's shell.
+  for (const char c : docker.socket_directory()) {
+    if (!absl::ascii_isalnum(static_cast<unsigned char>(c)) &&
+        !absl::StrContains("/._-", absl::string_view(&c, 1))) {
+      return WrongHost(host, "needs a socket_directory of [A-Za-z0-9/._-] for ssh");
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckEngine(const std::string& host, const config::v1::DockerDriver& docker) {
   if (absl::StartsWith(docker.engine(), "unix:/")) return absl::OkStatus();
+  if (absl::StartsWith(docker.engine(), "ssh://")) return CheckSsh(host, docker);
   if (!absl::StartsWith(docker.engine(), "https://")) {
     return WrongHost(host,
-                     "needs engine: \"unix:/path\" or \"https://host:port\"; an engine that "
+                     "needs engine: \"unix:/path\", \"https://host:port\" or "
+                     "\"ssh://user@host\"; an engine that "
                      "serves TCP without certificates gives its machine to everybody");
   }
   for (const std::string& file : {docker.ca_file(), docker.certificate_file(), docker.key_file()}) {
@@ -55,6 +77,19 @@ absl::StatusOr<unsigned> UidOf(const std::string& host, const config::v1::Docker
                                       ": without root, sockets cannot be given to another user"));
 }
 
+void CompleteSsh(const config::v1::DockerDriver& docker, DockerHost::Options& options) {
+  SshTunnel::Options& ssh = *options.ssh;
+  ssh.identity_file = docker.ssh_identity_file();
+  ssh.known_hosts_file = docker.ssh_known_hosts_file();
+  ssh.local_directory = options.socket_directory;
+  ssh.shared_directory = absl::StrCat(options.socket_directory, "/shared");
+  ssh.agent_address = options.agent_address;
+  ssh.proxy_address = options.proxy_address;
+  ssh.agent_config = options.agent_config;
+  ssh.uid = options.uid;
+  options.engine.address = absl::StrCat("unix:", SshTunnel(ssh).local_socket());
+}
+
 absl::StatusOr<DockerHost::Options> EngineOf(const config::v1::DispatcherConfig& config,
                                              const config::v1::AgentHost& host) {
   const config::v1::DockerDriver& docker = host.docker();
@@ -77,7 +112,12 @@ absl::StatusOr<DockerHost::Options> EngineOf(const config::v1::DispatcherConfig&
                               .processes = bounds.processes,
                               .workspace_bytes = bounds.workspace_bytes,
                               .temporary_bytes = bounds.temporary_bytes};
-  ASSIGN_OR_RETURN(options.uid, UidOf(host.name(), docker));
+  options.ssh = SshTunnel::Parse(docker.engine());
+  if (options.ssh.has_value()) {
+    options.uid = docker.uid() == 0 ? sandbox::kDefaultUid : docker.uid();
+  } else {
+    ASSIGN_OR_RETURN(options.uid, UidOf(host.name(), docker));
+  }
   const std::string inside = absl::StrCat("unix:", AgentEndpoints::kInside, "/");
   ASSIGN_OR_RETURN(
       options.agent_config,
@@ -87,6 +127,7 @@ absl::StatusOr<DockerHost::Options> EngineOf(const config::v1::DispatcherConfig&
   if (const absl::Status made = base::MakeDirectories(options.socket_directory, 0711); !made.ok()) {
     return WrongHost(host.name(), absl::StrCat("socket_directory: ", made.message()));
   }
+  if (options.ssh.has_value()) CompleteSsh(docker, options);
   return options;
 }
 

@@ -21,6 +21,7 @@
 #include "services/dispatcher/rpc/agent_service.h"
 #include "services/dispatcher/rpc/dispatcher_handlers.h"
 #include "services/dispatcher/rpc/dispatcher_service.h"
+#include "services/dispatcher/rpc/external_scaler_service.h"
 #include "services/dispatcher/rpc/grpc_models.h"
 #include "services/dispatcher/rpc/grpc_reviewer.h"
 #include "services/dispatcher/rpc/ledger_follower.h"
@@ -81,6 +82,8 @@ class Server::Parts final {
         event_service_(store_->event_log(), event_pool_, environment.clock),
         agent_service_(BindAgentService({dispatcher_, tokens_, *logs_, log_pool_},
                                         {dispatcher_, tokens_, *repository_})),
+        scaler_host_{dispatcher_, environment.clock},
+        scaler_service_(BindExternalScaler(scaler_host_)),
         clock_(environment.clock) {}
 
   ~Parts() { Stop(); }
@@ -100,6 +103,7 @@ class Server::Parts final {
                                                   .services = {agent_service_.get()},
                                                   .max_message_bytes = kMessageBytesMax,
                                                   .drain_timeout = absl::Milliseconds(200)}));
+    RETURN_IF_ERROR(ListenToOthers(config));
     ASSIGN_OR_RETURN(endpoints_,
                      serving::Endpoints::Start({.listen = config.listen(),
                                                 .services = {service_.get(), &event_service_},
@@ -126,6 +130,9 @@ class Server::Parts final {
     if (kill_switch_ != nullptr) kill_switch_->Stop();
     if (follower_ != nullptr) follower_->Stop();
     if (endpoints_ != nullptr) endpoints_->Shutdown();
+    scaler_host_.stopping = true;
+    if (scaler_ != nullptr) scaler_->Shutdown();
+    if (far_agents_ != nullptr) far_agents_->Shutdown();
     if (agents_ != nullptr) agents_->Shutdown();
     // What follows from the end of sessions and processes is for the next start to find.
     dispatcher_.Stop();
@@ -141,9 +148,32 @@ class Server::Parts final {
 
   const std::string& address() const { return endpoints_->address(); }
   const std::string& agent_address() const { return agents_->address(); }
+  std::string far_agent_address() const {
+    return far_agents_ == nullptr ? "" : far_agents_->address();
+  }
+  std::string scaler_address() const { return scaler_ == nullptr ? "" : scaler_->address(); }
   int admin_port() const { return endpoints_->admin_port(); }
 
  private:
+  // Callers from other machines.
+  absl::Status ListenToOthers(const config::v1::DispatcherConfig& config) {
+    if (config.has_agent_listen()) {
+      ASSIGN_OR_RETURN(rpc::TlsFiles tls, TlsOf(config.agent_listen(), "agent_listen", true));
+      ASSIGN_OR_RETURN(far_agents_, rpc::Server::Start({.address = config.agent_listen().address(),
+                                                        .tls = std::move(tls),
+                                                        .services = {agent_service_.get()},
+                                                        .max_message_bytes = kMessageBytesMax,
+                                                        .drain_timeout = absl::Milliseconds(200)}));
+    }
+    if (!config.has_scaler_listen()) return absl::OkStatus();
+    ASSIGN_OR_RETURN(rpc::TlsFiles tls, TlsOf(config.scaler_listen(), "scaler_listen", false));
+    ASSIGN_OR_RETURN(scaler_, rpc::Server::Start({.address = config.scaler_listen().address(),
+                                                  .tls = std::move(tls),
+                                                  .services = {scaler_service_.get()},
+                                                  .drain_timeout = absl::Milliseconds(200)}));
+    return absl::OkStatus();
+  }
+
   void CompactEvents(absl::Duration retention) {
     const absl::StatusOr<int64_t> compacted =
         store_->event_log().CompactOlder(clock_.Now() - retention);
@@ -172,8 +202,12 @@ class Server::Parts final {
   std::unique_ptr<grpc::Service> service_;
   events::EventLogService event_service_;
   std::unique_ptr<grpc::Service> agent_service_;
+  ScalerHost scaler_host_;
+  std::unique_ptr<grpc::Service> scaler_service_;
   base::Clock& clock_;
   std::unique_ptr<rpc::Server> agents_;
+  std::unique_ptr<rpc::Server> far_agents_;
+  std::unique_ptr<rpc::Server> scaler_;
   std::unique_ptr<serving::Endpoints> endpoints_;
   std::unique_ptr<KillSwitch> kill_switch_;
   std::unique_ptr<LedgerFollower> follower_;
@@ -209,6 +243,8 @@ Server::~Server() = default;
 
 const std::string& Server::address() const { return parts_->address(); }
 const std::string& Server::agent_address() const { return parts_->agent_address(); }
+std::string Server::far_agent_address() const { return parts_->far_agent_address(); }
+std::string Server::scaler_address() const { return parts_->scaler_address(); }
 int Server::admin_port() const { return parts_->admin_port(); }
 void Server::Stop() { parts_->Stop(); }
 

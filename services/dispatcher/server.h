@@ -30,6 +30,9 @@ class Server final {
   // What gRPC clients dial, and what agents do.
   const std::string& address() const;
   const std::string& agent_address() const;
+  // Of agent_listen and scaler_listen; empty when they are not configured.
+  std::string far_agent_address() const;
+  std::string scaler_address() const;
   // The TCP port of the admin HTTP server; 0 when there is none.
   int admin_port() const;
 

@@ -230,6 +230,19 @@ std::map<std::string, ProcessFleet::Program> ProgramsOf(
   return programs;
 }
 
+absl::StatusOr<rpc::TlsFiles> TlsOf(const config::v1::SecureListen& listen, const char* field,
+                                    bool required) {
+  if (listen.address().empty()) return Invalid(absl::StrCat(field, ".address"), "is missing");
+  const bool has_certificate = !listen.certificate_file().empty();
+  if (has_certificate != !listen.key_file().empty() ||
+      (!has_certificate && (required || !listen.client_ca_file().empty()))) {
+    return Invalid(field, "needs certificate_file and key_file");
+  }
+  return rpc::TlsFiles{.certificate = listen.certificate_file(),
+                       .key = listen.key_file(),
+                       .authorities = listen.client_ca_file()};
+}
+
 absl::Status AddExternalTokens(const config::v1::DispatcherConfig& config, AgentTokens& tokens) {
   for (const config::v1::AgentHost& host : config.hosts()) {
     if (!host.has_external()) continue;

@@ -32,11 +32,15 @@ class ContainerSuite(Suite):
         self.engines = engines
         super().__init__(PROGRAMS, rules)
 
+    def way_to(self, one):
+        """The lines of configuration that say how an engine is reached."""
+        return f"      engine: unix:{one.socket}\n"
+
     def _configure(self, rules, overrides):
         hosts = ""
         for one in self.engines:
             hosts += (f"  - name: {one.name}\n    slots: 4\n    docker:\n"
-                      f"      engine: unix:{one.socket}\n      image: {IMAGE}\n"
+                      f"      image: {IMAGE}\n{self.way_to(one)}"
                       f"      agent_config: {self.data}/config/agent.yaml\n"
                       f"      socket_directory: {self.directory}/s-{one.name}\n"
                       "      limits: {memory_bytes: 536870912, workspace_bytes: 134217728,"

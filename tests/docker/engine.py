@@ -2,6 +2,7 @@
 network namespace of its own so that nothing of the machine's network is touched."""
 
 import contextlib
+import ctypes
 import http.client
 import io
 import json
@@ -12,6 +13,7 @@ import signal
 import socket
 import subprocess
 import tarfile
+import threading
 import time
 import urllib.parse
 
@@ -42,14 +44,59 @@ def missing():
     return None
 
 
+class Door:
+    """A port of loopback here that leads to one in the network namespace of a process."""
+
+    def __init__(self, process, port):
+        self.target = port
+        self.namespace = open(f"/proc/{process}/ns/net", "rb")
+        subprocess.run(["nsenter", "--net", "--target", str(process),
+                        "ip", "link", "set", "lo", "up"], check=True, capture_output=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.namespace.close()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                here, _ = self.listener.accept()
+                threading.Thread(target=self._serve, args=(here,), daemon=True).start()
+
+    def _serve(self, here):
+        # A thread alone moves there, and sockets that it makes stay there.
+        libc = ctypes.CDLL(None, use_errno=True)
+        with here, contextlib.suppress(OSError):
+            if libc.setns(self.namespace.fileno(), 0) != 0:
+                raise OSError(ctypes.get_errno(), "setns")
+            with socket.create_connection(("127.0.0.1", self.target)) as there:
+                back = threading.Thread(target=self._pump, args=(there, here), daemon=True)
+                back.start()
+                self._pump(here, there)
+                back.join()
+
+    @staticmethod
+    def _pump(source, target):
+        with contextlib.suppress(OSError):
+            while piece := source.recv(65536):
+                target.sendall(piece)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+
 class Engine:
     """One engine with a data directory of its own below `directory`; stop() ends it and start()
     begins it again on the same data; remove() leaves nothing."""
 
-    def __init__(self, directory, name):
+    def __init__(self, directory, name, options=()):
         self.root = pathlib.Path(directory) / name
         self.name = name
         self.socket = str(self.root / "d.sock")
+        self.options = options  # Of the program.
         self.root.mkdir(mode=0o711)
         self.process = None
         # Two engines of one machine would otherwise share an identity.
@@ -65,7 +112,7 @@ class Engine:
                 ["unshare", "--net", "dockerd", "--config-file", self.root / "daemon.json",
                  "--data-root", self.root / "data", "--exec-root", self.root / "exec",
                  "--pidfile", self.root / "pid", "--host", f"unix://{self.socket}",
-                 "--bridge", "none", "--iptables=false"],
+                 "--bridge", "none", "--iptables=false", *self.options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                 start_new_session=True)
         end = time.monotonic() + START_SECONDS

@@ -80,6 +80,8 @@ struct HostStatus {
   int agents = 0;    // Connected.
   int starting = 0;  // Asked for, not connected.
   int busy = 0;
+  int wanted = 0;   // Agents that work, and one for each piece of work that waits, within slots.
+  int waiting = 0;  // Pieces of work that wait and that it has slots for.
   HostOrder order;
   bool open = true;  // False while starts wait for the host to recover.
   std::string problem;

@@ -32,7 +32,8 @@ struct Agent {
   int64_t boot_nonce = 0;
   std::shared_ptr<AgentSession> session;  // Null while it is not connected. See SetSession.
   std::optional<AttemptKey> attempt;
-  absl::Duration start_deadline;  // While it starts.
+  absl::Duration start_deadline;                // While it starts.
+  absl::Duration heard = absl::ZeroDuration();  // When it last said hello or sent a beat.
 };
 
 // Agents and hosts, in memory only. Used by the core's thread.

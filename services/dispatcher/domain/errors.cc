@@ -160,10 +160,39 @@ absl::Status CheckpointResolved(absl::string_view checkpoint, Decision decision)
                {{"checkpoint", Text(checkpoint)}, {"decision", Text(Name(decision))}});
 }
 
-absl::Status ProtocolUnsupported(int protocol) {
+absl::Status ProtocolUnsupported(ProtocolRange agent, ProtocolRange dispatcher) {
+  const bool agent_older = agent.newest < dispatcher.oldest;
+  const auto text = [](const ProtocolRange& range) {
+    return range.oldest == range.newest ? StrCat(range.newest)
+                                        : StrCat(range.oldest, " to ", range.newest);
+  };
   return Error(StatusCode::kFailedPrecondition, "PROTOCOL_UNSUPPORTED",
-               StrCat("version ", protocol, " of the agent protocol is not supported; use 1"),
-               {{"protocol", StrCat(protocol)}, {"supported", "1"}});
+               StrCat("the agent speaks version ", text(agent),
+                      " of the agent protocol and the dispatcher version ", text(dispatcher),
+                      ": the ", agent_older ? "agent" : "dispatcher",
+                      " is older; use agents of the dispatcher's release"),
+               {{"agent", text(agent)},
+                {"supported", text(dispatcher)},
+                {"older", agent_older ? "agent" : "dispatcher"}});
+}
+
+absl::Status HostNotExternal(absl::string_view host) {
+  return Error(StatusCode::kFailedPrecondition, "HOST_NOT_EXTERNAL",
+               StrCat("the dispatcher starts the agents of ", host,
+                      " by itself; name a host of the external driver"),
+               {{"host", Text(host)}});
+}
+
+absl::Status ScalerMetadataInvalid(absl::string_view field, absl::string_view problem) {
+  return Error(StatusCode::kInvalidArgument, "SCALER_METADATA_INVALID",
+               StrCat("the trigger's metadata '", field, "' ", problem), {{"field", Text(field)}});
+}
+
+absl::Status AgentConnected(absl::string_view agent) {
+  return Error(StatusCode::kAlreadyExists, "AGENT_CONNECTED",
+               StrCat("another agent is connected as '", agent,
+                      "'; give each agent a SLIPWAY_AGENT_ID of its own"),
+               {{"agent", Text(agent)}});
 }
 
 absl::Status StaleEpoch(absl::string_view attempt) {

@@ -22,6 +22,7 @@ absl::Status DecisionInvalid(absl::string_view decision, absl::string_view optio
 absl::Status GuidanceTooLarge(size_t bytes);
 absl::Status DrainInvalid();
 absl::Status HelloMissing();
+absl::Status ScalerMetadataInvalid(absl::string_view field, absl::string_view problem);
 absl::Status ResultMissing();
 absl::Status ResultTooLarge(size_t bytes);
 
@@ -35,6 +36,7 @@ absl::Status HostUnknown(absl::string_view host);
 
 // ALREADY_EXISTS
 absl::Status PlanSubmitted(absl::string_view plan);
+absl::Status AgentConnected(absl::string_view agent);
 
 // FAILED_PRECONDITION
 absl::Status RunStateWrong(absl::string_view plan, RunState state, absl::string_view operation);
@@ -45,7 +47,13 @@ struct BegunTask {
 absl::Status TasksBegun(const std::vector<BegunTask>& tasks);
 absl::Status TaskStateWrong(absl::string_view task, TaskState state, absl::string_view operation);
 absl::Status CheckpointResolved(absl::string_view checkpoint, Decision decision);
-absl::Status ProtocolUnsupported(int protocol);
+// Of an agent that speaks versions from `oldest` to `newest` to a dispatcher that speaks others.
+struct ProtocolRange {
+  int oldest = 1;
+  int newest = 1;
+};
+absl::Status ProtocolUnsupported(ProtocolRange agent, ProtocolRange dispatcher);
+absl::Status HostNotExternal(absl::string_view host);
 absl::Status StaleEpoch(absl::string_view attempt);
 
 // OUT_OF_RANGE

@@ -42,6 +42,14 @@ void GrantFlow::OnHello(std::shared_ptr<AgentSession> session, const AgentHello&
     outbox_.Add([session, id = hello.agent] { session->End(SessionReplaced(id)); });
     return;
   }
+  // Whoever started anew left the connection that it had, or is silent on it: who is not, is
+  // another.
+  const absl::Duration now = clock_.Elapsed();
+  if (agent != nullptr && agent->session != nullptr && agent->boot_nonce < hello.boot_nonce &&
+      now - agent->heard < 2 * settings_.beat_interval) {
+    outbox_.Add([session, id = hello.agent] { session->End(AgentConnected(id)); });
+    return;
+  }
   if (agent == nullptr) {
     agent = &roster_.Add({.id = hello.agent, .host = hello.host, .process = process});
   }
@@ -52,6 +60,7 @@ void GrantFlow::OnHello(std::shared_ptr<AgentSession> session, const AgentHello&
   if (agent->state == AgentState::kStarting) roster_.NoteStarted(agent->host);
   roster_.SetSession(*agent, session);
   agent->boot_nonce = hello.boot_nonce;
+  agent->heard = now;
 
   std::vector<GrantVerdict> verdicts;
   std::optional<AttemptKey> kept;
@@ -125,6 +134,7 @@ void GrantFlow::OnGrantAnswer(const AgentSession* session, const AttemptKey& key
 void GrantFlow::OnBeat(const AgentSession* session, const AgentBeat& beat) {
   Agent* const agent = roster_.FindBySession(session);
   if (agent == nullptr) return;
+  agent->heard = clock_.Elapsed();
   BeatAnswer answer{.sequence = beat.sequence};
   for (const AttemptKey& key : beat.held) {
     const bool keep = Renew(key, agent->id);

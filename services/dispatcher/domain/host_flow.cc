@@ -15,6 +15,9 @@ namespace {
 metrics::Gauge agents_by_host({.name = "slipway_dispatcher_host_agents",
                                .description = "Agents of a host, by what they do.",
                                .labels = {"host", "state"}});
+metrics::Gauge agents_wanted({.name = "slipway_dispatcher_host_agents_wanted",
+                              .description = "Agents that a host could use now.",
+                              .labels = {"host"}});
 metrics::Gauge hosts_closed({.name = "slipway_dispatcher_host_closed",
                              .description = "1 while nothing is started on a host.",
                              .labels = {"host"}});
@@ -61,6 +64,7 @@ void HostFlow::Restore(const std::vector<StartIntent>& intents,
 
 void HostFlow::Scale(int unserved) {
   const absl::Duration now = clock_.Elapsed();
+  NoteDemand(unserved, now);
   for (const std::string& host : roster_.HostsToStartOn(unserved, now)) {
     const bool contained = roster_.AgentsOutlive(host);
     AgentFleet::Order order{
@@ -78,6 +82,40 @@ void HostFlow::Scale(int unserved) {
     }
     outbox_.Add([this, order = std::move(order)]() mutable { fleet_.Start(std::move(order)); });
   }
+}
+
+void HostFlow::HeldNumber::Note(int now_value, absl::Duration now) {
+  if (now_value >= value) {
+    *this = {.value = now_value};
+    return;
+  }
+  if (lower_since == absl::InfiniteDuration()) {
+    lower_since = now;
+    highest = now_value;
+  }
+  highest = std::max(highest, now_value);
+  if (now - lower_since >= kWantedHold) *this = {.value = highest};
+}
+
+void HostFlow::NoteDemand(int unserved, absl::Duration now) {
+  for (const HostStatus& host : roster_.Statuses(now)) {
+    const bool open = !host.order.cordoned;
+    const int waiting = open ? std::clamp(host.slots - host.busy, 0, unserved) : 0;
+    Demand& demand = demand_[host.name];
+    demand.waiting.Note(waiting, now);
+    demand.wanted.Note(host.busy + waiting, now);
+  }
+}
+
+std::vector<HostStatus> HostFlow::List() const {
+  std::vector<HostStatus> hosts = roster_.Statuses(clock_.Elapsed());
+  for (HostStatus& host : hosts) {
+    const auto found = demand_.find(host.name);
+    if (found == demand_.end()) continue;
+    host.wanted = found->second.wanted.value;
+    host.waiting = found->second.waiting.value;
+  }
+  return hosts;
 }
 
 absl::Duration HostFlow::StartTimeout(const std::string& host) const {
@@ -128,6 +166,7 @@ void HostFlow::CheckHosts() {
     agents_by_host.Set({host.name, "connected"}, host.agents);
     agents_by_host.Set({host.name, "starting"}, host.starting);
     agents_by_host.Set({host.name, "busy"}, host.busy);
+    agents_wanted.Set({host.name}, host.wanted);
     hosts_closed.Set({host.name}, host.open && !host.order.cordoned ? 0 : 1);
   }
 }

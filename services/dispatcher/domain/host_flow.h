@@ -53,7 +53,8 @@ class HostFlow final {
   void OnAgentExited(const std::string& agent);
   void OnHostReach(const std::string& host, const std::string& problem);
 
-  std::vector<HostStatus> List() const { return roster_.Statuses(clock_.Elapsed()); }
+  // `wanted` and `waiting` rise at once and fall when they were lower for kWantedHold.
+  std::vector<HostStatus> List() const;
 
   // All fail with HOST_UNKNOWN and may be repeated. A drain takes back what runs on the host
   // after `patience`; infinite: it may end. Cordoning a host that is drained ends the drain.
@@ -79,6 +80,21 @@ class HostFlow final {
   const Settings& settings_;
   std::set<std::string> intents_;                     // Agents with a stored one.
   std::map<std::string, absl::Duration> idle_since_;  // By agent.
+
+  // A number that rises at once and falls when it was lower all the while.
+  struct HeldNumber {
+    int value = 0;
+    int highest = 0;  // Since `lower_since`.
+    absl::Duration lower_since = absl::InfiniteDuration();
+
+    void Note(int now_value, absl::Duration now);
+  };
+  struct Demand {
+    HeldNumber wanted;
+    HeldNumber waiting;
+  };
+  void NoteDemand(int unserved, absl::Duration now);
+  std::map<std::string, Demand> demand_;  // By host.
 };
 
 }  // namespace slipway::dispatcher

@@ -125,6 +125,43 @@ TEST_F(HostFlowTest, ContainersThatWaitInVainAreLetGoButForTheWarmOnes) {
   EXPECT_THAT(fleet_.retired, SizeIs(1));
 }
 
+// For whoever starts agents of an external host: a pause between two tasks is no reason to end
+// them.
+TEST_F(HostFlowTest, WhatAHostWantsRisesAtOnceAndFallsAfterAMinute) {
+  const auto wanted = [this] { return hosts_.List().at(0).wanted; };
+  roster_.Add({.id = "b",
+               .host = kEngine,
+               .process = true,
+               .state = AgentState::kBusy,
+               .attempt = AttemptKey{.task = {.plan = "p", .id = "t"}, .epoch = 1}});
+  hosts_.Scale(5);
+  EXPECT_EQ(wanted(), 2) << "one works, and there is one more slot";
+  EXPECT_EQ(hosts_.List().at(0).waiting, 1);
+
+  roster_.Remove("b");
+  hosts_.Scale(0);
+  clock_.Advance(absl::Seconds(59));
+  hosts_.Scale(1);
+  EXPECT_EQ(wanted(), 2);
+  clock_.Advance(absl::Seconds(1));
+  hosts_.Scale(0);
+
+  EXPECT_EQ(wanted(), 1) << "the most of the last minute";
+  clock_.Advance(absl::Minutes(2));
+  hosts_.Scale(0);
+  clock_.Advance(absl::Minutes(1));
+  hosts_.Scale(0);
+  EXPECT_EQ(wanted(), 0);
+}
+
+TEST_F(HostFlowTest, AHostThatIsCordonedWantsNobodyNew) {
+  ASSERT_OK(hosts_.Cordon(kEngine, "", "alice"));
+
+  hosts_.Scale(5);
+
+  EXPECT_EQ(hosts_.List().at(0).wanted, 0);
+}
+
 // The cluster would end it by its age, whatever it does by then.
 TEST_F(HostFlowTest, AWarmContainerIsReplacedBeforeItIsTooOldForAnAttempt) {
   AddIdle("a");

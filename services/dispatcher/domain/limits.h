@@ -99,6 +99,10 @@ inline constexpr absl::Duration kValidatorTimeoutDefault = absl::Minutes(10);
 inline constexpr absl::Duration kKeyLifetimeExtra = absl::Minutes(5);
 inline constexpr absl::Duration kAttemptTimeoutMax = absl::Hours(23);
 
+// How long a host is said to want agents that it does not need any more: others start and end them,
+// for whom the pause between two tasks is no reason to.
+inline constexpr absl::Duration kWantedHold = absl::Minutes(1);
+
 // A cluster ends a pod when it is so old, whatever it does: nothing that was forgotten runs
 // forever. A warm agent is replaced before its age could cut off the longest attempt.
 inline constexpr absl::Duration kContainerLifetimeMax = absl::Hours(36);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/utf8.h"
@@ -120,6 +121,16 @@ void ReadFailed(const json& status, ClusterObject& pod) {
   if (pod.reason.empty()) SetReason(pod, "AGENT_FAILED", message);
 }
 
+// What an agent printed last, which the cluster has kept.
+std::string LastWords(const json& ended) {
+  const json& message = In(ended, "message");
+  if (!message.is_string()) return "";
+  const absl::string_view text = absl::StripAsciiWhitespace(message.get_ref<const std::string&>());
+  const size_t line = text.rfind('\n');
+  const absl::string_view last = line == absl::string_view::npos ? text : text.substr(line + 1);
+  return last.empty() ? "" : absl::StrCat(": ", base::ToUtf8(last, kClusterTextMax));
+}
+
 void ReadEnd(const json& status, ClusterObject& pod) {
   for (const json& container : In(status, "containerStatuses")) {
     const json& ended = In(In(container, "state"), "terminated");
@@ -132,8 +143,9 @@ void ReadEnd(const json& status, ClusterObject& pod) {
       SetReason(pod, "CONTAINER_NOT_STARTED", Text(ended, "message"));
     } else if (pod.exit_code != 0) {
       SetReason(pod, "AGENT_FAILED",
-                pod.exit_code > 128 ? absl::StrCat("ended by signal ", pod.exit_code - 128)
-                                    : absl::StrCat("exited with status ", pod.exit_code));
+                absl::StrCat(pod.exit_code > 128 ? "ended by signal " : "exited with status ",
+                             pod.exit_code > 128 ? pod.exit_code - 128 : pod.exit_code,
+                             LastWords(ended)));
     }
   }
 }

@@ -89,6 +89,13 @@ TEST(ClusterObjectTest, WaitingHelpsWithSomeCausesAndNotWithOthers) {
   EXPECT_EQ(waits("PodInitializing").phase, Phase::kPending);
 }
 
+TEST(ClusterObjectTest, TheLastWordsOfAnAgentAreTold) {
+  const ClusterObject pod = PodIn(R"({"phase":"Failed","containerStatuses":[{"state":{"terminated":
+      {"reason":"Error","exitCode":3,"message":"begins\nSANDBOX_BROKEN: its network is open\n"}}}]})");
+
+  EXPECT_EQ(pod.message, "exited with status 3: SANDBOX_BROKEN: its network is open");
+}
+
 TEST(ClusterObjectTest, AJobThatIsTooOldSaysSo) {
   const ClusterObject job = ReadJob(json::parse(R"({"metadata":{"name":"j","uid":"u"},"status":
       {"conditions":[{"type":"FailureTarget","status":"True","reason":"PodFailurePolicy"},

@@ -70,7 +70,9 @@ DockerHost::DockerHost(Options options, http::Client& client, AgentTokens& token
     : options_(std::move(options)),
       engine_(client, options_.engine),
       tokens_(tokens),
-      clock_(clock) {}
+      clock_(clock) {
+  if (options_.ssh.has_value()) tunnel_.emplace(*options_.ssh);
+}
 
 void DockerHost::Begin(const std::vector<StartIntent>& intents, Reports reports) {
   reports_ = std::move(reports);
@@ -157,8 +159,7 @@ void DockerHost::Obey() {
 }
 
 void DockerHost::Look() {
-  const absl::StatusOr<std::vector<EngineContainer>> listed =
-      engine_.List({{kOwnerLabel, options_.owner}, {kHostLabel, options_.name}});
+  const absl::StatusOr<std::vector<EngineContainer>> listed = ListContainers();
   Obey();  // After the list: what was asked for since is not missing in it.
   if (!listed.ok()) {
     ++failures_;
@@ -303,8 +304,14 @@ void DockerHost::SetReach(const std::string& problem) {
   reports_.on_reach(options_.name, problem);
 }
 
+absl::StatusOr<std::vector<EngineContainer>> DockerHost::ListContainers() {
+  if (tunnel_.has_value()) RETURN_IF_ERROR(tunnel_->Ensure());
+  return engine_.List({{kOwnerLabel, options_.owner}, {kHostLabel, options_.name}});
+}
+
 absl::Status DockerHost::OpenEndpoints(const std::string& agent, Child& child) {
-  if (child.endpoints != nullptr) return absl::OkStatus();
+  // By SSH all agents share two sockets on the engine's machine: their tokens tell them apart.
+  if (child.endpoints != nullptr || tunnel_.has_value()) return absl::OkStatus();
   ASSIGN_OR_RETURN(
       child.endpoints,
       AgentEndpoints::Open({.directory = absl::StrCat(options_.socket_directory, "/", agent),
@@ -322,7 +329,9 @@ std::string DockerHost::SpecOf(const std::string& agent, const Child& child) con
                         .host = options_.name,
                         .agent = agent,
                         .token = child.token,
-                        .directory = absl::StrCat(options_.socket_directory, "/", agent),
+                        .directory = options_.ssh.has_value()
+                                         ? options_.ssh->shared_directory
+                                         : absl::StrCat(options_.socket_directory, "/", agent),
                         .uid = options_.uid,
                         .memory_bytes = options_.memory_bytes,
                         .milli_cpus = options_.milli_cpus,

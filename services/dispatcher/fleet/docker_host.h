@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "services/dispatcher/fleet/agent_endpoints.h"
 #include "services/dispatcher/fleet/container_host.h"
 #include "services/dispatcher/fleet/docker_engine.h"
+#include "services/dispatcher/fleet/ssh_tunnel.h"
 
 namespace slipway::dispatcher {
 
@@ -23,9 +25,10 @@ namespace slipway::dispatcher {
 class DockerHost final : public ContainerHost {
  public:
   struct Options {
-    std::string name;   // hosts/{h}
-    std::string owner;  // Of the dispatcher's database: marks its containers.
-    DockerEngine::Options engine;
+    std::string name;              // hosts/{h}
+    std::string owner;             // Of the dispatcher's database: marks its containers.
+    DockerEngine::Options engine;  // By SSH: its address is the tunnel's socket.
+    std::optional<SshTunnel::Options> ssh;
     std::string image;
     std::string agent_program;
     std::string agent_config;  // Text.
@@ -74,12 +77,14 @@ class DockerHost final : public ContainerHost {
   void Reap();
   void SweepDirectories();
   void SetReach(const std::string& problem);
+  absl::StatusOr<std::vector<EngineContainer>> ListContainers();
   absl::Status OpenEndpoints(const std::string& agent, Child& child);
   std::string SpecOf(const std::string& agent, const Child& child) const;
   absl::Duration Pause() const;
 
   const Options options_;
   DockerEngine engine_;
+  std::optional<SshTunnel> tunnel_;  // Of the thread.
   AgentTokens& tokens_;
   base::Clock& clock_;
   Reports reports_;

@@ -16,7 +16,7 @@
 namespace slipway::dispatcher {
 namespace {
 
-constexpr int kProtocol = 1;
+constexpr ProtocolRange kProtocols{.oldest = 1, .newest = 1};
 constexpr int kHeldMax = 64;  // An agent works on one attempt; hosts with several have few.
 constexpr char kBackend[] = "patch";
 
@@ -124,7 +124,12 @@ absl::StatusOr<AttemptKey> KeyFromProto(const std::string& attempt, int64_t epoc
 absl::StatusOr<AgentHello> HelloFromProto(const agent::v1::SessionRequest& proto) {
   if (!proto.has_hello()) return HelloMissing();
   const agent::v1::Hello& hello = proto.hello();
-  if (hello.protocol() != kProtocol) return ProtocolUnsupported(hello.protocol());
+  const ProtocolRange speaks{
+      .oldest = hello.protocol_min() == 0 ? hello.protocol() : hello.protocol_min(),
+      .newest = hello.protocol()};
+  if (speaks.newest < kProtocols.oldest || speaks.oldest > kProtocols.newest) {
+    return ProtocolUnsupported(speaks, kProtocols);
+  }
   if (!base::IsValidId(hello.agent())) return HelloMissing();
   const std::string host = absl::StartsWith(hello.host(), "hosts/")
                                ? hello.host()
@@ -149,6 +154,7 @@ agent::v1::SessionResponse OrderToProto(const AgentOrder& order) {
     *proto.mutable_beat_interval() = rpc::ToProto(welcome->beat_interval);
     *proto.mutable_lease_timeout() = rpc::ToProto(welcome->lease_timeout);
     VerdictsToProto(welcome->verdicts, *proto.mutable_verdicts());
+    proto.set_protocol(kProtocols.newest);
   } else if (const auto* offer = std::get_if<GrantOffer>(&order)) {
     *response.mutable_grant() = GrantToProto(*offer);
   } else if (const auto* answer = std::get_if<BeatAnswer>(&order)) {

@@ -261,6 +261,7 @@ void ToProto(const HostStatus& host, v1::Host& proto) {
   proto.set_slots(host.slots);
   proto.set_agents(host.agents);
   proto.set_busy(host.busy);
+  proto.set_wanted(host.wanted);
   proto.set_problem(host.problem);
   proto.set_starting(host.starting);
   proto.set_warm(host.warm);

@@ -27,7 +27,8 @@ FakeAgent::FakeAgent(std::shared_ptr<grpc::Channel> channel, Options options, Sc
   context_.AddMetadata(kTokenKey, options_.token);
   stream_ = stub_->Session(&context_);
   pb::SessionRequest hello;
-  hello.mutable_hello()->set_protocol(1);
+  hello.mutable_hello()->set_protocol(options_.protocol);
+  hello.mutable_hello()->set_protocol_min(options_.protocol_min);
   hello.mutable_hello()->set_agent(options_.name);
   hello.mutable_hello()->set_host(options_.host);
   hello.mutable_hello()->set_boot_nonce(options_.boot_nonce);

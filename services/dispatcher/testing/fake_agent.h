@@ -30,6 +30,8 @@ class FakeAgent final {
     int64_t boot_nonce = 1;
     std::vector<agent::v1::HeldGrant> held;
     bool takes_grants = true;
+    int protocol = 1;
+    int protocol_min = 1;
   };
 
   FakeAgent(std::shared_ptr<grpc::Channel> channel, Options options, Script script);
