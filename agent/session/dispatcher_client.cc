@@ -16,8 +16,8 @@ namespace {
 
 constexpr char kTokenKey[] = "slipway-agent-token";
 constexpr absl::Duration kSubmitTimeout = absl::Seconds(30);
-constexpr absl::Duration kBackoffMin = absl::Milliseconds(50);
-constexpr absl::Duration kBackoffMax = absl::Seconds(1);
+constexpr absl::Duration kDialBackoffMin = absl::Milliseconds(50);
+constexpr absl::Duration kDialBackoffMax = absl::Seconds(1);
 
 // Whether the same call may succeed later: the dispatcher is away, restarting or overloaded.
 bool IsPassing(const absl::Status& status) {
@@ -81,7 +81,7 @@ absl::StatusOr<DispatcherClient::Receipt> DispatcherClient::SubmitResult(
     absl::FunctionRef<bool()> abandoned) {
   const v1::SubmitResultRequest request = ResultToProto(key, result);
   const absl::Duration deadline = clock_.Elapsed() + timeout;
-  absl::Duration backoff = kBackoffMin;
+  absl::Duration backoff = kDialBackoffMin;
   while (true) {
     grpc::ClientContext context;
     const absl::Duration left = deadline - clock_.Elapsed();
@@ -100,7 +100,7 @@ absl::StatusOr<DispatcherClient::Receipt> DispatcherClient::SubmitResult(
     log::Warning("the result was not taken, trying again",
                  {{"attempt", key.attempt}, {"error", status.message()}});
     Pause(clock_, backoff);
-    backoff = std::min(backoff * 2, kBackoffMax);
+    backoff = std::min(backoff * 2, kDialBackoffMax);
   }
 }
 

@@ -30,11 +30,11 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 using Socket = asio::generic::stream_protocol::socket;
-using Acceptor = asio::basic_socket_acceptor<asio::generic::stream_protocol>;
+using ForwardAcceptor = asio::basic_socket_acceptor<asio::generic::stream_protocol>;
 
 constexpr size_t kCopyBytes = 64u << 10;
 // How long accepting rests when the process has no descriptor left.
-constexpr std::chrono::milliseconds kAcceptRest(50);
+constexpr std::chrono::milliseconds kForwardAcceptRest(50);
 
 asio::generic::stream_protocol ProtocolOf(const Address& address) {
   return {address.family(), address.unix_path.empty() ? IPPROTO_TCP : 0};
@@ -184,7 +184,7 @@ class Forward::State final {
         if (connections() < options_.connections) Admit(std::move(socket));
         continue;
       }
-      rest_.expires_after(kAcceptRest);
+      rest_.expires_after(kForwardAcceptRest);
       co_await rest_.async_wait(asio::redirect_error(asio::use_awaitable, error));
     }
   }
@@ -220,7 +220,7 @@ class Forward::State final {
   mutable base::Mutex mutex_;
   std::set<std::shared_ptr<Pair>> pairs_ ABSL_GUARDED_BY(mutex_);
   IoLoop loop_;
-  Acceptor acceptor_;
+  ForwardAcceptor acceptor_;
   asio::steady_timer rest_;
 };
 

@@ -13,25 +13,25 @@ using absl::StatusCode;
 using absl::StrCat;
 using base::Error;
 
-std::string Text(absl::string_view text) { return std::string(text); }
+std::string Owned(absl::string_view text) { return std::string(text); }
 
 }  // namespace
 
 absl::Status PlanCycle(absl::string_view cycle) {
   return Error(StatusCode::kInvalidArgument, "PLAN_CYCLE",
                StrCat("tasks depend on each other in a circle: ", cycle, "; remove one dependency"),
-               {{"cycle", Text(cycle)}});
+               {{"cycle", Owned(cycle)}});
 }
 
 absl::Status DependencyUnknown(absl::string_view task, absl::string_view dependency) {
   return Error(StatusCode::kInvalidArgument, "DEPENDENCY_UNKNOWN",
                StrCat("task '", task, "' depends on '", dependency, "', which is not in the plan"),
-               {{"task", Text(task)}, {"dependency", Text(dependency)}});
+               {{"task", Owned(task)}, {"dependency", Owned(dependency)}});
 }
 
 absl::Status TaskDuplicate(absl::string_view task) {
   return Error(StatusCode::kInvalidArgument, "TASK_DUPLICATE",
-               StrCat("two tasks have the id '", task, "'"), {{"task", Text(task)}});
+               StrCat("two tasks have the id '", task, "'"), {{"task", Owned(task)}});
 }
 
 absl::Status PlanEmpty() {
@@ -40,12 +40,12 @@ absl::Status PlanEmpty() {
 
 absl::Status AmendmentEmpty(absl::string_view plan) {
   return Error(StatusCode::kInvalidArgument, "AMENDMENT_EMPTY",
-               StrCat("the amendment of '", plan, "' changes nothing"), {{"plan", Text(plan)}});
+               StrCat("the amendment of '", plan, "' changes nothing"), {{"plan", Owned(plan)}});
 }
 
 absl::Status TaskInvalid(absl::string_view task, absl::string_view problem) {
   return Error(StatusCode::kInvalidArgument, "TASK_INVALID", StrCat("task '", task, "': ", problem),
-               {{"task", Text(task)}, {"problem", Text(problem)}});
+               {{"task", Owned(task)}, {"problem", Owned(problem)}});
 }
 
 absl::Status PageInvalid(absl::string_view problem) {
@@ -55,7 +55,7 @@ absl::Status PageInvalid(absl::string_view problem) {
 absl::Status DecisionInvalid(absl::string_view decision, absl::string_view options) {
   return Error(StatusCode::kInvalidArgument, "DECISION_INVALID",
                StrCat("'", decision, "' is not an option of this question; possible are ", options),
-               {{"decision", Text(decision)}, {"options", Text(options)}});
+               {{"decision", Owned(decision)}, {"options", Owned(options)}});
 }
 
 absl::Status GuidanceTooLarge(size_t bytes) {
@@ -87,48 +87,48 @@ absl::Status ResultTooLarge(size_t bytes) {
 
 absl::Status RunUnknown(absl::string_view plan) {
   return Error(StatusCode::kNotFound, "RUN_UNKNOWN",
-               StrCat("'", plan, "' has no run: it was not started"), {{"plan", Text(plan)}});
+               StrCat("'", plan, "' has no run: it was not started"), {{"plan", Owned(plan)}});
 }
 
 absl::Status TaskUnknown(absl::string_view task) {
   return Error(StatusCode::kNotFound, "TASK_UNKNOWN", StrCat("there is no task '", task, "'"),
-               {{"task", Text(task)}});
+               {{"task", Owned(task)}});
 }
 
 absl::Status AttemptUnknown(absl::string_view attempt) {
   return Error(StatusCode::kNotFound, "ATTEMPT_UNKNOWN",
-               StrCat("there is no attempt '", attempt, "'"), {{"attempt", Text(attempt)}});
+               StrCat("there is no attempt '", attempt, "'"), {{"attempt", Owned(attempt)}});
 }
 
 absl::Status CheckpointUnknown(absl::string_view checkpoint) {
   return Error(StatusCode::kNotFound, "CHECKPOINT_UNKNOWN",
                StrCat("there is no checkpoint '", checkpoint, "'"),
-               {{"checkpoint", Text(checkpoint)}});
+               {{"checkpoint", Owned(checkpoint)}});
 }
 
 absl::Status ScopeUnknown(absl::string_view scope) {
   return Error(StatusCode::kNotFound, "SCOPE_UNKNOWN",
                StrCat("nothing is known of '", scope,
                       "'; name a task, plan or project that has a run, or \"everything\""),
-               {{"scope", Text(scope)}});
+               {{"scope", Owned(scope)}});
 }
 
 absl::Status HostUnknown(absl::string_view host) {
   return Error(StatusCode::kNotFound, "HOST_UNKNOWN",
                StrCat("no host is configured as '", host, "'; list the hosts to see their names"),
-               {{"host", Text(host)}});
+               {{"host", Owned(host)}});
 }
 
 absl::Status PlanSubmitted(absl::string_view plan) {
   return Error(StatusCode::kAlreadyExists, "PLAN_SUBMITTED",
                StrCat("'", plan, "' was submitted before with other content"),
-               {{"plan", Text(plan)}});
+               {{"plan", Owned(plan)}});
 }
 
 absl::Status RunStateWrong(absl::string_view plan, RunState state, absl::string_view operation) {
   return Error(StatusCode::kFailedPrecondition, "RUN_STATE",
                StrCat("cannot ", operation, ": the run of '", plan, "' is ", Name(state)),
-               {{"plan", Text(plan)}, {"state", Text(Name(state))}});
+               {{"plan", Owned(plan)}, {"state", Owned(Name(state))}});
 }
 
 absl::Status TasksBegun(const std::vector<BegunTask>& tasks) {
@@ -151,13 +151,13 @@ absl::Status TaskStateWrong(absl::string_view task, TaskState state, absl::strin
   return Error(StatusCode::kFailedPrecondition, "TASK_STATE",
                StrCat("cannot ", operation, " '", task, "', which is ", Name(state),
                       "; possible: ", possible),
-               {{"task", Text(task)}, {"state", Text(Name(state))}, {"possible", possible}});
+               {{"task", Owned(task)}, {"state", Owned(Name(state))}, {"possible", possible}});
 }
 
 absl::Status CheckpointResolved(absl::string_view checkpoint, Decision decision) {
   return Error(StatusCode::kFailedPrecondition, "CHECKPOINT_RESOLVED",
                StrCat("'", checkpoint, "' was resolved before: ", Name(decision)),
-               {{"checkpoint", Text(checkpoint)}, {"decision", Text(Name(decision))}});
+               {{"checkpoint", Owned(checkpoint)}, {"decision", Owned(Name(decision))}});
 }
 
 absl::Status ProtocolUnsupported(ProtocolRange agent, ProtocolRange dispatcher) {
@@ -198,7 +198,7 @@ absl::Status AgentConnected(absl::string_view agent) {
 absl::Status StaleEpoch(absl::string_view attempt) {
   return Error(StatusCode::kFailedPrecondition, "STALE_EPOCH",
                StrCat("'", attempt, "' does not hold its task any more"),
-               {{"attempt", Text(attempt)}});
+               {{"attempt", Owned(attempt)}});
 }
 
 absl::Status OffsetInvalid(int64_t offset, int64_t size) {
@@ -215,13 +215,13 @@ absl::Status TokenInvalid() {
 absl::Status VersionMismatch(absl::string_view plan, int given, int current) {
   return Error(StatusCode::kAborted, "VERSION_MISMATCH",
                StrCat("the run of '", plan, "' carries out version ", current, ", not ", given),
-               {{"plan", Text(plan)}, {"given", StrCat(given)}, {"current", StrCat(current)}});
+               {{"plan", Owned(plan)}, {"given", StrCat(given)}, {"current", StrCat(current)}});
 }
 
 absl::Status SessionReplaced(absl::string_view agent) {
   return Error(StatusCode::kAborted, "SESSION_REPLACED",
                StrCat("another session of agent '", agent, "' took over"),
-               {{"agent", Text(agent)}});
+               {{"agent", Owned(agent)}});
 }
 
 absl::Status QueueFull() {

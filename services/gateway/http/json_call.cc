@@ -82,7 +82,7 @@ bool IsJson(const http::Request& request) {
          absl::StartsWithIgnoreCase(type, "application/json;");
 }
 
-void Answer(JsonCall& call, const grpc::Status& status) {
+void AnswerCall(JsonCall& call, const grpc::Status& status) {
   std::string json;
   grpc::Status told = status;
   if (told.ok()) {
@@ -120,13 +120,13 @@ void ServeJsonCall(Gatekeeper& gatekeeper, const MethodTable& methods, const htt
                                                   .response = {}});
   const grpc::Status parsed =
       ToBytes(*call->admission->method->descriptor->input_type(), request.body, call->request);
-  if (!parsed.ok()) return Answer(*call, parsed);
+  if (!parsed.ok()) return AnswerCall(*call, parsed);
   call->writer->OnDisconnect([active = std::weak_ptr<ActiveCall>(call->admission->call)] {
     if (const std::shared_ptr<ActiveCall> gone = active.lock()) gone->context.TryCancel();
   });
   grpc::GenericStub(call->admission->channel)
       .UnaryCall(&call->admission->call->context, request.path, {}, &call->request, &call->response,
-                 [call](const grpc::Status& status) { Answer(*call, status); });
+                 [call](const grpc::Status& status) { AnswerCall(*call, status); });
 }
 
 }  // namespace slipway::gateway

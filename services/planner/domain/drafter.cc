@@ -15,18 +15,15 @@
 namespace slipway::planner {
 namespace {
 
-constexpr char kActor[] = "planner";
 constexpr absl::Duration kNow = absl::ZeroDuration();
 
-std::string ProjectName(const PlanHead& head) { return absl::StrCat("projects/", head.project); }
-
 Event StepEvent(const PlanHead& head, PlanState to, absl::string_view reason) {
-  return PlanStateChanged(ProjectName(head), head.name(),
+  return PlanStateChanged(head.project_name(), head.name(),
                           {.from = std::string(PlanStateName(head.state)),
                            .to = to,
                            .title = head.title,
                            .reason = std::string(reason),
-                           .actor = kActor});
+                           .actor = kPlannerActor});
 }
 
 void Fail(PlanChange& change, const std::string& failure) {
@@ -166,7 +163,7 @@ absl::StatusOr<PlanCall> Drafter::PrepareCall(const PlanHead& plan, const Projec
   ASSIGN_OR_RETURN(prompt.context, ReadContext(plan, prompt.spec, draft.context_tokens));
   return PlanCall{.call_id = draft.call_id,
                   .role = options_.planning_role,
-                  .project = ProjectName(plan),
+                  .project = plan.project_name(),
                   .plan = plan.name(),
                   .turns = draft.problem.empty()
                                ? FirstPrompt(prompt)
@@ -178,11 +175,11 @@ absl::StatusOr<std::string> Drafter::ReadContext(const PlanHead& plan, const std
                                                  int64_t tokens_max) {
   if (tokens_max < kContextTokensMin) return "";
   ASSIGN_OR_RETURN(const FileList list,
-                   options_.repository.ListFiles(ProjectName(plan), plan.base_commit));
+                   options_.repository.ListFiles(plan.project_name(), plan.base_commit));
   std::vector<FileText> chosen;
   for (const std::string& path : ChooseFiles(list.files, spec, tokens_max)) {
     absl::StatusOr<std::string> text =
-        options_.repository.ReadFile(ProjectName(plan), plan.base_commit, path);
+        options_.repository.ReadFile(plan.project_name(), plan.base_commit, path);
     if (absl::IsUnavailable(text.status())) return text.status();
     // A file that cannot be shown is no reason not to plan.
     if (text.ok()) chosen.push_back({path, *std::move(text)});
@@ -211,21 +208,21 @@ absl::StatusOr<Draft> Drafter::StoreCallId(const PlanHead& plan) {
 }
 
 absl::StatusOr<Drafter::Next> Drafter::Accept(const PlanHead& plan, const PlanContent& content) {
-  ASSIGN_OR_RETURN(
-      const PlanHead changed,
-      options_.store.ChangePlan(plan.project, plan.id, [&](PlanChange& change) {
-        if (!IsDrafting(change)) return absl::OkStatus();
-        PlanHead& head = change.head;
-        change.events.push_back(StepEvent(head, PlanState::kProposed, ""));
-        head.state = PlanState::kProposed;
-        head.version = 1;
-        head.failure.clear();
-        change.content = content;
-        change.draft.reset();
-        change.events.push_back(PlanRevised(ProjectName(head), head.name(), head.version,
-                                            static_cast<int>(content.tasks.size()), {}, kActor));
-        return absl::OkStatus();
-      }));
+  ASSIGN_OR_RETURN(const PlanHead changed,
+                   options_.store.ChangePlan(plan.project, plan.id, [&](PlanChange& change) {
+                     if (!IsDrafting(change)) return absl::OkStatus();
+                     PlanHead& head = change.head;
+                     change.events.push_back(StepEvent(head, PlanState::kProposed, ""));
+                     head.state = PlanState::kProposed;
+                     head.version = 1;
+                     head.failure.clear();
+                     change.content = content;
+                     change.draft.reset();
+                     change.events.push_back(
+                         PlanRevised(head.project_name(), head.name(), head.version,
+                                     static_cast<int>(content.tasks.size()), {}, kPlannerActor));
+                     return absl::OkStatus();
+                   }));
   return Next();
 }
 
@@ -237,7 +234,7 @@ absl::StatusOr<Drafter::Next> Drafter::RefuseReply(const PlanHead& plan, const s
       options_.store.ChangePlan(plan.project, plan.id, [&](PlanChange& change) {
         if (!IsDrafting(change)) return absl::OkStatus();
         Draft& draft = *change.draft;
-        change.events.push_back(PlanReplyRejected(ProjectName(plan), plan.name(), draft.round,
+        change.events.push_back(PlanReplyRejected(plan.project_name(), plan.name(), draft.round,
                                                   base::ReasonOf(problem), problem.message()));
         if (draft.round > options_.repair_rounds_max) {
           Fail(change, absl::StrCat(Describe(problem), " (after ", draft.round, " replies)"));

@@ -9,6 +9,9 @@
 
 namespace slipway::planner {
 
+// Who acts where no person did.
+inline constexpr char kPlannerActor[] = "planner";
+
 // Something that happened, before it has a place in the log. `facts_json` holds the fields of the
 // payload message of slipway/events/v1/event.proto that belongs to `kind`.
 struct Event {

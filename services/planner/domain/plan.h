@@ -82,7 +82,8 @@ struct PlanHead {
   absl::Time create_time;
   absl::Time update_time;
 
-  std::string name() const { return "projects/" + project + "/plans/" + id; }
+  std::string name() const { return project_name() + "/plans/" + id; }
+  std::string project_name() const { return "projects/" + project; }
 
   // The approved version is the newest again that counts.
   void DropAmendment() {

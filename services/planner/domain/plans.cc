@@ -17,8 +17,6 @@
 namespace slipway::planner {
 namespace {
 
-std::string ProjectName(const PlanHead& head) { return absl::StrCat("projects/", head.project); }
-
 bool IsCommit(absl::string_view text) {
   return text.size() == 40 && std::all_of(text.begin(), text.end(), [](char c) {
            return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f');
@@ -38,7 +36,7 @@ absl::Status CheckEditable(const PlanHead& head, int version) {
 }
 
 Event AmendmentStepped(const PlanHead& head, AmendmentState to, const std::string& actor) {
-  return PlanAmendmentChanged(ProjectName(head), head.name(),
+  return PlanAmendmentChanged(head.project_name(), head.name(),
                               {.from = std::string(AmendmentStateName(head.amendment)),
                                .to = std::string(AmendmentStateName(to)),
                                .version = head.version,
@@ -58,7 +56,7 @@ Event AmendmentProposed(const PlanHead& head, AmendmentState before, const Amend
                          .actor = actor};
   for (const Task& task : amendment.delta.added) change.added.push_back(task.id);
   for (const TaskChange& task : amendment.delta.changed) change.changed.push_back(task.task.id);
-  return PlanAmendmentChanged(ProjectName(head), head.name(), change);
+  return PlanAmendmentChanged(head.project_name(), head.name(), change);
 }
 
 // Approves what shall change a running plan. OK for one that is approved already.
@@ -81,7 +79,7 @@ absl::Status RejectAmendment(PlanChange& change, const std::string& why, const s
     return AmendmentUnderWay(head.name(), head.version);
   }
   change.events.push_back(
-      PlanAmendmentChanged(ProjectName(head), head.name(),
+      PlanAmendmentChanged(head.project_name(), head.name(),
                            {.from = std::string(AmendmentStateName(head.amendment)),
                             .to = "REJECTED",
                             .version = head.version,
@@ -220,7 +218,7 @@ absl::StatusOr<Plan> Plans::Approve(const PlanName& name, int version, const std
           return PlanInState(head.name(), head.state, "PROPOSED");
         }
         if (version != head.version) return VersionMismatch(head.name(), version, head.version);
-        change.events.push_back(PlanStateChanged(ProjectName(head), head.name(),
+        change.events.push_back(PlanStateChanged(head.project_name(), head.name(),
                                                  {.from = std::string(PlanStateName(head.state)),
                                                   .to = PlanState::kApproved,
                                                   .title = head.title,
@@ -245,7 +243,7 @@ absl::StatusOr<Plan> Plans::Reject(const PlanName& name, const std::string& reas
         if (!CanStep(head.state, PlanState::kRejected)) {
           return RejectAmendment(change, why, actor);
         }
-        change.events.push_back(PlanStateChanged(ProjectName(head), head.name(),
+        change.events.push_back(PlanStateChanged(head.project_name(), head.name(),
                                                  {.from = std::string(PlanStateName(head.state)),
                                                   .to = PlanState::kRejected,
                                                   .title = head.title,

@@ -14,8 +14,6 @@
 namespace slipway::planner {
 namespace {
 
-constexpr char kActor[] = "planner";
-
 Event StepEvent(const PlanHead& head, PlanState to, absl::string_view reason,
                 const std::string& actor) {
   return PlanStateChanged(absl::StrCat("projects/", head.project), head.name(),
@@ -39,7 +37,8 @@ Event AmendmentEvent(const PlanHead& head, absl::string_view to, absl::string_vi
 
 // An amendment has nothing to change any more.
 void DropOvertaken(PlanChange& change) {
-  change.events.push_back(AmendmentEvent(change.head, "OVERTAKEN", "the run has ended", kActor));
+  change.events.push_back(
+      AmendmentEvent(change.head, "OVERTAKEN", "the run has ended", kPlannerActor));
   change.head.DropAmendment();
 }
 
@@ -78,7 +77,7 @@ PlanState EndOf(RunState state) {
 absl::Status Starter::Resume() {
   ASSIGN_OR_RETURN(const std::vector<PlanHead> ordered, options_.store.ListOrders());
   for (const PlanHead& plan : ordered) {
-    RETURN_IF_ERROR(pool_.TryRun([this, plan] { Deliver(plan, kActor).IgnoreError(); }));
+    RETURN_IF_ERROR(pool_.TryRun([this, plan] { Deliver(plan, kPlannerActor).IgnoreError(); }));
   }
   return absl::OkStatus();
 }
@@ -190,7 +189,7 @@ absl::Status Starter::ApplyRun(const std::string& project, const std::string& id
   if (!head.ok()) return head.status();
   // The dispatcher has it, though nobody here has seen the answer of its submission.
   if (head->state == PlanState::kApproved) {
-    const absl::StatusOr<PlanHead> running = MarkRunning(*head, kActor);
+    const absl::StatusOr<PlanHead> running = MarkRunning(*head, kPlannerActor);
     if (!running.ok()) return running.status();
   }
   const PlanState end = EndOf(run.state);
@@ -235,7 +234,7 @@ void Starter::Schedule(const PlanHead& plan, const absl::Status& trouble) {
     wait = BackoffAfter(trouble, waits_[plan.name()]++);
   }
   std::unique_ptr<base::Timer> timer = options_.clock.RunAfter(wait, [this, plan] {
-    pool_.TryRun([this, plan] { Deliver(plan, kActor).IgnoreError(); }).IgnoreError();
+    pool_.TryRun([this, plan] { Deliver(plan, kPlannerActor).IgnoreError(); }).IgnoreError();
   });
   base::MutexLock lock(mutex_);
   if (!stopping_) timers_[plan.name()].swap(timer);

@@ -9,9 +9,9 @@
 namespace slipway::planner {
 namespace {
 
-using Stub = repository::v1::RepositoryService::StubInterface;
+using RepositoryStub = repository::v1::RepositoryService::StubInterface;
 
-constexpr absl::Duration kReadTimeout = absl::Seconds(30);
+constexpr absl::Duration kRepositoryReadTimeout = absl::Seconds(30);
 // A first fetch of a large repository.
 constexpr absl::Duration kFetchTimeout = absl::Minutes(10);
 
@@ -26,9 +26,9 @@ absl::StatusOr<std::string> GrpcRepositoryClient::Check(const Project& project,
   request.set_branch(project.target_branch);
   request.set_require_clean(require_clean);
   *request.mutable_policy() = ToProto(project.policy);
-  ASSIGN_OR_RETURN(
-      const repository::v1::CheckRepositoryResponse response,
-      rpc::CallUnary(*stub_, &Stub::CheckRepository, request, AsPlanner(kReadTimeout)));
+  ASSIGN_OR_RETURN(const repository::v1::CheckRepositoryResponse response,
+                   rpc::CallUnary(*stub_, &RepositoryStub::CheckRepository, request,
+                                  AsPlanner(kRepositoryReadTimeout)));
   return response.commit();
 }
 
@@ -41,8 +41,9 @@ absl::StatusOr<std::string> GrpcRepositoryClient::OpenPlan(const Project& projec
   request.set_base_commit(plan.base_commit);
   request.set_branch(plan.branch);
   *request.mutable_policy() = ToProto(project.policy);
-  ASSIGN_OR_RETURN(const repository::v1::OpenPlanResponse response,
-                   rpc::CallUnary(*stub_, &Stub::OpenPlan, request, AsPlanner(kFetchTimeout)));
+  ASSIGN_OR_RETURN(
+      const repository::v1::OpenPlanResponse response,
+      rpc::CallUnary(*stub_, &RepositoryStub::OpenPlan, request, AsPlanner(kFetchTimeout)));
   return response.base_commit();
 }
 
@@ -53,7 +54,8 @@ absl::StatusOr<FileList> GrpcRepositoryClient::ListFiles(const std::string& proj
   request.set_commit(commit);
   request.set_page_size(kTreeFilesMax);
   ASSIGN_OR_RETURN(const repository::v1::ListFilesResponse response,
-                   rpc::CallUnary(*stub_, &Stub::ListFiles, request, AsPlanner(kReadTimeout)));
+                   rpc::CallUnary(*stub_, &RepositoryStub::ListFiles, request,
+                                  AsPlanner(kRepositoryReadTimeout)));
   FileList list;
   for (const repository::v1::FileEntry& file : response.files()) {
     list.files.push_back({file.path(), file.size(), IsRegular(file.mode())});
@@ -71,7 +73,8 @@ absl::StatusOr<std::string> GrpcRepositoryClient::ReadFile(const std::string& pr
   request.set_path(path);
   request.set_bytes_max(kContextFileBytesMax);
   ASSIGN_OR_RETURN(repository::v1::ReadFileResponse response,
-                   rpc::CallUnary(*stub_, &Stub::ReadFile, request, AsPlanner(kReadTimeout)));
+                   rpc::CallUnary(*stub_, &RepositoryStub::ReadFile, request,
+                                  AsPlanner(kRepositoryReadTimeout)));
   return std::move(*response.mutable_content());
 }
 
