@@ -9,7 +9,7 @@ namespace {
 
 namespace pb = slipway::config::v1;
 
-constexpr char kPrices[] =
+constexpr char kRehearsalPrices[] =
     "version: 1\n"
     "prices:\n"
     "  - provider: scripted\n"
@@ -28,7 +28,7 @@ std::string RehearsalDirectory(const DataDirectory& data) { return data.File("re
 absl::StatusOr<SuiteOptions> RehearsalSuiteOptions(const DataDirectory& data, int slots) {
   const std::string directory = RehearsalDirectory(data);
   const std::string prices = absl::StrCat(directory, "/prices.yaml");
-  RETURN_IF_ERROR(base::WriteFileAtomic(prices, kPrices));
+  RETURN_IF_ERROR(base::WriteFileAtomic(prices, kRehearsalPrices));
   SuiteOptions options{.data = data, .http_port = 0, .slots = slots};
   options.adjust = [directory, prices](SuiteConfig& config) {
     config.models.clear_providers();

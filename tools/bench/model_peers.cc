@@ -21,7 +21,7 @@
 namespace slipway::bench {
 namespace {
 
-constexpr absl::Duration kStopPatience = absl::Seconds(20);
+constexpr absl::Duration kPeerStopPatience = absl::Seconds(20);
 
 constexpr char kNginxConfig[] = R"(daemon off;
 $USER
@@ -79,7 +79,7 @@ absl::StatusOr<std::unique_ptr<HttpProcess>> HttpProcess::Start(base::Process::O
 
 HttpProcess::~HttpProcess() {
   process_.Signal(SIGTERM);
-  process_.Wait(kStopPatience).IgnoreError();
+  process_.Wait(kPeerStopPatience).IgnoreError();
 }
 
 absl::StatusOr<int> FreePort() {

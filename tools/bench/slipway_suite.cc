@@ -16,11 +16,11 @@ namespace {
 
 namespace models_pb = ::slipway::models::v1;
 
-constexpr int64_t kWideLimit = int64_t{1} << 60;
+constexpr int64_t kSuiteLimit = int64_t{1} << 60;
 // As many agents as a busy host has; each asks in turn.
 constexpr int kAttempts = 64;
 constexpr absl::Duration kStartPatience = absl::Seconds(30);
-constexpr absl::Duration kStopPatience = absl::Seconds(30);
+constexpr absl::Duration kSuiteStopPatience = absl::Seconds(30);
 
 constexpr char kPrices[] = R"(version: 1
 prices:
@@ -64,7 +64,7 @@ absl::StatusOr<std::unique_ptr<SlipwaySuite>> SlipwaySuite::Start(const Options&
 SlipwaySuite::~SlipwaySuite() {
   if (models_ == nullptr) return;
   models_->Signal(SIGTERM);
-  models_->Wait(kStopPatience).IgnoreError();
+  models_->Wait(kSuiteStopPatience).IgnoreError();
 }
 
 absl::Status SlipwaySuite::StartLedger(const Options& options) {
@@ -78,7 +78,7 @@ absl::Status SlipwaySuite::StartLedger(const Options& options) {
   ledger_ = std::make_unique<ServerProcess>(std::move(ledger));
   ledger_client_ = std::make_unique<LedgerClient>(ledger_->address());
   RETURN_IF_ERROR(ledger_client_->WaitReady());
-  return ledger_client_->SetBudgets(kWideLimit);
+  return ledger_client_->SetBudgets(kSuiteLimit);
 }
 
 absl::Status SlipwaySuite::StartModels(const Options& options) {

@@ -185,7 +185,7 @@ absl::StatusOr<Plan> Plans::EditPlan(const PlanName& name, const Edit& edit) {
           change.events.push_back(AmendmentProposed(change.head, earlier, amendment, edit.actor));
         }
         change.events.push_back(
-            PlanRevised(ProjectName(change.head), change.head.name(), change.head.version,
+            PlanRevised(change.head.project_name(), change.head.name(), change.head.version,
                         static_cast<int>(content.tasks.size()), changes, edit.actor));
         return absl::OkStatus();
       }));
