@@ -13,8 +13,8 @@
 #include "lib/base/file.h"
 #include "lib/base/status_macros.h"
 #include "lib/sandbox/container.h"
-#include "lib/sandbox/pod.h"
 #include "lib/sandbox/errors.h"
+#include "lib/sandbox/pod.h"
 #include "lib/sandbox/sandbox.h"
 
 namespace slipway::sandbox {
