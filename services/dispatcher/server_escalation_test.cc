@@ -16,7 +16,20 @@ grpc::Status RefuseLink(const reviewer::v1::InspectRequest&,
   return grpc::Status::OK;
 }
 
-class EscalationTest : public ServerFixture {};
+class EscalationTest : public ServerFixture {
+ protected:
+  // An agent that dials again while the one of its name before it is not known to be gone, until
+  // `settled`.
+  FakeAgent& AddSuccessor(const FakeAgent::Options& options, const FakeAgent::Script& script,
+                          const std::function<bool(FakeAgent&)>& settled) {
+    FakeAgent* agent = nullptr;
+    EXPECT_TRUE(Eventually([&] {
+      if (agent == nullptr || agent->ended().has_value()) agent = &AddAgent(options, script);
+      return settled(*agent);
+    }));
+    return *agent;
+  }
+};
 
 TEST_F(EscalationTest, TheSameFailureTwiceInARowIsNotTriedAThirdTime) {
   reviewer_.inspect = RefuseLink;
@@ -69,11 +82,14 @@ TEST_F(EscalationTest, ATaskThatAgentsDieOfIsGivenToNoOther) {
   const auto silent = [](const agent::v1::Grant&) { return std::nullopt; };
   ASSERT_OK(Submit(Plan({"a"})));
   for (int64_t boot = 1; boot <= 3; ++boot) {
-    FakeAgent& agent = AddAgent({.name = "mortal", .boot_nonce = boot}, silent);
-    ASSERT_TRUE(Eventually([&] { return agent.grants().size() == 1; })) << boot;
+    FakeAgent& agent = AddSuccessor({.name = "mortal", .boot_nonce = boot}, silent,
+                                    [](auto& one) { return one.grants().size() == 1; });
     ExpectTask("a", v1::Task::STATE_RUNNING);
+    agent.Leave();
   }
-  FakeAgent& last = AddAgent({.name = "mortal", .boot_nonce = 4}, FakeAgent::Obedient);
+  FakeAgent& last =
+      AddSuccessor({.name = "mortal", .boot_nonce = 4}, FakeAgent::Obedient,
+                   [this](auto&) { return GetTask("a").state() == v1::Task::STATE_NEEDS_HUMAN; });
 
   ExpectTask("a", v1::Task::STATE_NEEDS_HUMAN);
   EXPECT_TRUE(last.grants().empty());

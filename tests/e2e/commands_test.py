@@ -336,7 +336,7 @@ class SuiteTest(unittest.TestCase):
         self.assertEqual([host["name"] for host in hosts], ["hosts/local"])
         self.assertIn("local", suite.text("hosts"))
         status = suite.ask("status")
-        self.assertEqual(set(status), {"status", "plans", "next_page_token", "checkpoints"})
+        self.assertEqual(set(status), {"status", "plans", "next_page_token", "checkpoints", "waiting_runs"})
         self.assertTrue(all(service["serving"] for service in status["status"]["services"]))
         self.assertIn("gateway", suite.text("status"))
         doctor = json.loads(suite.run("doctor", "-o", "json").stdout)

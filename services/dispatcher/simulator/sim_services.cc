@@ -29,7 +29,8 @@ void SimReviewer::Inspect(const InspectStep& step, Done<Inspection> done) {
 
 absl::StatusOr<Inspection> SimReviewer::InspectNow(const InspectStep& step) {
   if (world_.Chance(2)) return Error(absl::StatusCode::kInternal, "ODD", "something odd");
-  if (!step.approver.empty() || !world_.Chance(12)) return Inspection{.accepted = true};
+  if (!step.approver.empty() || !world_.Chance(refusals_percent_))
+    return Inspection{.accepted = true};
   world_.Count("patches refused");
   return Inspection{.reasons = {{.code = "SYMLINK", .path = "a", .detail = "leaves the tree"}},
                     .human_may_accept = world_.Chance(30)};

@@ -42,7 +42,8 @@ void CallService(World& world, Done done, std::function<Result()> apply, Result 
 // and moves as the seed decides; a merge lands once, however often it is asked for.
 class SimReviewer final : public Reviewer {
  public:
-  explicit SimReviewer(World& world) : world_(world) {}
+  explicit SimReviewer(World& world)
+      : world_(world), refusals_percent_(world.random.OneIn(8) ? 70 : 12) {}
 
   void Inspect(const InspectStep& step, Done<Inspection> done) override;
   void CreateCandidate(const CandidateStep& step, Done<CandidateOutcome> done) override;
@@ -73,6 +74,7 @@ class SimReviewer final : public Reviewer {
   absl::StatusOr<Merged> MergeNow(const MergeStep& step);
 
   World& world_;
+  const uint64_t refusals_percent_;  // In some histories most patches break the same rule.
   std::map<std::string, Built> candidates_;
   std::map<std::string, int> tips_;  // By plan.
   std::map<TaskKey, Landing> landings_;

@@ -66,6 +66,9 @@ class Simulation final {
 
   absl::Status Check();
   absl::Status ReadEvents();
+  // How long nothing was heard, at least, when an event that was just read was decided: what has
+  // arrived since the log was read before may have come after the decision, and does not count.
+  absl::Duration SilenceAtDecision(const World::Heard& heard) const;
   void CheckLeaseEnd(const events::Event& event);
   void CheckStall(const events::Event& event);
   void CheckAgents();
@@ -98,6 +101,7 @@ class Simulation final {
   std::map<TaskKey, TaskSpec> specs_;            // As last stored.
   std::map<std::string, int64_t> last_amended_;  // Sequence of the event, by plan.
   int64_t cursor_ = 0;
+  absl::Duration read_ = -absl::InfiniteDuration();  // When the log was read to its end.
 
   std::string watch_token_;  // Of somebody who follows one project.
   std::vector<int64_t> watched_;

@@ -211,8 +211,15 @@ absl::Status Simulation::ReadEvents() {
     cursor_ = page->next_cursor;
     if (page->at_end) break;
   }
+  read_ = world_.clock.true_elapsed();
   for (const auto& [key, fold] : walk_->tasks()) world_.newest_epoch[key] = fold.epoch;
   return absl::OkStatus();
+}
+
+absl::Duration Simulation::SilenceAtDecision(const World::Heard& heard) const {
+  if (heard.last < read_) return world_.clock.true_elapsed() - heard.last;
+  if (heard.before < read_) return world_.clock.true_elapsed() - heard.before;
+  return absl::InfiniteDuration();
 }
 
 // A lease ends after real silence, whatever the clocks of the dispatcher say.
@@ -226,10 +233,7 @@ void Simulation::CheckLeaseEnd(const events::Event& event) {
   const absl::StatusOr<AttemptKey> key = ParseAttemptKey(event.draft.attempt);
   const auto heard = key.ok() ? world_.heard.find(*key) : world_.heard.end();
   if (heard == world_.heard.end()) return;
-  // What arrives in the moment of the decision may wait behind it.
-  const absl::Duration now = world_.clock.true_elapsed();
-  const World::Heard& last = heard->second;
-  const absl::Duration silence = now - (last.last == now ? last.before : last.last);
+  const absl::Duration silence = SilenceAtDecision(heard->second);
   if (silence < kLease) {
     world_.Breach(StrCat("I15: ", key->Name(), " lost its lease ", absl::FormatDuration(silence),
                          " after it was heard"));
@@ -247,9 +251,7 @@ void Simulation::CheckStall(const events::Event& event) {
   const absl::StatusOr<AttemptKey> key = ParseAttemptKey(event.draft.attempt);
   const auto active = key.ok() ? world_.active.find(*key) : world_.active.end();
   if (active == world_.active.end()) return;
-  const absl::Duration now = world_.clock.true_elapsed();
-  const World::Heard& last = active->second;
-  const absl::Duration quiet = now - (last.last == now ? last.before : last.last);
+  const absl::Duration quiet = SilenceAtDecision(active->second);
   if (quiet < kStall) {
     world_.Breach(StrCat("I17: ", key->Name(), " was stopped as stalled ",
                          absl::FormatDuration(quiet), " after it showed activity"));
