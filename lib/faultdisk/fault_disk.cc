@@ -33,7 +33,7 @@ void FaultDisk::Arm(Plan plan) {
   tripped_ = full_ = false;
 }
 
-FaultDisk::Verdict FaultDisk::Judge(Access access) {
+FaultDisk::Verdict FaultDisk::Judge(Access access, const std::string& file, int64_t offset) {
   if (dead_) return Verdict::kFail;
   ++counts_[static_cast<int>(access)];
   const std::vector<Access>& accesses = plan_.accesses;
@@ -44,6 +44,8 @@ FaultDisk::Verdict FaultDisk::Judge(Access access) {
   armed_ = false;
   tripped_ = true;
   tripped_at_ = access;
+  tripped_file_ = file;
+  tripped_offset_ = offset;
   switch (plan_.fault) {
     case Fault::kPowerLoss:
     case Fault::kKill: {
@@ -87,7 +89,7 @@ void FaultDisk::ApplyTorn(const Change& change, std::string& image) {
 }
 
 Outcome FaultDisk::Open(const std::string& name, bool create, std::shared_ptr<File>& file) {
-  const Verdict verdict = Judge(Access::kOpen);
+  const Verdict verdict = Judge(Access::kOpen, name);
   if (verdict == Verdict::kDieAfter || verdict == Verdict::kDieBefore ||
       verdict == Verdict::kDiePartly) {
     dead_ = true;
@@ -100,11 +102,12 @@ Outcome FaultDisk::Open(const std::string& name, bool create, std::shared_ptr<Fi
   }
   if (!create) return Outcome::kIoError;
   file = names_[name] = std::make_shared<File>();
+  file->name = name;
   return Outcome::kDone;
 }
 
 Outcome FaultDisk::Read(const File& file, int64_t offset, char* data, int size, int& size_read) {
-  const Verdict verdict = Judge(Access::kRead);
+  const Verdict verdict = Judge(Access::kRead, file.name, offset);
   if (verdict != Verdict::kPass) {
     dead_ = dead_ || verdict == Verdict::kDieBefore || verdict == Verdict::kDieAfter ||
             verdict == Verdict::kDiePartly;
@@ -118,7 +121,8 @@ Outcome FaultDisk::Read(const File& file, int64_t offset, char* data, int size, 
 }
 
 Outcome FaultDisk::Write(File& file, int64_t offset, absl::string_view data) {
-  const Verdict verdict = Judge(Access::kWrite);
+  const Verdict verdict = Judge(Access::kWrite, file.name, offset);
+  file.last_write = offset;
   if (verdict == Verdict::kFail) return Outcome::kIoError;
   if (verdict == Verdict::kDieBefore) {
     dead_ = true;
@@ -137,7 +141,7 @@ Outcome FaultDisk::Write(File& file, int64_t offset, absl::string_view data) {
 }
 
 Outcome FaultDisk::Truncate(File& file, int64_t size) {
-  const Verdict verdict = Judge(Access::kTruncate);
+  const Verdict verdict = Judge(Access::kTruncate, file.name, size);
   if (verdict == Verdict::kFail || verdict == Verdict::kFailPartly) return Outcome::kIoError;
   if (verdict == Verdict::kPass || verdict == Verdict::kDieAfter) {
     file.unsynced.push_back({.truncates = true, .offset = size});
@@ -149,7 +153,7 @@ Outcome FaultDisk::Truncate(File& file, int64_t size) {
 }
 
 Outcome FaultDisk::Sync(File& file, bool directory_synced) {
-  const Verdict verdict = Judge(Access::kSync);
+  const Verdict verdict = Judge(Access::kSync, file.name, file.last_write);
   if (verdict == Verdict::kFail) return Outcome::kIoError;
   if (verdict == Verdict::kDieBefore) {
     dead_ = true;
@@ -163,7 +167,7 @@ Outcome FaultDisk::Sync(File& file, bool directory_synced) {
     dead_ = verdict == Verdict::kDiePartly;
     return Outcome::kIoError;
   }
-  if (!options_.syncs_lie) {
+  if (!options_.syncs_lie || file.name.find(options_.liar) == std::string::npos) {
     for (const Change& change : file.unsynced) Apply(change, file.durable);
     file.unsynced.clear();
   }
@@ -174,7 +178,7 @@ Outcome FaultDisk::Sync(File& file, bool directory_synced) {
 }
 
 Outcome FaultDisk::Delete(const std::string& name, bool directory_synced) {
-  const Verdict verdict = Judge(Access::kDelete);
+  const Verdict verdict = Judge(Access::kDelete, name);
   if (verdict == Verdict::kFail || verdict == Verdict::kFailPartly) return Outcome::kIoError;
   if (verdict == Verdict::kPass || verdict == Verdict::kDieAfter) {
     names_.erase(name);

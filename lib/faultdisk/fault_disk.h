@@ -43,9 +43,11 @@ struct Change {
 
 // A file as programs see it, and what of it a power loss leaves for certain.
 struct File {
+  std::string name;
   std::string content;
   std::string durable;
   std::vector<Change> unsynced;  // `content` is `durable` with these.
+  int64_t last_write = 0;        // Where the last one began.
 };
 
 // The files of one directory on a disk that fails as planned. What a program sees is the volatile
@@ -59,6 +61,7 @@ class FaultDisk final {
  public:
   struct Options {
     bool syncs_lie = false;  // A sync says that it is done, and is not.
+    std::string liar;        // Only of files whose names contain it.
   };
 
   explicit FaultDisk(uint64_t seed) : FaultDisk(seed, Options()) {}
@@ -70,6 +73,9 @@ class FaultDisk final {
   // Whether the plan has come true since Arm, and at what access.
   bool tripped() const { return tripped_; }
   Access tripped_at() const { return tripped_at_; }
+  // The file, and where in it the write was, or the last one before another access.
+  const std::string& tripped_file() const { return tripped_file_; }
+  int64_t tripped_offset() const { return tripped_offset_; }
   bool power_lost() const { return power_lost_; }
 
   // The process ends here, whatever was planned.
@@ -103,7 +109,7 @@ class FaultDisk final {
 
   // What becomes of an access: counts it, and lets the plan come true.
   enum class Verdict { kPass, kFail, kFailPartly, kDieBefore, kDieAfter, kDiePartly };
-  Verdict Judge(Access access);
+  Verdict Judge(Access access, const std::string& file, int64_t offset = 0);
 
   static void Apply(const Change& change, std::string& image);
   void ApplyTorn(const Change& change, std::string& image);
@@ -118,6 +124,8 @@ class FaultDisk final {
   bool armed_ = false;
   bool tripped_ = false;
   Access tripped_at_ = Access::kRead;
+  std::string tripped_file_;
+  int64_t tripped_offset_ = 0;
   bool full_ = false;
   bool dead_ = false;
   bool power_lost_ = false;

@@ -152,11 +152,8 @@ absl::Status Database::OpenWriter() {
         "; PRAGMA synchronous=", options_.synchronous == Synchronous::kFull ? "FULL" : "NORMAL")));
   }
   RETURN_IF_ERROR(writer_->RunScript(absl::StrCat("PRAGMA cache_size=-", options_.cache_kib)));
-  // A simulated file system decides for itself when the log is carried over.
-  if (options_.vfs == nullptr) {
-    RETURN_IF_ERROR(
-        writer_->RunScript(absl::StrCat("PRAGMA wal_autocheckpoint=", options_.checkpoint_pages)));
-  }
+  RETURN_IF_ERROR(
+      writer_->RunScript(absl::StrCat("PRAGMA wal_autocheckpoint=", options_.checkpoint_pages)));
   if (options_.pages_max > 0) {
     RETURN_IF_ERROR(writer_->RunScript(absl::StrCat("PRAGMA max_page_count=", options_.pages_max)));
   }
@@ -408,6 +405,10 @@ absl::Status Database::SyncWhatWasSeen() {
 }
 
 absl::Status Database::RunRead(absl::FunctionRef<absl::Status(Reader&)> query) {
+  if (options_.before_read) {
+    RETURN_IF_ERROR(options_.before_read());
+    return RunQuery(query);
+  }
   absl::Status status = RunQuery(query);
   // An error may tell of what was seen, too.
   const absl::Status synced = SyncWhatWasSeen();

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,6 +48,9 @@ struct Options {
   // By a thread of its own, so that writers wait for the last pages of it at most. Where it does
   // not keep up, the log is carried over by the commit that lets it grow to four times as many.
   bool checkpoint_apart = false;
+  // Of an owner who makes changes durable before he writes them here: called by each Read before it
+  // looks, to wait for what has to be seen; its error is that of the Read. Reads then sync nothing.
+  std::function<absl::Status()> before_read = nullptr;
   int64_t pages_max = 0;  // Size limit in pages of 4 KiB, then DISK_FULL; 0: no limit of ours.
 };
 

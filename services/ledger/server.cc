@@ -23,6 +23,10 @@ metrics::Gauge held_reservations({.name = "slipway_ledger_held_reservations",
 metrics::Gauge reserved_nanos({.name = "slipway_ledger_reserved_usd_nanos",
                                .description = "What open holds keep, in nano-USD."});
 
+metrics::Gauge unapplied_decisions(
+    {.name = "slipway_ledger_unapplied_decisions",
+     .description = "Decisions in the log that are not in the tables yet."});
+
 constexpr int kReadThreads = 2;  // Reads are short; writes have their own thread.
 // One audits; the other tells further callers so.
 constexpr int kAuditThreads = 2;
@@ -49,6 +53,8 @@ class Server::Parts final {
         held_(held_reservations.Observe([this] { return static_cast<double>(store_->held()); })),
         reserved_(reserved_nanos.Observe(
             [this] { return static_cast<double>(store_->ReservedUsdNanos()); })),
+        unapplied_(unapplied_decisions.Observe(
+            [this] { return static_cast<double>(store_->unapplied()); })),
         handlers_(*store_),
         service_(BindLedgerService(handlers_, executor_, audits_)),
         events_(store_->events(), executor_, clock) {}
@@ -75,6 +81,7 @@ class Server::Parts final {
   const std::unique_ptr<SqliteLedgerStore> store_;
   const metrics::Gauge::Observation held_;
   const metrics::Gauge::Observation reserved_;
+  const metrics::Gauge::Observation unapplied_;
   LedgerHandlers handlers_;
   base::ThreadPool executor_{{.threads = kReadThreads}};
   base::ThreadPool audits_{{.threads = kAuditThreads}};

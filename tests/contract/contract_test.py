@@ -9,10 +9,13 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 # Reasons of the shared libraries: any RPC may fail with them.
 SHARED = {
     "QUEUE_FULL", "SHUTTING_DOWN", "DISK_FULL", "DATABASE_BUSY", "DATABASE_CORRUPT", "NAME_INVALID",
-    "REQUEST_ID_REQUIRED", "PAGE_INVALID", "PAGE_SIZE_INVALID", "FILTER_INVALID",
+    "REQUEST_ID_REQUIRED", "PAGE_INVALID", "PAGE_SIZE_INVALID", "FILTER_INVALID", "COMMIT_FAILED",
 }
 # Reasons that end a program at its start: no RPC fails with them.
-AT_START = {"PRICE_FILE_INVALID", "PRICE_FILE_UNREADABLE"}
+AT_START = {
+    "PRICE_FILE_INVALID", "PRICE_FILE_UNREADABLE", "DECISIONS_CORRUPT", "DECISIONS_MISSING",
+    "DECISIONS_FOREIGN",
+}
 # Reasons of what is stored: damage, on the wire INTERNAL without a text.
 DAMAGE = {"STORED_FORM_INVALID"}
 

@@ -175,6 +175,36 @@ absl::Status PriceSuspicious(const Price& row, int64_t old_rate, int64_t new_rat
                 {"new_rate", absl::StrCat(new_rate)}});
 }
 
+absl::Status DecisionsCorrupt(absl::string_view database, int64_t decision,
+                              absl::string_view problem) {
+  return Error(absl::StatusCode::kDataLoss, "DECISIONS_CORRUPT",
+               absl::StrCat("the log of decisions beside ", database, " is damaged at decision ",
+                            decision, ": ", problem,
+                            "; restore the database and both files of its log from one backup"),
+               {{"database", std::string(database)}, {"decision", absl::StrCat(decision)}});
+}
+
+absl::Status DecisionsMissing(absl::string_view database) {
+  return Error(absl::StatusCode::kDataLoss, "DECISIONS_MISSING",
+               absl::StrCat(database, " was not closed, and its log of decisions is not complete; "
+                            "put ", database, "-decisions0 and -decisions1 beside it, which belong "
+                            "to it"),
+               {{"database", std::string(database)}});
+}
+
+absl::Status DecisionsForeign(absl::string_view database) {
+  return Error(absl::StatusCode::kDataLoss, "DECISIONS_FOREIGN",
+               absl::StrCat("the log of decisions beside ", database,
+                            " belongs to another database; move ", database,
+                            "-decisions0 and -decisions1 away or put theirs back"),
+               {{"database", std::string(database)}});
+}
+
+absl::Status DecisionLost(const absl::Status& cause) {
+  return Error(absl::StatusCode::kUnavailable, "COMMIT_FAILED",
+               absl::StrCat("nothing was written: ", cause.ToString()));
+}
+
 absl::Status VersionMismatch(absl::string_view budget, int64_t expected, int64_t actual) {
   return Error(StatusCode::kAborted, "VERSION_MISMATCH",
                absl::StrCat("budget '", budget, "' has version ", actual, ", not ", expected,

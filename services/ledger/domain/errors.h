@@ -51,6 +51,15 @@ absl::Status AuditCancelled();
 // RESOURCE_EXHAUSTED
 absl::Status AuditRunning();
 
+// DATA_LOSS: the service does not start. `decision` is a line of the journal.
+absl::Status DecisionsCorrupt(absl::string_view database, int64_t decision,
+                              absl::string_view problem);
+absl::Status DecisionsMissing(absl::string_view database);
+absl::Status DecisionsForeign(absl::string_view database);
+
+// UNAVAILABLE
+absl::Status DecisionLost(const absl::Status& cause);
+
 // ABORTED
 absl::Status VersionMismatch(absl::string_view budget, int64_t expected, int64_t actual);
 

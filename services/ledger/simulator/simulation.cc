@@ -17,13 +17,6 @@ using faultdisk::Fault;
 
 constexpr size_t kNetworkMax = 40;  // Requests under way: more would only wait.
 
-// Pages in the log that start a checkpoint: few, so that histories are full of them.
-thread_local int checkpoint_pages = 1'000;
-
-int SetCheckpoint(sqlite3* connection, const char**, const sqlite3_api_routines*) {
-  return sqlite3_wal_autocheckpoint(connection, checkpoint_pages);
-}
-
 template <typename T>
 std::string ChoiceOf(const T&) {
   return "";
@@ -37,13 +30,47 @@ std::string ChoiceOf(const ledger::TopUp& top_up) {
 
 std::string TextOf(const std::string& text) { return text; }
 
+faultdisk::FaultDisk::Options DiskOptions(Mutant mutant) {
+  switch (mutant) {
+    case Mutant::kSyncsLie:
+      return {.syncs_lie = true};
+    case Mutant::kLogNotSynced:
+      return {.syncs_lie = true, .liar = "-decisions"};
+    case Mutant::kLogBegunTooEarly:
+      return {.syncs_lie = true, .liar = "-wal"};
+    default:
+      return {};
+  }
+}
+
+// What the ledger was about when the disk failed.
+const char* StageOf(const faultdisk::FaultDisk& disk) {
+  const std::string& file = disk.tripped_file();
+  const bool sync = disk.tripped_at() == Access::kSync;
+  if (file.find("-decisions") != std::string::npos) {
+    if (disk.tripped_offset() == 0) return sync ? "sync of a log begun again" : "log begun again";
+    return sync ? "sync of the log" : "append to the log";
+  }
+  if (file.ends_with("-wal")) return sync ? "sync of the tables" : "commit to the tables";
+  return sync ? "sync of a checkpoint" : "checkpoint";
+}
+
 }  // namespace
 
 const char* NameOf(Mutant mutant) {
-  static constexpr const char* kNames[] = {
-      "none",           "syncs-lie",          "reply-before-commit",
-      "expiry-refunds", "leg-missing",        "window-not-pinned",
-      "settled-twice",  "mirror-not-rebuilt", "denial-not-stored"};
+  static constexpr const char* kNames[] = {"none",
+                                           "syncs-lie",
+                                           "reply-before-commit",
+                                           "expiry-refunds",
+                                           "leg-missing",
+                                           "window-not-pinned",
+                                           "settled-twice",
+                                           "mirror-not-rebuilt",
+                                           "denial-not-stored",
+                                           "log-not-synced",
+                                           "tail-not-checked",
+                                           "applied-twice",
+                                           "log-begun-too-early"};
   return kNames[static_cast<int>(mutant)];
 }
 
@@ -63,17 +90,15 @@ class Simulation::Ids final : public base::IdGenerator {
 Simulation::Simulation(const Options& options)
     : options_(options),
       random_(options.seed),
-      disk_(random_.Next(), {.syncs_lie = options.mutant == Mutant::kSyncsLie}),
+      disk_(random_.Next(), DiskOptions(options.mutant)),
       vfs_(disk_),
       clock_(Workload::Start(random_)),
       workload_(random_),
       ids_(std::make_unique<Ids>()),
       model_(options.seed % 5 == 0),
-      ledger_options_{.require_budget = options.seed % 5 == 0} {
-  static const int registered =
-      sqlite3_auto_extension(reinterpret_cast<void (*)(void)>(SetCheckpoint));
-  static_cast<void>(registered);
-}
+      ledger_options_{.require_budget = options.seed % 5 == 0},
+      checkpoint_pages_(random_.OneIn(3) ? 1'000 : static_cast<int>(random_.Between(4, 120))),
+      log_bytes_max_(random_.OneIn(4) ? 1 << 20 : random_.Between(8 << 10, 64 << 10)) {}
 
 void Simulation::Trace(const std::string& line) {
   for (const char c : line) digest_ = (digest_ ^ static_cast<uint8_t>(c)) * 0x100000001b3;
@@ -85,7 +110,6 @@ absl::Status Simulation::Breach(const std::string& what) const {
 }
 
 absl::Status Simulation::Run() {
-  checkpoint_pages = random_.OneIn(3) ? 1'000 : static_cast<int>(random_.Between(4, 120));
   RETURN_IF_ERROR(OpenStore());
   if (options_.mutant == Mutant::kLegMissing) {
     RETURN_IF_ERROR(Sabotage(
@@ -125,6 +149,7 @@ absl::Status Simulation::Step() {
   Clients();
   MaybeArmFault();
   RETURN_IF_ERROR(RunQueue());
+  if (random_.OneIn(3)) RETURN_IF_ERROR(ApplyLogged());
   if (random_.OneIn(60)) return StopAndStart();
   if (random_.OneIn(60)) return Crash(random_.OneIn(2));
   if (random_.OneIn(40)) return Check();
@@ -351,15 +376,29 @@ absl::Status Simulation::RunQueue() {
   Predict(queue_);
   store_->RunQueued();
   RETURN_IF_ERROR(CompareAnswers());
-  if (!lost_ && !disk_.dead()) {
-    queue_.clear();
-    return absl::OkStatus();
-  }
+  if (Failed()) return CrashAfterFault();
+  queue_.clear();
+  return absl::OkStatus();
+}
+
+// What was acknowledged comes into the tables later, or not before the next start.
+absl::Status Simulation::ApplyLogged() {
+  const int64_t waiting = store_->unapplied();
+  if (waiting > 0) Count("decisions brought into the tables");
+  store_->ApplyLogged();
+  if (Failed()) return CrashAfterFault();
+  return absl::OkStatus();
+}
+
+absl::Status Simulation::CrashAfterFault() {
   const bool dead = disk_.dead();
   if (!dead && !disk_.tripped()) {
     return Breach("a change could not be stored, though the disk had no fault");
   }
   Count(absl::StrCat(dead ? "crash at " : "abort after ", faultdisk::NameOf(disk_.tripped_at())));
+  if (disk_.tripped_at() == Access::kWrite || disk_.tripped_at() == Access::kSync) {
+    Count(absl::StrCat("failed at ", StageOf(disk_)));
+  }
   return Crash(!dead && random_.OneIn(2));
 }
 

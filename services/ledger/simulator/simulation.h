@@ -31,8 +31,12 @@ enum class Mutant {
   kSettledTwice,       // The repeat of a settlement counts again.
   kMirrorNotRebuilt,   // A restart forgets what is held.
   kDenialNotStored,    // A denied key is free again.
+  kLogNotSynced,       // Replies are sent before the log of decisions is on disk.
+  kTailNotChecked,     // A record that the power failure tore is taken for whole.
+  kAppliedTwice,       // The tables do not tell up to which decision they go.
+  kLogBegunTooEarly,   // The log is begun again before the tables are on disk.
 };
-inline constexpr int kMutantCount = 9;
+inline constexpr int kMutantCount = 13;
 const char* NameOf(Mutant mutant);
 
 // How often what happened, by name: "op reserve", "denied LIMIT", "crash power loss at sync".
@@ -83,6 +87,9 @@ class Simulation final {
   void MoveTime();
   void MaybeArmFault();
   absl::Status RunQueue();
+  absl::Status ApplyLogged();
+  bool Failed() const { return lost_ || disk_.dead(); }
+  absl::Status CrashAfterFault();
   void Predict(Requests batch);
   Expectation PredictOne(Model& model, const Operation& operation);
   absl::Status CompareAnswers();
@@ -97,6 +104,7 @@ class Simulation final {
   absl::Status FindState();
   absl::Status Check();
   absl::Status Sabotage(const std::string& sql);
+  absl::Status SabotageBeforeStart();
   void Refund(absl::Time now);
 
   void Trace(const std::string& line);
@@ -114,7 +122,9 @@ class Simulation final {
   const Ledger::Options ledger_options_;
   std::unique_ptr<SqliteLedgerStore> store_;
   std::unique_ptr<TableCheck> tables_;
-  bool lost_ = false;  // The store told that a change could not be stored.
+  const int checkpoint_pages_;   // These two are small, so that histories are full of checkpoints
+  const int64_t log_bytes_max_;  // and logs begun again.
+  bool lost_ = false;            // The store told that a change could not be stored.
 
   Requests network_;
   Requests queue_;             // What the ledger has been asked and has not decided.

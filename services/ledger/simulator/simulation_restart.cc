@@ -5,6 +5,8 @@
 #include "absl/strings/str_join.h"
 #include "lib/base/status_macros.h"
 #include "services/ledger/simulator/simulation.h"
+#include "services/ledger/storage/decision_format.h"
+#include "services/ledger/storage/log_file.h"
 
 namespace slipway::ledger::simulator {
 namespace {
@@ -15,9 +17,37 @@ using faultdisk::Fault;
 constexpr char kDatabase[] = "ledger.db";
 constexpr int kFailedStartsMax = 3;
 
+// Makes the first record that is not whole pass for one.
+absl::Status SealTornRecord(const char* vfs, const std::string& path) {
+  ASSIGN_OR_RETURN(const bool exists, LogFile::Exists(path, vfs));
+  if (!exists) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::unique_ptr<LogFile> file, LogFile::Open(path, vfs));
+  ASSIGN_OR_RETURN(const std::string bytes, file->ReadAll());
+  LogFileHeader header;
+  if (!ReadLogHeader(bytes, 0, header) || header.checksum != LogChecksumOf(header)) {
+    return absl::OkStatus();
+  }
+  LogRecordHeader record;
+  for (size_t at = kLogSector; ReadLogHeader(bytes, at, record);) {
+    if (record.magic != kLogRecordMagic || record.salt != header.salt ||
+        record.size > bytes.size() - at - sizeof(record)) {
+      return absl::OkStatus();
+    }
+    const auto payload = absl::string_view(bytes).substr(at + sizeof(record), record.size);
+    const uint64_t checksum = LogChecksumOf(record, payload);
+    if (record.checksum != checksum) {
+      record.checksum = checksum;
+      return file->Write(static_cast<int64_t>(at), LogBytes(record));
+    }
+    at += LogPadded(sizeof(record) + record.size);
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status Simulation::Crash(bool lose_power) {
+  if (store_ != nullptr && store_->unapplied() > 0) Count("crash before the tables had it");
   disk_.Die();
   tables_.reset();
   store_.reset();
@@ -51,10 +81,7 @@ absl::Status Simulation::OpenStore() {
   if (states_.empty()) states_ = {model_};
   for (int failed = 0;; ++failed) {
     const bool with_fault = failed < kFailedStartsMax && random_.OneIn(5);
-    if (options_.mutant == Mutant::kMirrorNotRebuilt && step_ > 0) {
-      RETURN_IF_ERROR(
-          Sabotage("UPDATE reservation SET state=4 WHERE state=1; UPDATE bucket SET reserved=0"));
-    }
+    if (step_ > 0) RETURN_IF_ERROR(SabotageBeforeStart());
     if (with_fault) {
       const Fault fault = random_.OneIn(3)   ? Fault::kIoError
                           : random_.OneIn(2) ? Fault::kPowerLoss
@@ -70,6 +97,8 @@ absl::Status Simulation::OpenStore() {
                                  .ledger = ledger_options_,
                                  .vfs = vfs_.name(),
                                  .own_thread = false,
+                                 .checkpoint_pages = checkpoint_pages_,
+                                 .log_bytes_max = log_bytes_max_,
                                  .on_lost = [this](const absl::Status&) { lost_ = true; }},
                                 clock_, *ids_);
     if (opened.ok() && !disk_.dead()) {
@@ -126,6 +155,7 @@ absl::Status Simulation::FindState() {
 
 absl::Status Simulation::Check() {
   disk_.Disarm();
+  RETURN_IF_ERROR(ApplyLogged());
   Count("checks of all tables");
   const absl::Status tables = tables_->Run(model_, clock_.Now());
   if (!tables.ok()) return Breach(std::string(tables.message()));
@@ -146,6 +176,23 @@ absl::Status Simulation::Check() {
                                absl::StrJoin(check.breaches, "; ")));
   }
   return absl::OkStatus();
+}
+
+absl::Status Simulation::SabotageBeforeStart() {
+  disk_.Disarm();
+  switch (options_.mutant) {
+    case Mutant::kMirrorNotRebuilt:
+      return Sabotage("UPDATE reservation SET state=4 WHERE state=1; UPDATE bucket SET reserved=0");
+    case Mutant::kAppliedTwice:
+      return Sabotage("DELETE FROM journal WHERE sequence=(SELECT MAX(sequence) FROM journal)");
+    case Mutant::kTailNotChecked:
+      for (const char* file : {"-decisions0", "-decisions1"}) {
+        RETURN_IF_ERROR(SealTornRecord(vfs_.name(), absl::StrCat(kDatabase, file)));
+      }
+      return absl::OkStatus();
+    default:
+      return absl::OkStatus();
+  }
 }
 
 absl::Status Simulation::Sabotage(const std::string& sql) {

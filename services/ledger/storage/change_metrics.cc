@@ -28,13 +28,31 @@ metrics::Counter expired_total({.name = "slipway_ledger_expired_total",
 metrics::Histogram batch_changes({.name = "slipway_ledger_batch_changes",
                                   .description = "Changes that shared one sync of the disk."},
                                  {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1'024, 4'096});
+metrics::Counter log_bytes_total({.name = "slipway_ledger_log_bytes_total",
+                                  .description = "Bytes written to the log of decisions."});
+metrics::Histogram log_seconds(
+    {.name = "slipway_ledger_log_seconds",
+     .description = "Writing and syncing a record of the log of decisions."},
+    {1e-4, 2e-4, 4e-4, 8e-4, 1.6e-3, 3.2e-3, 6.4e-3, 0.0128, 0.0256, 0.0512, 0.1, 0.5, 1, 5});
+metrics::Histogram apply_changes({.name = "slipway_ledger_apply_changes",
+                                  .description = "Changes that shared one commit of the tables."},
+                                 {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1'024, 4'096});
+metrics::Histogram apply_seconds({.name = "slipway_ledger_apply_seconds",
+                                  .description = "Bringing logged changes into the tables."});
 metrics::Counter warnings_total({.name = "slipway_ledger_warnings_total",
                                  .description = "Thresholds of limits that were crossed."});
 
 }  // namespace
 
-void CountBatch(int64_t changes) {
-  if (changes > 0) batch_changes.Observe(static_cast<double>(changes));
+void CountLogged(int64_t changes, int64_t bytes, absl::Duration time) {
+  batch_changes.Observe(static_cast<double>(changes));
+  log_bytes_total.Increment(static_cast<uint64_t>(bytes));
+  log_seconds.Observe({}, time);
+}
+
+void CountApplied(int64_t changes, absl::Duration time) {
+  apply_changes.Observe(static_cast<double>(changes));
+  apply_seconds.Observe({}, time);
 }
 
 void CountChanges(const Changes& changes) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "absl/time/time.h"
 #include "services/ledger/domain/changes.h"
 
 namespace slipway::ledger {
@@ -10,7 +11,10 @@ namespace slipway::ledger {
 // held, and holds that nobody settled. Thread-safe.
 void CountChanges(const Changes& changes);
 
-// Counts a batch of that many changes which was made durable at once. Thread-safe.
-void CountBatch(int64_t changes);
+// Counts that `changes` were logged with one sync, in `bytes` and so much time. Thread-safe.
+void CountLogged(int64_t changes, int64_t bytes, absl::Duration time);
+
+// Counts that `changes` were brought into the tables with one commit. Thread-safe.
+void CountApplied(int64_t changes, absl::Duration time);
 
 }  // namespace slipway::ledger

@@ -1,5 +1,7 @@
 #include "services/ledger/storage/change_writer.h"
 
+#include <utility>
+
 #include "lib/base/status_macros.h"
 #include "services/ledger/domain/stored_form.h"
 #include "services/ledger/storage/rows.h"
@@ -28,8 +30,8 @@ constexpr Sql kAddReservation =
     "model,service_tier,lifetime_us,asked_usd,asked_tokens,asked_requests,least_usd,least_tokens,"
     "least_requests,held_usd,held_tokens,held_requests,settled_usd,settled_tokens,"
     "settled_requests,charge_time_us,expire_time_us,denial,end_digest,drawing,legs,owner_epoch,"
-    "leg_list)"
-    " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0,0,0,?,?,?,'',?,?,?,?)";
+    "leg_list,usage_sequence)"
+    " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 constexpr Sql kUpdateReservation =
     "UPDATE reservation SET "
     "state=?,held_usd=?,held_tokens=?,held_requests=?,settled_usd=?,settled_tokens=?,settled_"
@@ -44,7 +46,7 @@ constexpr Sql kAddUsage =
 constexpr Sql kUpdateUsage =
     "UPDATE usage SET input=?,cache_read=?,cache_write=?,cache_write_long=?,output=?,reasoning=?,"
     "searches=?,charged_usd=?,charged_tokens=?,charged_requests=?,basis=?,provider_request_id=?,"
-    "price=? WHERE sequence=(SELECT usage_sequence FROM reservation WHERE key=?)";
+    "price=? WHERE sequence=COALESCE(?,(SELECT usage_sequence FROM reservation WHERE key=?))";
 constexpr Sql kAddToRollup =
     "INSERT INTO rollup(day_us,project,plan,task,attempt,role,provider,model,calls,input,"
     "cache_read,cache_write,cache_write_long,output,reasoning,searches,cost,estimated)"
@@ -104,25 +106,25 @@ absl::Status WriteBudgets(Transaction& transaction, const Changes& changes) {
   return absl::OkStatus();
 }
 
-absl::Status AddReservation(Transaction& transaction, const Reservation& reservation) {
+absl::Status AddReservation(Transaction& transaction, const Reservation& reservation,
+                            const std::optional<int64_t>& usage) {
   const ReserveOrder& order = reservation.order;
   const ScopePath& scopes = order.scopes;
   const std::string denial =
       reservation.denial.has_value() ? EncodeDenial(*reservation.denial) : "";
-  RETURN_IF_ERROR(transaction.Execute(
+  return transaction.Execute(
       kAddReservation, order.key, static_cast<int>(order.kind), static_cast<int>(reservation.state),
       scopes.project, scopes.plan, scopes.task, scopes.attempt, scopes.role, order.envelope,
       order.owner, order.provider, order.model, order.service_tier,
       absl::ToInt64Microseconds(order.lifetime), order.amounts.usd_nanos, order.amounts.tokens,
       order.amounts.requests, order.minimum.usd_nanos, order.minimum.tokens, order.minimum.requests,
       reservation.held.usd_nanos, reservation.held.tokens, reservation.held.requests,
-      reservation.charge_time, reservation.expire_time, denial, reservation.drawing ? 1 : 0,
-      static_cast<int64_t>(reservation.legs.size()), order.owner_epoch,
-      EncodeLegs(reservation.legs)));
-  return absl::OkStatus();
+      reservation.settled.usd_nanos, reservation.settled.tokens, reservation.settled.requests,
+      reservation.charge_time, reservation.expire_time, denial, reservation.end_digest,
+      reservation.drawing ? 1 : 0, static_cast<int64_t>(reservation.legs.size()), order.owner_epoch,
+      EncodeLegs(reservation.legs), usage);
 }
 
-// `usage` is the row of what it cost, when that is new.
 absl::Status UpdateReservation(Transaction& transaction, const Reservation& reservation,
                                const std::optional<int64_t>& usage) {
   return transaction.Execute(
@@ -132,41 +134,6 @@ absl::Status UpdateReservation(Transaction& transaction, const Reservation& rese
       reservation.end_digest, reservation.drawing ? 1 : 0,
       static_cast<int64_t>(reservation.legs.size()), EncodeLegs(reservation.legs), usage,
       reservation.key());
-}
-
-// Adds the rows of usage; `rows` tells them by key.
-absl::Status AddUsage(Transaction& transaction, const Changes& changes,
-                      std::map<std::string, int64_t>& rows) {
-  for (const UsageRecord& record : changes.usage_added) {
-    const ScopePath& scopes = record.scopes;
-    const TokenCounts& tokens = record.tokens;
-    RETURN_IF_ERROR(transaction.Execute(
-        kAddUsage, record.reservation, record.record_time, record.charge_time, scopes.project,
-        scopes.plan, scopes.task, scopes.attempt, scopes.role, record.provider, record.model,
-        record.service_tier, tokens.input, tokens.cache_read, tokens.cache_write,
-        tokens.cache_write_long, tokens.output, tokens.reasoning, tokens.searches,
-        record.charged.usd_nanos, record.charged.tokens, record.charged.requests, record.first_cost,
-        static_cast<int>(record.basis), record.provider_request_id, record.price));
-    rows[record.reservation] = transaction.last_insert_rowid();
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CorrectUsage(Transaction& transaction, const Changes& changes) {
-  for (const UsageRecord& record : changes.usage_updated) {
-    const TokenCounts& tokens = record.tokens;
-    RETURN_IF_ERROR(transaction.Execute(
-        kUpdateUsage, tokens.input, tokens.cache_read, tokens.cache_write, tokens.cache_write_long,
-        tokens.output, tokens.reasoning, tokens.searches, record.charged.usd_nanos,
-        record.charged.tokens, record.charged.requests, static_cast<int>(record.basis),
-        record.provider_request_id, record.price, record.reservation));
-  }
-  for (const Adjustment& adjustment : changes.adjustments) {
-    RETURN_IF_ERROR(transaction.Execute(kAddAdjustment, adjustment.key, adjustment.reservation,
-                                        adjustment.time, adjustment.delta_usd_nanos,
-                                        adjustment.evidence));
-  }
-  return absl::OkStatus();
 }
 
 absl::Status WriteOwners(Transaction& transaction, const Changes& changes) {
@@ -209,19 +176,11 @@ void Add(RollupChange& sum, const RollupChange& change) {
 
 }  // namespace
 
-absl::Status ChangeWriter::Write(Transaction& transaction, const Changes& changes) {
-  std::map<std::string, int64_t> usage_rows;
+absl::Status ChangeWriter::Write(Transaction& transaction, Changes changes) {
   RETURN_IF_ERROR(WriteBudgets(transaction, changes));
-  RETURN_IF_ERROR(AddUsage(transaction, changes, usage_rows));
-  for (const Reservation& reservation : changes.added) {
-    RETURN_IF_ERROR(AddReservation(transaction, reservation));
-  }
-  for (const Reservation& reservation : changes.updated) {
-    const auto usage = usage_rows.find(reservation.key());
-    RETURN_IF_ERROR(UpdateReservation(
-        transaction, reservation,
-        usage == usage_rows.end() ? std::nullopt : std::optional<int64_t>(usage->second)));
-  }
+  RETURN_IF_ERROR(AddUsage(transaction, changes));
+  for (Reservation& reservation : changes.added) Keep(std::move(reservation), /*added=*/true);
+  for (Reservation& reservation : changes.updated) Keep(std::move(reservation), /*added=*/false);
   RETURN_IF_ERROR(CorrectUsage(transaction, changes));
   RETURN_IF_ERROR(WriteOwners(transaction, changes));
   RETURN_IF_ERROR(WritePrices(transaction, changes));
@@ -235,15 +194,67 @@ absl::Status ChangeWriter::Write(Transaction& transaction, const Changes& change
   for (const events::EventDraft& draft : changes.events) {
     RETURN_IF_ERROR(log_.Append(transaction, changes.time, draft).status());
   }
-  for (const Bucket& bucket : changes.buckets) {
+  for (Bucket& bucket : changes.buckets) {
     const auto found = buckets_.find(std::tie(bucket.budget, bucket.window_start));
     if (found != buckets_.end()) {
-      found->second = bucket;
+      found->second = std::move(bucket);
     } else {
-      buckets_.emplace(BucketKey(bucket.budget, bucket.window_start), bucket);
+      BucketKey key(bucket.budget, bucket.window_start);
+      buckets_.emplace(std::move(key), std::move(bucket));
     }
   }
   for (const RollupChange& change : changes.rollups) AddToSums(change);
+  return absl::OkStatus();
+}
+
+void ChangeWriter::Keep(Reservation reservation, bool added) {
+  const auto usage = usage_rows_.find(reservation.key());
+  const auto found = by_key_.find(reservation.key());
+  Row* row = found == by_key_.end() ? nullptr : found->second;
+  if (row == nullptr) {
+    row = &reservations_.emplace_back(Row{.reservation = std::move(reservation), .added = added});
+  } else {
+    by_key_.erase(found);  // Its key is text of the one that goes.
+    row->reservation = std::move(reservation);
+  }
+  by_key_.emplace(row->reservation.key(), row);
+  if (usage != usage_rows_.end()) row->usage = usage->second;
+}
+
+absl::Status ChangeWriter::AddUsage(Transaction& transaction, const Changes& changes) {
+  for (const UsageRecord& record : changes.usage_added) {
+    const ScopePath& scopes = record.scopes;
+    const TokenCounts& tokens = record.tokens;
+    RETURN_IF_ERROR(transaction.Execute(
+        kAddUsage, record.reservation, record.record_time, record.charge_time, scopes.project,
+        scopes.plan, scopes.task, scopes.attempt, scopes.role, record.provider, record.model,
+        record.service_tier, tokens.input, tokens.cache_read, tokens.cache_write,
+        tokens.cache_write_long, tokens.output, tokens.reasoning, tokens.searches,
+        record.charged.usd_nanos, record.charged.tokens, record.charged.requests, record.first_cost,
+        static_cast<int>(record.basis), record.provider_request_id, record.price));
+    usage_rows_[record.reservation] = transaction.last_insert_rowid();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ChangeWriter::CorrectUsage(Transaction& transaction, const Changes& changes) {
+  for (const UsageRecord& record : changes.usage_updated) {
+    const TokenCounts& tokens = record.tokens;
+    // The reservation may not be written yet, and then tells nothing of its row.
+    const auto found = usage_rows_.find(record.reservation);
+    const std::optional<int64_t> row =
+        found == usage_rows_.end() ? std::nullopt : std::optional<int64_t>(found->second);
+    RETURN_IF_ERROR(transaction.Execute(
+        kUpdateUsage, tokens.input, tokens.cache_read, tokens.cache_write, tokens.cache_write_long,
+        tokens.output, tokens.reasoning, tokens.searches, record.charged.usd_nanos,
+        record.charged.tokens, record.charged.requests, static_cast<int>(record.basis),
+        record.provider_request_id, record.price, row, record.reservation));
+  }
+  for (const Adjustment& adjustment : changes.adjustments) {
+    RETURN_IF_ERROR(transaction.Execute(kAddAdjustment, adjustment.key, adjustment.reservation,
+                                        adjustment.time, adjustment.delta_usd_nanos,
+                                        adjustment.evidence));
+  }
   return absl::OkStatus();
 }
 
@@ -266,13 +277,29 @@ void ChangeWriter::AddToSums(const RollupChange& change) {
   for (const Metric metric : kMetrics) charged->second.Of(metric) += change.charged.Of(metric);
 }
 
+absl::Status ChangeWriter::FlushReservations(Transaction& transaction) {
+  for (const Row& row : reservations_) {
+    RETURN_IF_ERROR(row.added ? AddReservation(transaction, row.reservation, row.usage)
+                              : UpdateReservation(transaction, row.reservation, row.usage));
+  }
+  by_key_.clear();
+  reservations_.clear();
+  usage_rows_.clear();
+  return absl::OkStatus();
+}
+
 absl::Status ChangeWriter::Flush(Transaction& transaction) {
+  RETURN_IF_ERROR(FlushReservations(transaction));
   for (const auto& [key, bucket] : buckets_) {
     RETURN_IF_ERROR(transaction.Execute(kPutBucket, bucket.budget, bucket.window_start,
                                         bucket.posted, bucket.reserved, bucket.overage,
                                         bucket.seeded, bucket.warned, bucket.frozen ? 1 : 0));
   }
   buckets_.clear();
+  return FlushSums(transaction);
+}
+
+absl::Status ChangeWriter::FlushSums(Transaction& transaction) {
   for (const auto& [key, change] : rollups_) {
     const auto& [day, project, plan, task, attempt, role, provider, model] = key;
     const TokenCounts& tokens = change.tokens;

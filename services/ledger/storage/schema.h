@@ -198,9 +198,16 @@ inline constexpr sqlite::Sql kSumsOfMonthsAndNames =
     "CREATE INDEX rollup_by_plan ON rollup(plan);"
     "CREATE INDEX rollup_of_plan_by_plan ON rollup_of_plan(plan);";
 
+// Whether the log of decisions beside the database is needed: 1 from a start to the stop.
+inline constexpr sqlite::Sql kDecisionLog =
+    "CREATE TABLE decision_log("
+    " one INTEGER PRIMARY KEY NOT NULL CHECK(one=1),"
+    " open INTEGER NOT NULL CHECK(open IN (0,1))) STRICT;"
+    "INSERT INTO decision_log VALUES(1,0);";
+
 inline constexpr sqlite::Migration kMigrations[] = {
     {1, events::kEventLogSchema}, {2, kLedgerSchema},   {3, kOwnersAndFrozenScopes},
     {4, kLegsInReservations},     {5, kShortBudgetIds}, {6, kSumsOfPlansAndCharges},
-    {7, kSumsOfMonthsAndNames}};
+    {7, kSumsOfMonthsAndNames},   {8, kDecisionLog}};
 
 }  // namespace slipway::ledger

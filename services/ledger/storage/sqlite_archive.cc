@@ -99,7 +99,7 @@ absl::StatusOr<std::optional<Reservation>> SelectReservation(Reader& reader,
 
 template <typename Query>
 std::invoke_result_t<Query&, Reader&> SqliteArchive::ReadStored(Query query) {
-  const absl::Status stored = unstored_->WaitUntil(0);
+  const absl::Status stored = pipeline_->WaitUntil(0);
   failure_.Update(stored);
   RETURN_IF_ERROR(stored);
   return Noted(database_->ReadUnsynced(std::move(query)));
@@ -107,7 +107,7 @@ std::invoke_result_t<Query&, Reader&> SqliteArchive::ReadStored(Query query) {
 
 absl::StatusOr<std::optional<Reservation>> SqliteArchive::FindReservation(const std::string& key) {
   const auto select = [&key](Reader& reader) { return SelectReservation(reader, key); };
-  return unstored_->Contains(key) ? ReadStored(select) : Noted(database_->ReadUnsynced(select));
+  return pipeline_->IsUnstored(key) ? ReadStored(select) : Noted(database_->ReadUnsynced(select));
 }
 
 absl::StatusOr<std::optional<UsageRecord>> SqliteArchive::FindUsage(const std::string& key) {

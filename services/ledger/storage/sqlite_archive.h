@@ -8,7 +8,7 @@
 #include "lib/sqlite/reader.h"
 #include "services/ledger/domain/archive.h"
 #include "services/ledger/domain/ledger.h"
-#include "services/ledger/storage/unstored_changes.h"
+#include "services/ledger/storage/decision_pipeline.h"
 
 namespace slipway::ledger {
 
@@ -17,9 +17,9 @@ namespace slipway::ledger {
 class SqliteArchive final : public Archive {
  public:
   // Before the first question. Both must outlive the archive.
-  void Use(sqlite::Database& database, UnstoredChanges& unstored) {
+  void Use(sqlite::Database& database, DecisionPipeline& pipeline) {
     database_ = &database;
-    unstored_ = &unstored;
+    pipeline_ = &pipeline;
   }
 
   // The first read that failed, ever: decisions may then rest on half an answer.
@@ -46,7 +46,7 @@ class SqliteArchive final : public Archive {
   std::invoke_result_t<Query&, sqlite::Reader&> ReadStored(Query query);
 
   sqlite::Database* database_ = nullptr;
-  UnstoredChanges* unstored_ = nullptr;
+  DecisionPipeline* pipeline_ = nullptr;
   absl::Status failure_;
 };
 

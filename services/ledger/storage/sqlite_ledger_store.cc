@@ -2,7 +2,6 @@
 
 #include <cstdlib>
 #include <future>
-#include <limits>
 #include <memory>
 #include <utility>
 
@@ -13,6 +12,7 @@
 #include "services/ledger/storage/change_metrics.h"
 #include "services/ledger/storage/change_writer.h"
 #include "services/ledger/storage/lists.h"
+#include "services/ledger/storage/log_replay.h"
 #include "services/ledger/storage/price_file.h"
 #include "services/ledger/storage/schema.h"
 
@@ -26,14 +26,12 @@ constexpr size_t kRepliesMax =
 
 // Requests that wait to be decided: at 10,000 a second and more well under a second of work.
 constexpr size_t kUndecidedMax = 4'096;
-// Decisions that wait to be stored, a few batches: then deciding waits.
-constexpr int64_t kUnstoredMax = 1'024;
+// Decisions that are not in the tables yet, a few batches of them and some 6 kB of memory each:
+// then deciding waits.
+constexpr int64_t kUnstoredMax = 4'096;
 
 // Keys are random, so that the index of a few million of them is what has to stay in memory.
 constexpr int kCacheKib = 64 << 10;
-// A batch waits while the log is carried over: rarely, and of pages that changed often once.
-constexpr int kCheckpointPages = 16 << 10;
-
 // The mirror may no longer tell what is on disk: nothing more may be decided.
 [[noreturn]] void Die(const absl::Status& status) {
   log::Error("the ledger stops: a change could not be stored", {{"error", status.ToString()}});
@@ -46,57 +44,69 @@ absl::StatusOr<std::unique_ptr<SqliteLedgerStore>> SqliteLedgerStore::Open(const
                                                                            base::Clock& clock,
                                                                            base::IdGenerator& ids) {
   std::unique_ptr<SqliteLedgerStore> store(new SqliteLedgerStore(options, clock));
-  RETURN_IF_ERROR(store->Start(ids));
+  RETURN_IF_ERROR(store->OpenTables(ids));
+  RETURN_IF_ERROR(store->StartLog());
+  RETURN_IF_ERROR(store->database_->ReadUnsynced(
+      [&store](sqlite::Reader& reader) { return LoadLedger(reader, store->ledger_); }));
+  store->StartThreads();
   return store;
 }
 
-absl::Status SqliteLedgerStore::Start(base::IdGenerator& ids) {
-  ASSIGN_OR_RETURN(database_,
-                   sqlite::Database::Open(options_.path, {.synchronous = sqlite::Synchronous::kFull,
-                                                          .migrations = kMigrations,
-                                                          .exclusive = options_.path != ":memory:",
-                                                          .vfs = options_.vfs,
-                                                          .gather_log = true,
-                                                          .cache_kib = kCacheKib,
-                                                          .checkpoint_pages = kCheckpointPages}));
+absl::Status SqliteLedgerStore::OpenTables(base::IdGenerator& ids) {
+  const auto wait = [this] {
+    return pipeline_ == nullptr ? absl::OkStatus() : pipeline_->WaitForAcknowledged();
+  };
+  ASSIGN_OR_RETURN(database_, sqlite::Database::Open(options_.path,
+                                                     {.synchronous = sqlite::Synchronous::kFull,
+                                                      .migrations = kMigrations,
+                                                      .exclusive = options_.path != ":memory:",
+                                                      .vfs = options_.vfs,
+                                                      .gather_log = true,
+                                                      .cache_kib = kCacheKib,
+                                                      .checkpoint_pages = options_.checkpoint_pages,
+                                                      .before_read = wait}));
   ASSIGN_OR_RETURN(log_, events::EventLog::Open(*database_, ids, "ledger"));
-  RETURN_IF_ERROR(
-      database_->Read([this](sqlite::Reader& reader) { return LoadLedger(reader, ledger_); }));
-  held_ = static_cast<int64_t>(ledger_.mirror().held().size());
   changes_ = std::make_unique<ChangeWriter>(*log_);
-  archive_.Use(*database_, unstored_);
+  return absl::OkStatus();
+}
+
+// The tables are durable before the log is begun again, and the log is there before the tables say
+// that it has to be.
+absl::Status SqliteLedgerStore::StartLog() {
+  decisions_ = std::make_unique<DecisionLog>(
+      DecisionLog::Options{
+          .database = options_.path, .vfs = options_.vfs, .bytes_max = options_.log_bytes_max},
+      log_->uuid());
+  ASSIGN_OR_RETURN(const LogReplay replay,
+                   database_->Write([this](sqlite::Transaction& transaction) {
+                     return ReplayLog(transaction, *decisions_, *changes_);
+                   }));
+  if (replay.found.decisions > 0) {
+    log::Info("decisions of the log were brought into the tables",
+              {{"decisions", replay.found.decisions}});
+  }
+  RETURN_IF_ERROR(decisions_->Start(replay.found.generation, replay.last));
+  return replay.state.open ? absl::OkStatus() : SetLogOpen(*database_, true);
+}
+
+void SqliteLedgerStore::StartThreads() {
+  held_ = static_cast<int64_t>(ledger_.mirror().held().size());
   if (options_.own_thread) {
     repliers_ = std::make_unique<base::ThreadPool>(
         base::ThreadPool::Options{.threads = kReplyThreads, .queue_max = kRepliesMax});
   }
-  writer_ = std::make_unique<sqlite::GroupWriter>(
-      *database_,
-      sqlite::GroupWriterOptions{
-          // Whoever may queue up did so before deciding: what was decided cannot be refused.
-          .queue_max = std::numeric_limits<size_t>::max(),
-          // A refused request has changed nothing.
-          .savepoints = false,
-          .before_commit =
-              [this](sqlite::Transaction& transaction) { return changes_->Flush(transaction); },
-          .repliers = repliers_.get(),
-          .own_thread = options_.own_thread,
-          .on_committed = [this] { log_->NotifyAppended(); },
-          .on_durable =
-              [this](int64_t operations) {
-                unstored_.OnStored(operations);
-                CountBatch(operations);
-              },
-          .on_commit_failed =
-              [this](const absl::Status& status) {
-                unstored_.OnLost(status);
-                options_.on_lost ? options_.on_lost(status) : Die(status);
-              }});
+  pipeline_ = std::make_unique<DecisionPipeline>(
+      *decisions_, *database_, *changes_, clock_,
+      DecisionPipeline::Options{.repliers = repliers_.get(),
+                                .own_threads = options_.own_thread,
+                                .on_applied = [this] { log_->NotifyAppended(); },
+                                .on_lost = options_.on_lost ? options_.on_lost : Die});
+  archive_.Use(*database_, *pipeline_);
   if (options_.own_thread) {
     decider_ = std::make_unique<base::ThreadPool>(
         base::ThreadPool::Options{.threads = 1, .queue_max = kUndecidedMax});
   }
   ArmExpiry();
-  return absl::OkStatus();
 }
 
 SqliteLedgerStore::~SqliteLedgerStore() {
@@ -108,14 +118,19 @@ SqliteLedgerStore::~SqliteLedgerStore() {
   }
   timer.reset();  // Outside the lock, which its call may wait for.
   if (decider_ != nullptr) decider_->Stop();
-  if (writer_ != nullptr) writer_->Stop();
+  if (pipeline_ != nullptr) StopLog();
   if (repliers_ != nullptr) repliers_->Stop();
 }
 
-absl::Status SqliteLedgerStore::Store(sqlite::Transaction& transaction, const Changes& changes) {
-  RETURN_IF_ERROR(changes_->Write(transaction, changes));
-  CountChanges(changes);
-  return absl::OkStatus();
+// What is left is a database that needs no log. When that fails, the log is still there.
+void SqliteLedgerStore::StopLog() {
+  pipeline_->Stop();
+  absl::Status closed = pipeline_->failure();
+  if (closed.ok()) closed = SetLogOpen(*database_, false);
+  if (closed.ok()) closed = decisions_->Remove();
+  if (!closed.ok()) {
+    log::Warning("the log of decisions stays for the next start", {{"error", closed.ToString()}});
+  }
 }
 
 template <typename T, typename Decide>
@@ -138,14 +153,14 @@ void SqliteLedgerStore::RunQueued() {
     absl::AnyInvocable<void()> decision = std::move(undecided_.front());
     undecided_.pop_front();
     decision();
-    if (undecided_.empty()) writer_->RunQueued();  // Replies may ask for more.
+    if (undecided_.empty()) pipeline_->Log();  // Replies may ask for more.
   }
 }
 
 template <typename T, typename Decide>
 void SqliteLedgerStore::DecideNow(Decide& decide, base::Reply<T> reply) {
   Changes changes;
-  absl::Status lost = unstored_.WaitUntil(kUnstoredMax);
+  absl::Status lost = pipeline_->WaitUntil(kUnstoredMax);
   lost.Update(archive_.failure());
   absl::StatusOr<T> result = absl::UnknownError("not decided");
   // A decision that was broken off has left the mirror between two states: none may follow it.
@@ -154,18 +169,14 @@ void SqliteLedgerStore::DecideNow(Decide& decide, base::Reply<T> reply) {
     held_.store(static_cast<int64_t>(ledger_.mirror().held().size()), std::memory_order_relaxed);
     lost = archive_.failure();
   }
-  if (!lost.ok()) result = sqlite::GroupWriter::LostBatch(lost);
-  if (!result.ok()) changes = Changes();
-  if (result.ok()) unstored_.Add(changes);
-  writer_->Write<T>(
-      [this, changes = std::move(changes),
-       result = std::move(result)](sqlite::Transaction& transaction) mutable -> absl::StatusOr<T> {
-        if (changes.empty()) return std::move(result);
-        const absl::Status stored = Store(transaction, changes);
-        if (!stored.ok()) return sqlite::GroupWriter::LostBatch(stored);
-        return std::move(result);
+  if (!result.ok() || !lost.ok()) changes = Changes();
+  pipeline_->Add(
+      std::move(changes),
+      [result = std::move(result), reply = std::move(reply)](const absl::Status& loss) mutable {
+        if (!loss.ok()) return std::move(reply)(loss);
+        std::move(reply)(std::move(result));
       },
-      std::move(reply));
+      std::move(lost));
 }
 
 void SqliteLedgerStore::Reserve(ReserveOrder order, base::Reply<Reservation> reply) {

@@ -16,19 +16,20 @@
 #include "lib/base/thread_pool.h"
 #include "lib/events/event_log.h"
 #include "lib/sqlite/database.h"
-#include "lib/sqlite/group_writer.h"
 #include "services/ledger/domain/ledger_store.h"
 #include "services/ledger/storage/change_writer.h"
+#include "services/ledger/storage/decision_log.h"
+#include "services/ledger/storage/decision_pipeline.h"
 #include "services/ledger/storage/sqlite_archive.h"
-#include "services/ledger/storage/unstored_changes.h"
 
 namespace slipway::ledger {
 
-// The ledger in one SQLite file. One thread decides, against the mirror in memory; a second writes
-// what was decided, in the same order and many decisions in one transaction, and sends the replies
-// after its commit, while the first decides what has come in meanwhile. So the mirror is ahead of
-// the file, and nobody is told before it has caught up. When it cannot, because a statement or a
-// commit failed, the process ends at once and a restart reads the file.
+// The ledger in one SQLite file and a log of decisions beside it. One thread decides, against the
+// mirror in memory; a second logs what was decided, many decisions with one sync, and sends the
+// replies; a third brings it into the tables. So the mirror is ahead of the log and the log ahead
+// of the tables: nobody is told before the log is synced, and whoever reads the tables waits until
+// they hold what was told. When something cannot be written, the process ends at once, and a
+// restart brings what the log has into the tables.
 class SqliteLedgerStore final : public LedgerStore {
  public:
   struct Options {
@@ -39,12 +40,17 @@ class SqliteLedgerStore final : public LedgerStore {
     // For a simulation: what SQLite writes through, and a store that runs when RunQueued is called.
     const char* vfs = nullptr;
     bool own_thread = true;
+    // A commit of the tables waits while their log is carried over: rarely, and of pages that
+    // changed often once.
+    int checkpoint_pages = 16 << 10;
+    int64_t log_bytes_max = DecisionLog::Options().bytes_max;  // Of each file of the log.
     // Told once when a change could not be stored, after the replies; when empty, the process ends.
     std::function<void(const absl::Status&)> on_lost;
   };
 
-  // Opens or creates the file and starts to close holds that expire. The collaborators must outlive
-  // the store. Fails as Database::Open does.
+  // Opens or creates the files, brings what is only in the log into the tables and starts to close
+  // holds that expire. The collaborators must outlive the store. Fails as Database::Open does, or
+  // with DecisionsCorrupt, DecisionsMissing or DecisionsForeign.
   static absl::StatusOr<std::unique_ptr<SqliteLedgerStore>> Open(const Options& options,
                                                                  base::Clock& clock,
                                                                  base::IdGenerator& ids);
@@ -53,8 +59,13 @@ class SqliteLedgerStore final : public LedgerStore {
 
   events::EventLog& events() { return *log_; }
 
-  // Decides and commits all that has queued up. Only without own_thread.
+  // Decides, logs and answers all that has queued up; brings what was logged into the tables. Only
+  // without own_thread.
   void RunQueued();
+  void ApplyLogged() { pipeline_->Apply(); }
+
+  // How many acknowledged decisions are not in the tables yet.
+  int64_t unapplied() { return pipeline_->waiting(); }
 
   // What open holds keep, in nano-USD; 0 when it cannot be read.
   int64_t ReservedUsdNanos();
@@ -97,13 +108,12 @@ class SqliteLedgerStore final : public LedgerStore {
 
  private:
   SqliteLedgerStore(const Options& options, base::Clock& clock)
-      : options_(options),
-        clock_(clock),
-        unstored_(options.own_thread ? nullptr
-                                     : std::function<void()>([this] { writer_->RunQueued(); })),
-        ledger_(archive_, options.ledger) {}
+      : options_(options), clock_(clock), ledger_(archive_, options.ledger) {}
 
-  absl::Status Start(base::IdGenerator& ids);
+  absl::Status OpenTables(base::IdGenerator& ids);
+  absl::Status StartLog();
+  void StartThreads();
+  void StopLog();
 
   // Queues `decide`, StatusOr<T>(Ledger&, absl::Time now, Changes&).
   template <typename T, typename Decide>
@@ -112,8 +122,6 @@ class SqliteLedgerStore final : public LedgerStore {
   // On the thread that decides.
   template <typename T, typename Decide>
   void DecideNow(Decide& decide, base::Reply<T> reply);
-  // On the thread that writes.
-  absl::Status Store(sqlite::Transaction& transaction, const Changes& changes);
   void CloseOwnerRest(std::string owner, int64_t epoch_before, Closing closed,
                       base::Reply<Closing> reply);
   void ArmExpiry();
@@ -123,14 +131,14 @@ class SqliteLedgerStore final : public LedgerStore {
   base::Clock& clock_;
   std::unique_ptr<sqlite::Database> database_;
   std::unique_ptr<events::EventLog> log_;
-  UnstoredChanges unstored_;
   SqliteArchive archive_;  // These two belong to the thread that decides.
   Ledger ledger_;
   std::atomic<int64_t> held_ = 0;
   std::atomic<bool> auditing_ = false;
-  std::unique_ptr<ChangeWriter> changes_;  // Of the writer's thread, too.
+  std::unique_ptr<ChangeWriter> changes_;  // Of the thread that brings decisions into the tables.
+  std::unique_ptr<DecisionLog> decisions_;
   std::unique_ptr<base::ThreadPool> repliers_;
-  std::unique_ptr<sqlite::GroupWriter> writer_;
+  std::unique_ptr<DecisionPipeline> pipeline_;
   std::unique_ptr<base::ThreadPool> decider_;         // One thread.
   std::deque<absl::AnyInvocable<void()>> undecided_;  // Without own_thread.
 

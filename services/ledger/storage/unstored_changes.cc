@@ -24,21 +24,25 @@ bool UnstoredChanges::Contains(const std::string& key) {
 }
 
 absl::Status UnstoredChanges::WaitUntil(int64_t left) {
-  if (store_ && added_ - stored() > left) store_();
+  if (added_ - stored() > left) urge_();
   base::MutexLock lock(mutex_);
-  while (!store_ && added_ - stored_ > left && lost_.ok()) changed_.Wait(mutex_);
+  while (added_ - stored_ > left && lost_.ok()) changed_.Wait(mutex_);
   return added_ - stored_ > left ? lost_ : absl::OkStatus();
 }
 
 void UnstoredChanges::OnStored(int64_t count) {
-  base::MutexLock lock(mutex_);
-  stored_ += count;
+  {
+    base::MutexLock lock(mutex_);
+    stored_ += count;
+  }
   changed_.NotifyAll();
 }
 
 void UnstoredChanges::OnLost(const absl::Status& cause) {
-  base::MutexLock lock(mutex_);
-  lost_ = cause;
+  {
+    base::MutexLock lock(mutex_);
+    lost_ = cause;
+  }
   changed_.NotifyAll();
 }
 

@@ -13,13 +13,13 @@
 
 namespace slipway::ledger {
 
-// What was decided and is not yet on disk. One thread decides, the owner; another stores, in the
-// same order.
+// What was decided and is not in the tables yet. One thread decides, the owner; another stores, in
+// the same order.
 class UnstoredChanges final {
  public:
-  // `store` is for an owner that stores itself: called when there is something to wait for, it
-  // stores all that was handed over. Empty: another thread does.
-  explicit UnstoredChanges(std::function<void()> store) : store_(std::move(store)) {}
+  // `urge` is called when there is something to wait for: whoever stores does it now. Where there
+  // are no threads it returns when all that was handed over is stored or lost.
+  explicit UnstoredChanges(std::function<void()> urge) : urge_(std::move(urge)) {}
 
   // By the owner: `changes` are handed over to be stored.
   void Add(const Changes& changes);
@@ -28,14 +28,14 @@ class UnstoredChanges final {
   // By the owner: waits until at most `left` are to be stored. Fails when some never will be.
   absl::Status WaitUntil(int64_t left);
 
-  // By the one who stores: `count` more are durable, or nothing ever will be again.
+  // By the one who stores: `count` more are in the tables, or nothing ever will be again.
   void OnStored(int64_t count);
   void OnLost(const absl::Status& cause);
 
  private:
   int64_t stored();
 
-  const std::function<void()> store_;
+  const std::function<void()> urge_;
   int64_t added_ = 0;  // These three belong to the owner.
   absl::flat_hash_map<std::string, int64_t> last_by_key_;
   std::deque<std::pair<int64_t, std::string>> keys_;  // In the order of adding.

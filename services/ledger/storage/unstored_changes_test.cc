@@ -14,7 +14,7 @@ Changes ChangeOf(const std::string& key) {
 }
 
 TEST(UnstoredChanges, KnowAKeyUntilItsLastChangeIsStored) {
-  UnstoredChanges unstored(nullptr);
+  UnstoredChanges unstored([] {});
   unstored.Add(ChangeOf("a"));
   unstored.Add(ChangeOf("b"));
   unstored.Add(ChangeOf("a"));
@@ -29,7 +29,7 @@ TEST(UnstoredChanges, KnowAKeyUntilItsLastChangeIsStored) {
 }
 
 TEST(UnstoredChanges, AreWaitedForUntilAnotherThreadHasStoredThem) {
-  UnstoredChanges unstored(nullptr);
+  UnstoredChanges unstored([] {});
   for (int i = 0; i < 3; ++i) unstored.Add({});
   EXPECT_OK(unstored.WaitUntil(3));
   std::thread storing([&unstored] {
@@ -59,7 +59,7 @@ TEST(UnstoredChanges, OfAnOwnerWhoStoresThemAreStoredWhenWaitedFor) {
 }
 
 TEST(UnstoredChanges, ThatAreLostEndTheWait) {
-  UnstoredChanges unstored(nullptr);
+  UnstoredChanges unstored([] {});
   unstored.Add(ChangeOf("a"));
   std::thread losing([&unstored] { unstored.OnLost(absl::DataLossError("no disk")); });
 
