@@ -1,6 +1,5 @@
 #include "lib/sqlite/group_writer.h"
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -10,9 +9,6 @@
 
 namespace slipway::sqlite {
 namespace {
-
-// Replies that one job of an executor sends: few enough to spread a batch over its threads.
-constexpr size_t kRepliesTogether = 16;
 
 absl::Status NotWritten(const absl::Status& cause) {
   return base::Error(absl::StatusCode::kUnavailable, "COMMIT_FAILED",
@@ -34,7 +30,6 @@ GroupWriter::GroupWriter(Database& database, GroupWriterOptions options)
   base::MutexLock lock(mutex_);
   if (!options_.own_thread) return;
   thread_ = std::thread([this] { Loop(); });
-  if (database_.syncs_apart()) sync_thread_ = std::thread([this] { SyncLoop(); });
 }
 
 void GroupWriter::Stop() {
@@ -45,12 +40,6 @@ void GroupWriter::Stop() {
     changed_.NotifyAll();
   }
   if (thread_.joinable()) thread_.join();
-  {
-    base::MutexLock lock(written_mutex_);
-    written_all_ = true;
-    written_changed_.NotifyAll();
-  }
-  if (sync_thread_.joinable()) sync_thread_.join();
   if (!options_.own_thread) RunQueued();
 }
 
@@ -111,15 +100,14 @@ void GroupWriter::RunQueued() {
   }
 }
 
-absl::Status GroupWriter::RunBatch(Transaction& transaction, const Batch& batch,
-                                   int64_t& succeeded) {
+absl::Status GroupWriter::RunBatch(Transaction& transaction, const Batch& batch, bool& succeeded) {
   for (const std::unique_ptr<Job>& job : batch) {
     const absl::Status done =
         options_.savepoints
             ? transaction.Nested([&job, &transaction] { return job->Run(transaction); })
             : job->Run(transaction);
     if (done.ok()) {
-      ++succeeded;
+      succeeded = true;
       continue;
     }
     // The batch is lost: the rest must not run in transactions of their own. So it is when an
@@ -127,7 +115,7 @@ absl::Status GroupWriter::RunBatch(Transaction& transaction, const Batch& batch,
     if (job->succeeded() || base::ReasonOf(done) == "TRANSACTION_ROLLED_BACK") return done;
     job->Fail(done);
   }
-  return options_.before_commit ? options_.before_commit(transaction) : absl::OkStatus();
+  return absl::OkStatus();
 }
 
 void GroupWriter::Commit(Batch batch) {
@@ -138,54 +126,17 @@ void GroupWriter::Commit(Batch batch) {
   }
   if (!failure.ok()) return Answer(std::move(batch), failure);
   bool begun = false;
-  int64_t succeeded = 0;
-  const absl::Status committed =
-      database_.WriteUnsynced([&](Transaction& transaction) -> absl::Status {
-        begun = true;
-        return RunBatch(transaction, batch, succeeded);
-      });
+  bool succeeded = false;
+  const absl::Status committed = database_.Write([&](Transaction& transaction) -> absl::Status {
+    begun = true;
+    return RunBatch(transaction, batch, succeeded);
+  });
   if (!committed.ok()) {
     failure = NotWritten(committed);
     return begun ? Fail(std::move(batch), failure) : Answer(std::move(batch), failure);
   }
-  std::vector<Written> written;
-  written.push_back({std::move(batch), succeeded});
-  if (!sync_thread_.joinable()) return Finish(std::move(written));
-  base::MutexLock lock(written_mutex_);
-  written_.push_back(std::move(written.front()));
-  written_changed_.NotifyAll();
-  // Until its sync begins, the next batch grows: each commit writes many of the same pages again.
-  while (!written_.empty()) written_changed_.Wait(written_mutex_);
-}
-
-void GroupWriter::SyncLoop() {
-  while (true) {
-    std::vector<Written> written;
-    {
-      base::MutexLock lock(written_mutex_);
-      while (written_.empty() && !written_all_) written_changed_.Wait(written_mutex_);
-      if (written_.empty()) return;
-      written.swap(written_);
-      written_changed_.NotifyAll();
-    }
-    Finish(std::move(written));
-  }
-}
-
-void GroupWriter::Finish(std::vector<Written> written) {
-  const absl::Status synced = database_.SyncLog();
-  int64_t succeeded = 0;
-  for (Written& each : written) {
-    if (!synced.ok()) {
-      Fail(std::move(each.batch), NotWritten(synced));
-      continue;
-    }
-    succeeded += each.succeeded;
-    Answer(std::move(each.batch), absl::OkStatus());
-  }
-  if (succeeded == 0) return;
-  if (options_.on_durable) options_.on_durable(succeeded);
-  if (options_.on_committed) options_.on_committed();
+  Answer(std::move(batch), absl::OkStatus());
+  if (succeeded && options_.on_committed) options_.on_committed();
 }
 
 void GroupWriter::Fail(Batch batch, const absl::Status& failure) {
@@ -200,20 +151,9 @@ void GroupWriter::Fail(Batch batch, const absl::Status& failure) {
 }
 
 void GroupWriter::Answer(Batch batch, const absl::Status& failure) {
-  const auto jobs = std::make_shared<Batch>(std::move(batch));
-  const auto answer = [jobs](size_t begin, size_t end, const absl::Status& status) {
-    for (size_t i = begin; i < end; ++i) {
-      (*jobs)[i]->Answer(status);
-      (*jobs)[i].reset();
-    }
-  };
-  // After a failure the process may end with this call: nothing is left to others.
-  if (options_.repliers == nullptr || !failure.ok()) return answer(0, jobs->size(), failure);
-  for (size_t begin = 0; begin < jobs->size(); begin += kRepliesTogether) {
-    const size_t end = std::min(begin + kRepliesTogether, jobs->size());
-    const absl::Status queued =
-        options_.repliers->TryRun([=] { answer(begin, end, absl::OkStatus()); });
-    if (!queued.ok()) answer(begin, end, absl::OkStatus());
+  for (std::unique_ptr<Job>& job : batch) {
+    job->Answer(failure);
+    job.reset();
   }
 }
 

@@ -12,7 +12,6 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "lib/base/executor.h"
 #include "lib/base/mutex.h"
 #include "lib/base/reply.h"
 #include "lib/sqlite/database.h"
@@ -26,20 +25,11 @@ struct GroupWriterOptions {
   size_t batch_max = 256;
   // False: operations that fail have changed nothing, so that none needs a savepoint of its own.
   bool savepoints = true;
-  // Called at the end of each batch, in its transaction: for what is written once for all of its
-  // operations. A failure loses the batch.
-  absl::AnyInvocable<absl::Status(Transaction&)> before_commit = nullptr;
-  // Runs the replies of a batch while the next one is decided; must outlive the writer. Null: its
-  // own thread does. A full executor leaves them to that thread.
-  base::Executor* repliers = nullptr;
   // False: there is no thread; RunQueued runs what has queued up. For simulations that replay.
   bool own_thread = true;
-  // Called after batches that made changes durable, on the thread that sent or handed over their
-  // replies and under no lock: to wake watchers. Some replies may still be under way. Must not
-  // block.
+  // Called after batches that made changes durable, on the writer's thread, after their replies and
+  // under no lock: to wake watchers. Must not block.
   absl::AnyInvocable<void()> on_committed = nullptr;
-  // The same, with how many operations were OK, in the order of their Write calls.
-  absl::AnyInvocable<void(int64_t operations)> on_durable = nullptr;
   // Called once, after the replies, when a transaction that had begun could not be committed. What
   // is on disk is then unknown to the program's memory, so by default the process prints the error
   // and aborts; a restart recovers from the file.
@@ -47,8 +37,7 @@ struct GroupWriterOptions {
 };
 
 // Writes on one thread and commits whatever has queued up as one transaction: no timer, so that a
-// lone write does not wait and many share one sync of the disk. A database that gathers its log is
-// synced by a second thread, while the first writes the next batch.
+// lone write does not wait and many share one sync of the disk.
 //
 // Each operation runs in a savepoint: a refused one undoes only itself. Operations run in the order
 // of their Write calls. A reply is sent only after the commit that made the write durable: also a
@@ -133,18 +122,10 @@ class GroupWriter final {
   Batch Take();
   Batch TakeQueued() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Loop();
-  // A batch that was committed, or of which nothing was to be.
-  struct Written {
-    Batch batch;
-    int64_t succeeded = 0;
-  };
-
   void Commit(Batch batch);
-  absl::Status RunBatch(Transaction& transaction, const Batch& batch, int64_t& succeeded);
-  void SyncLoop();
-  void Finish(std::vector<Written> written);
+  absl::Status RunBatch(Transaction& transaction, const Batch& batch, bool& succeeded);
   void Fail(Batch batch, const absl::Status& failure);
-  void Answer(Batch batch, const absl::Status& failure);
+  static void Answer(Batch batch, const absl::Status& failure);
   bool OnWriterThread() const { return std::this_thread::get_id() == thread_.get_id(); }
   static absl::Status NestedError();
 
@@ -158,12 +139,6 @@ class GroupWriter final {
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
   base::Mutex stop_mutex_;  // Lets concurrent Stops all wait for the one join.
   std::thread thread_;
-
-  base::Mutex written_mutex_;
-  base::CondVar written_changed_;
-  std::vector<Written> written_ ABSL_GUARDED_BY(written_mutex_);
-  bool written_all_ ABSL_GUARDED_BY(written_mutex_) = false;
-  std::thread sync_thread_;
 };
 
 template <typename Operation>

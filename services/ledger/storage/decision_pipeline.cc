@@ -122,7 +122,7 @@ void DecisionPipeline::LogAll(Decisions decisions) {
 // Moves what it has written from `next` on to `logged`.
 absl::Status DecisionPipeline::WriteRecord(Decisions::iterator& next, Decisions::iterator end,
                                            Decisions& logged) {
-  const absl::Time begin = clock_.Now();
+  const absl::Duration begin = clock_.Elapsed();
   std::string record = DecisionLog::NewRecord();
   int64_t first = 0;
   int64_t last = 0;
@@ -142,7 +142,7 @@ absl::Status DecisionPipeline::WriteRecord(Decisions::iterator& next, Decisions:
   if (count == 0) return absl::OkStatus();
   if (!log_.HasRoom(record)) RETURN_IF_ERROR(MakeRoom());
   RETURN_IF_ERROR(log_.Append(first, last, record));
-  CountLogged(count, static_cast<int64_t>(record.size()), clock_.Now() - begin);
+  CountLogged(count, static_cast<int64_t>(record.size()), clock_.Elapsed() - begin);
   return absl::OkStatus();
 }
 
@@ -243,10 +243,10 @@ void DecisionPipeline::ApplyAll(std::vector<Changes> changes) {
   const auto count = static_cast<int64_t>(changes.size());
   if (count > 0) {
     const int64_t last = LastOf(changes.back());
-    const absl::Time begin = clock_.Now();
+    const absl::Duration begin = clock_.Elapsed();
     const absl::Status written = WriteTables(changes);
     if (!written.ok()) return Lose({}, DecisionLost(written));
-    CountApplied(count, clock_.Now() - begin);
+    CountApplied(count, clock_.Elapsed() - begin);
     {
       base::MutexLock lock(logged_mutex_);
       applied_count_ += count;
