@@ -4,6 +4,8 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "agent/domain/errors.h"
 #include "agent/domain/limits.h"
 #include "agent/session/convert.h"
@@ -46,6 +48,16 @@ bool IsFinal(const absl::Status& status) {
   }
 }
 
+// gRPC does not say what a server minded in a handshake.
+std::string Explained(const absl::Status& status) {
+  if (!absl::StrContains(status.message(), "Handshake read failed")) {
+    return std::string(status.message());
+  }
+  return absl::StrCat(status.message(),
+                      "; the dispatcher may not accept the certificate of dispatcher_tls, or "
+                      "serve no TLS there");
+}
+
 }  // namespace
 
 // What one connection knows; guarded by the session's mutex, except for context and stream.
@@ -82,9 +94,10 @@ absl::Status Session::Run() {
     }
     if (IsFinal(status)) return status;
     if (!holder_.held().has_value() && clock_.Elapsed() - offline_since > kIdleOfflineMax) {
-      return DispatcherUnreachable(status.message());
+      return DispatcherUnreachable(Explained(status));
     }
-    log::Info("session lost, dialling again", {{"error", status.message()}});
+    log::Info("session lost, dialling again",
+              {{"reason", base::ReasonOf(status)}, {"error", Explained(status)}});
     const absl::Duration again = clock_.Elapsed() + backoff;
     backoff = std::min(backoff * 2, kBackoffMax);
     base::MutexLock lock(mutex_);

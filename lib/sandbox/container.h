@@ -20,8 +20,9 @@ struct ContainerFacts {
 ContainerFacts ReadContainerFacts();
 
 // SANDBOX_BROKEN with the first layer that is missing: process 1, no root, no capability in any
-// set, no new privileges, a seccomp filter, a read-only root, no network but loopback.
-absl::Status CheckFacts(const ContainerFacts& facts);
+// set, no new privileges, a seccomp filter, a read-only root, and, unless it is a pod, no network
+// but loopback.
+absl::Status CheckFacts(const ContainerFacts& facts, Layer layer);
 
 // CheckFacts on this process; then closes its memory and environment to other processes of the same
 // user, from which nothing else protects them here.

@@ -23,7 +23,17 @@ ContainerFacts Hardened() {
       .pid = 1, .uid = 64'201, .status = kHardened, .root_read_only = true, .interfaces = {"lo"}};
 }
 
-TEST(ContainerTest, AHardenedContainerIsASandbox) { EXPECT_OK(CheckFacts(Hardened())); }
+TEST(ContainerTest, AHardenedContainerIsASandbox) {
+  EXPECT_OK(CheckFacts(Hardened(), Layer::kContainer));
+}
+
+TEST(ContainerTest, APodMayHaveANetworkAndNothingElse) {
+  ContainerFacts facts = Hardened();
+  facts.interfaces = {"lo", "eth0"};
+  EXPECT_OK(CheckFacts(facts, Layer::kPod));
+  facts.uid = 0;
+  EXPECT_THAT(CheckFacts(facts, Layer::kPod), FailsWithReason("SANDBOX_BROKEN"));
+}
 
 TEST(ContainerTest, EachMissingLayerIsNamed) {
   struct Breach {
@@ -46,13 +56,15 @@ TEST(ContainerTest, EachMissingLayerIsNamed) {
        }) {
     ContainerFacts facts = Hardened();
     breach.make(facts);
-    EXPECT_THAT(CheckFacts(facts), FailsWithReason("SANDBOX_BROKEN")) << breach.says;
-    EXPECT_THAT(std::string(CheckFacts(facts).message()), HasSubstr(breach.says));
+    EXPECT_THAT(CheckFacts(facts, Layer::kContainer), FailsWithReason("SANDBOX_BROKEN"))
+        << breach.says;
+    EXPECT_THAT(std::string(CheckFacts(facts, Layer::kContainer).message()),
+                HasSubstr(breach.says));
   }
   for (const char* const layer : {"CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"}) {
     ContainerFacts facts = Hardened();
     replace(facts, layer, "Gone:\t0");
-    EXPECT_THAT(std::string(CheckFacts(facts).message()), HasSubstr(layer));
+    EXPECT_THAT(std::string(CheckFacts(facts, Layer::kContainer).message()), HasSubstr(layer));
   }
 }
 

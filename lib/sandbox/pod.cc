@@ -64,9 +64,7 @@ absl::Status CheckClosed(const ClosedAddress& address) {
 }
 
 absl::Status EnterPod() {
-  ContainerFacts facts = ReadContainerFacts();
-  facts.interfaces = {"lo"};  // What the others lead to is checked below.
-  RETURN_IF_ERROR(CheckFacts(facts));
+  RETURN_IF_ERROR(CheckFacts(ReadContainerFacts(), Layer::kPod));
   const char* const host = std::getenv("KUBERNETES_SERVICE_HOST");
   const char* const port = std::getenv("KUBERNETES_SERVICE_PORT");
   if (host == nullptr || port == nullptr) {

@@ -247,7 +247,7 @@ absl::StatusOr<SandboxedProcess> Start(const Spec& spec) {
 }
 
 absl::StatusOr<SandboxedProcess> SandboxedProcess::StartBeside(const Spec& spec) {
-  RETURN_IF_ERROR(CheckFacts(ReadContainerFacts()));
+  RETURN_IF_ERROR(CheckFacts(ReadContainerFacts(), spec.layer));
   if (access("/usr/bin/prlimit", X_OK) != 0) return SandboxMissing("/usr/bin/prlimit");
   CleanContainer();
   base::Process::Options options = ContainerOptions(spec);

@@ -54,9 +54,16 @@ class Relay:
                     there.connect(str(self.path))
                 except OSError:
                     here.close()
+                    there.close()
                     continue
-                for source, target in ((here, there), (there, here)):
-                    threading.Thread(target=self._pump, args=(source, target), daemon=True).start()
+                threading.Thread(target=self._serve, args=(here, there), daemon=True).start()
+
+    def _serve(self, here, there):
+        with here, there:
+            back = threading.Thread(target=self._pump, args=(there, here), daemon=True)
+            back.start()
+            self._pump(here, there)
+            back.join()
 
     @staticmethod
     def _pump(source, target):
@@ -203,7 +210,10 @@ class Cluster:
             volume = volumes[mount["name"]]
             if "emptyDir" in volume:
                 size = volume["emptyDir"]["sizeLimit"]
-                memory[mount["mountPath"]] = f"rw,exec,nosuid,nodev,size={size},mode=1777"
+                # A directory may be written by the pod's user; a tmpfs takes over the mode of the
+                # directory below it, but not its owner.
+                memory[mount["mountPath"]] = (f"rw,exec,nosuid,nodev,size={size},"
+                                              f"uid={user['runAsUser']},gid={user['fsGroup']}")
                 continue
             for item in volume["secret"]["items"]:
                 path = directory / item["path"]
@@ -250,6 +260,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
+
+    def handle(self):
+        with contextlib.suppress(OSError):  # A watcher may go at any time.
+            super().handle()
 
     def _refuse(self, status, reason):
         self._answer(status, {"kind": "Status", "status": "Failure", "reason": reason,

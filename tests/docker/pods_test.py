@@ -1,5 +1,5 @@
 """Agents as pods: the kubernetes driver against a server of the protocol whose pods are containers of
-a real engine. A cluster that does not enforce the driver's network policy runs no agent."""
+a real engine, behind packet filters that do what the driver's network policy says."""
 
 import os
 import pathlib
@@ -10,7 +10,7 @@ import unittest
 import cluster
 import containers_test as containers
 import engine
-import remote_engines_test as remote
+from authority import Authority
 from suite import edit_reply, plan_reply, rule, wait_until
 
 
@@ -60,7 +60,7 @@ class PodsTest(unittest.TestCase):
         self.engine.load(containers.IMAGE,
                          engine.agent_image(containers.PROGRAMS / "slipway-agent"))
         cluster.connect_network(self.engine.process.pid)
-        authority = remote.Authority(self.directory, "cluster-ca")
+        authority = Authority(self.directory, "cluster-ca")
         self.certificate = authority.issue(
             "api", "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth\n")
         token = pathlib.Path(self.directory, "token")
@@ -75,7 +75,7 @@ class PodsTest(unittest.TestCase):
             self.addCleanup(relay.close)
         suite = PodSuite(made, [
             rule("plan", plan_reply(("one",), ("two",), ("three",))),
-            *(rule("write", edit_reply(f"{task}.txt", "x\n"), task=task, latency_ms=2000)
+            *(rule("write", edit_reply(f"{task}.txt", "x\n"), task=task, latency_ms=6000)
               for task in ("one", "two", "three"))], self.files, relays)
         self.addCleanup(suite.stop)
         return suite, made
@@ -85,6 +85,22 @@ class PodsTest(unittest.TestCase):
         plan = suite.approved("pods", "Do three things.\n")
         suite.begin_run(plan)
         return plan
+
+    def test_a_plan_is_done_in_pods_that_outlive_the_dispatcher(self):
+        suite, made = self.suite()
+        plan = self.begin(suite)
+        wait_until(lambda: suite.run_of(plan) and suite.states(plan)["RUNNING"] == 3, "all run", 60)
+        before = set(made.objects["jobs"])
+        suite.kill("dispatcher")
+        suite.await_success(plan)
+        attempts = suite.attempts(plan)
+        self.assertEqual({"STATE_ACCEPTED"}, {one["state"] for one in attempts}, attempts)
+        self.assertLessEqual({one["agent"] for one in attempts if one["kind"] == "KIND_WORK"},
+                             {job.removeprefix("slipway-") for job in before})
+        wait_until(lambda: not made.objects["jobs"] and not made.objects["secrets"],
+                   "jobs and secrets are gone", 60)
+        wait_until(lambda: not self.engine.list("containers"), "pods are gone", 60)
+        self.assertIn("kubernetes", suite.text("hosts"))
 
     def test_a_network_that_is_not_closed_is_no_sandbox(self):
         suite, _ = self.suite(enforces=False)

@@ -1,44 +1,70 @@
-"""Agents on a Docker engine that is reached by TLS, with certificates of both sides. The engine is
-real, and runs here."""
+"""Agents on Docker engines of other machines: by TLS with certificates of both sides, and by SSH. The
+engine and the SSH server are real, and run here."""
 
 import os
 import pathlib
 import shutil
+import signal
+import socket
 import subprocess
 import tempfile
 import unittest
 
 import containers_test as containers
 import engine
+from authority import Authority
 from suite import edit_reply, plan_reply, rule, wait_until
 
 TLS_PORT = 2376  # In the engine's network namespace.
 
 
-def openssl(*arguments):
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+class SshServer:
+    """An sshd for the user of this process."""
 
+    def __init__(self, directory):
+        self.root = pathlib.Path(directory) / "ssh"
+        self.root.mkdir(mode=0o700)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        for name in ("host", "user", "stranger"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.root / name],
+                           check=True)
+        shutil.copy(self.root / "user.pub", self.root / "authorized")
+        for name, key in (("known", "host"), ("unknown", "stranger")):
+            words = (self.root / f"{key}.pub").read_text().split()
+            (self.root / name).write_text(f"[127.0.0.1]:{self.port} {words[0]} {words[1]}\n")
+        (self.root / "config").write_text(
+            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.root}/host\n"
+            f"AuthorizedKeysFile {self.root}/authorized\nPidFile {self.root}/pid\n"
+            "UsePAM no\nStrictModes no\nPasswordAuthentication no\n"
+            "PermitRootLogin prohibit-password\n")
+        os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
+        self.process = None
+        self.start()
 
-class Authority:
-    """Signs certificates with the files in a directory of its own."""
+    def start(self):
+        with open(self.root / "log", "ab") as log:
+            self.process = subprocess.Popen(
+                ["/usr/sbin/sshd", "-D", "-e", "-f", self.root / "config"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
-    def __init__(self, directory, name):
-        self.root = pathlib.Path(directory) / name
-        self.root.mkdir()
-        self.file = self.root / "ca.pem"
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                "-keyout", self.root / "ca.key", "-out", self.file, "-subj", f"/CN={name}",
-                "-days", "2")
+        def answers():
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        wait_until(answers, "the SSH server answers")
 
-    def issue(self, name, extensions, days="1"):
-        files = self.root / f"{name}.pem", self.root / f"{name}.key"
-        request, section = self.root / f"{name}.csr", self.root / f"{name}.ext"
-        section.write_text(extensions)
-        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
-                files[1], "-out", request, "-subj", f"/CN={name}")
-        openssl("x509", "-req", "-in", request, "-CA", self.file, "-CAkey", self.root / "ca.key",
-                "-CAcreateserial", "-out", files[0], "-days", days, "-extfile", section)
-        return files
+    def stop(self):
+        """With its connections."""
+        group = os.getpgid(self.process.pid)
+        children = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True,
+                                  text=True, check=False).stdout.split()
+        os.killpg(group, signal.SIGKILL)
+        for child in children:
+            subprocess.run(["kill", "-KILL", child], check=False, capture_output=True)
+        self.process.wait()
+
+    def log(self):
+        return (self.root / "log").read_text(errors="replace")[-2000:]
 
 
 class RemoteSuite(containers.ContainerSuite):
@@ -63,9 +89,9 @@ class RemoteEnginesTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         lack = engine.missing()
-        for program in ("openssl",):
+        for program in ("openssl", "ssh", "/usr/sbin/sshd"):
             if lack is None and shutil.which(program) is None:
-                lack = f"{program} (package openssl)"
+                lack = f"{program} (packages openssl, openssh-client, openssh-server)"
         if lack and os.environ.get("CI") == "true":
             raise AssertionError(f"continuous integration needs {lack}")
         if lack:
@@ -139,6 +165,25 @@ class RemoteEnginesTest(unittest.TestCase):
         self.expect_problem(suite, "expired", "CLIENT_CERTIFICATE_REFUSED")
         self.assertEqual("", suite.host("east").get("problem", ""))
         self.run_plan(suite, "tls")
+
+    def test_an_engine_is_used_by_ssh_and_found_again_when_the_way_was_cut(self):
+        server = SshServer(self.directory)
+        self.addCleanup(server.stop)
+
+        def way(user="user", known="known"):
+            return {"engine": f"ssh://root@127.0.0.1:{server.port}{self.engine.socket}",
+                    "ssh_identity_file": server.root / user,
+                    "ssh_known_hosts_file": server.root / known}
+        ways = {"east": way(), "untrusted": way(known="unknown"), "stranger": way(user="stranger")}
+        others = [OtherWay(name) for name in ways if name != "east"]
+        suite = self.suite([self.engine, *others], self.rules(), ways)
+        self.expect_problem(suite, "untrusted", "SSH_HOST_UNTRUSTED")
+        self.expect_problem(suite, "stranger", "SSH_LOGIN_REFUSED")
+        self.run_plan(suite, "ssh")
+        server.stop()
+        self.expect_problem(suite, "east", "SSH_UNREACHABLE")
+        server.start()
+        wait_until(lambda: not suite.host("east").get("problem"), "the way is there again", 60)
 
 
 if __name__ == "__main__":
