@@ -11,6 +11,7 @@
 #include "lib/log/log.h"
 #include "lib/rpc/channel.h"
 #include "lib/serving/endpoints.h"
+#include "services/reviewer/domain/limits.h"
 #include "services/reviewer/flow/merger.h"
 #include "services/reviewer/flow/rewinder.h"
 #include "services/reviewer/mirror/mirrors.h"
@@ -44,6 +45,21 @@ absl::Status CheckConfig(const config::v1::ReviewerConfig& config) {
   if (config.database().empty()) return missing("database");
   if (config.repository_directory().empty()) return missing("repository_directory");
   if (config.models_address().empty()) return missing("models_address");
+  const auto outside = [](absl::string_view field, int max) {
+    return base::Error(absl::StatusCode::kInvalidArgument, "CONFIG_INVALID",
+                       absl::StrCat(field, " is not in 0 to ", max),
+                       {{"field", std::string(field)}});
+  };
+  const config::v1::MergeQueue& queue = config.merge_queue();
+  if (queue.window_max() < 0 || queue.window_max() > kQueueWindowMax) {
+    return outside("merge_queue.window_max", kQueueWindowMax);
+  }
+  if (queue.batch_max() < 0 || queue.batch_max() > kQueueWindowMax) {
+    return outside("merge_queue.batch_max", kQueueWindowMax);
+  }
+  if (queue.flaky_reruns_max() < 0 || queue.flaky_reruns_max() > kFlakyRerunsMax) {
+    return outside("merge_queue.flaky_reruns_max", kFlakyRerunsMax);
+  }
   return absl::OkStatus();
 }
 
@@ -54,6 +70,10 @@ Workshop MakeWorkshop(const config::v1::ReviewerConfig& config, ReviewStore& sto
   if (!config.committer_email().empty()) workshop.committer_email = config.committer_email();
   workshop.validator_programs = {config.validator_programs().begin(),
                                  config.validator_programs().end()};
+  const config::v1::MergeQueue& queue = config.merge_queue();
+  if (queue.window_max() > 0) workshop.queue.window_max = queue.window_max();
+  if (queue.batch_max() > 0) workshop.queue.batch_max = queue.batch_max();
+  if (queue.has_flaky_reruns_max()) workshop.flaky_reruns_max = queue.flaky_reruns_max();
   return workshop;
 }
 

@@ -7,7 +7,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/id_generator.h"
 #include "lib/base/status_macros.h"
-#include "services/reviewer/flow/candidate_builder.h"
+#include "services/reviewer/flow/landing_queue.h"
 #include "services/reviewer/flow/inspector.h"
 #include "services/reviewer/flow/judge.h"
 #include "services/reviewer/flow/merger.h"
@@ -74,9 +74,9 @@ absl::StatusOr<LandingTimes> LandingLine::Land(const std::string& patch) {
         absl::StrCat("the patch was refused: ", inspection.findings.front().detail));
   }
   lap(times.inspect);
-  ASSIGN_OR_RETURN(const reviewer::BuildOutcome built,
-                   reviewer::CandidateBuilder(workshop_).Build(attempt));
-  const auto* const candidate = std::get_if<reviewer::Candidate>(&built);
+  ASSIGN_OR_RETURN(const reviewer::LandingQueue::Answer built,
+                   reviewer::LandingQueue::Ask(workshop_, attempt, {}));
+  const auto* const candidate = std::get_if<reviewer::Candidate>(&built.outcome);
   if (candidate == nullptr) return absl::InternalError("the patch conflicts");
   lap(times.candidate);
   NoModels models;

@@ -7,6 +7,13 @@
 
 namespace slipway::dispatcher {
 
+// Changes of a plan that the reviewer is told of: those behind wait anyway.
+inline constexpr size_t kMergeQueueMax = 200;
+// A change that waits in the queue is asked about again when another one of its plan has come
+// further, if it is among the first, and after this in any case.
+inline constexpr size_t kQueueWokenMax = 32;
+inline constexpr absl::Duration kQueuePollInterval = absl::Seconds(5);
+
 // A plan: what a person can still oversee, and what one transaction inserts in well under a second.
 inline constexpr size_t kTasksMax = 10'000;
 inline constexpr size_t kTaskTextBytesMax = 64 << 10;  // One description.

@@ -126,6 +126,7 @@ void ReviewFlow::StartStep(Task& task) {
   }
   merging_.insert(key.plan);
   MergeStep merge{.candidate = candidate, .approver = task.progress.approver};
+  if (!task.is_integration()) merge.queue = QueueOf(task.key.plan);
   outbox_.Add(
       [this, merge = std::move(merge), done = Then(key, ticket, &ReviewFlow::OnMerged)]() mutable {
         reviewer_.Merge(merge, std::move(done));
@@ -138,6 +139,7 @@ void ReviewFlow::StartInspecting(const Task& task, uint64_t ticket) {
     CandidateStep step;
     if (task.is_integration()) step.plan = task.key.plan;
     step.attempt = work;
+    if (!task.is_integration()) step.queue = QueueOf(task.key.plan);
     return outbox_.Add([this, step = std::move(step),
                         done = Then(task.key, ticket, &ReviewFlow::OnCandidate)]() mutable {
       reviewer_.CreateCandidate(step, std::move(done));
@@ -194,12 +196,49 @@ void ReviewFlow::OnDone(const TaskKey& key, uint64_t ticket, const absl::StatusO
                        clock_.Elapsed() - step.started);
   if (!result.ok()) return OnFailure(*task, step, result.status());
   step.failures = 0;
+  step.queued = false;
   (this->*handle)(*task, *result);
+  if (!step.queued) WakeQueue(key.plan);
+}
+
+std::vector<AttemptKey> ReviewFlow::QueueOf(const std::string& plan) {
+  std::vector<const Task*> waiting;
+  for (const Task* const task : board_.TasksOf(plan)) {
+    const bool reviewed = std::find(std::begin(kReviewStates), std::end(kReviewStates),
+                                    task->state) != std::end(kReviewStates);
+    // Who waits for a person holds up nobody.
+    if (!reviewed || !task->progress.inspected || task->is_integration()) continue;
+    if (!board_.IsPaused(task->key)) waiting.push_back(task);
+  }
+  std::sort(waiting.begin(), waiting.end(), [](const Task* a, const Task* b) {
+    return std::pair(a->progress.queue_number, a->position) <
+           std::pair(b->progress.queue_number, b->position);
+  });
+  std::vector<AttemptKey> queue;
+  for (const Task* const task : waiting) {
+    if (queue.size() >= kMergeQueueMax) break;
+    queue.push_back({.task = task->key, .epoch = task->progress.work_epoch});
+  }
+  return queue;
+}
+
+void ReviewFlow::WakeQueue(const std::string& plan) {
+  const std::vector<AttemptKey> queue = QueueOf(plan);
+  for (size_t i = 0; i < queue.size() && i < kQueueWokenMax; ++i) {
+    const auto step = steps_.find(queue[i].task);
+    if (step != steps_.end() && step->second.queued) {
+      step->second.not_before = absl::ZeroDuration();
+    }
+  }
 }
 
 void ReviewFlow::OnInspection(Task& task, const Inspection& inspection) {
   if (inspection.accepted) {
     task.progress.inspected = true;
+    for (const Task* const other : board_.TasksOf(task.key.plan)) {
+      task.progress.queue_number =
+          std::max(task.progress.queue_number, other->progress.queue_number + 1);
+    }
     return board_.Touch(task);
   }
   std::vector<std::string> lines;
@@ -223,6 +262,10 @@ void ReviewFlow::OnInspection(Task& task, const Inspection& inspection) {
 void ReviewFlow::OnCandidate(Task& task, const CandidateOutcome& outcome) {
   if (const auto* merged = std::get_if<Merged>(&outcome)) return OnMerged(task, *merged);
   if (const auto* conflict = std::get_if<Conflict>(&outcome)) return OnConflict(task, *conflict);
+  if (const auto* queued = std::get_if<Queued>(&outcome)) return OnQueued(task, queued->detail);
+  if (const auto* rejected = std::get_if<Rejected>(&outcome)) {
+    return RejectForValidators(task, rejected->feedback);
+  }
   OnBuilt(task, std::get<Candidate>(outcome));
 }
 
@@ -251,17 +294,45 @@ void ReviewFlow::OnBuilt(Task& task, const Candidate& candidate) {
   Judge(task);
 }
 
+void ReviewFlow::OnQueued(Task& task, const std::string& detail) {
+  Step& step = steps_[task.key];
+  step.queued = true;
+  step.not_before = clock_.Elapsed() + kQueuePollInterval;
+  if (task.detail == detail) return;
+  task.detail = detail;
+  board_.Touch(task);
+}
+
 void ReviewFlow::OnEvidence(Task& task, const EvidenceOutcome& outcome) {
   if (Attempt* const attempt = board_.FindAttempt(task.attempt()); attempt != nullptr) {
+    const std::string flaky =
+        outcome.flaky.empty() ? "" : absl::StrCat("flaky: ", absl::StrJoin(outcome.flaky, ", "));
     board_.Move(*attempt, AttemptCommand::kAccept, AttemptState::kAccepted,
-                outcome.passed ? "PASSED" : "FAILED");
+                outcome.passed  ? "PASSED"
+                : outcome.rerun ? "RERUN"
+                                : "FAILED",
+                flaky);
   }
   if (outcome.passed) return Judge(task);
-  tasks_.RejectChange(task, "VALIDATORS_FAILED", outcome.feedback);
+  if (outcome.rerun) {
+    // Another grant follows, in a fresh sandbox.
+    task.detail = "the validators failed and run on the same tree again";
+    return board_.Touch(task);
+  }
+  if (outcome.unresolved) {
+    task.progress.candidate.reset();
+    return board_.Move(task, TaskCommand::kRebuild, kInspecting, "QUEUE",
+                       "the validators failed; a change ahead of it may be the cause");
+  }
+  RejectForValidators(task, outcome.feedback);
+}
+
+void ReviewFlow::RejectForValidators(Task& task, const std::string& feedback) {
+  tasks_.RejectChange(task, "VALIDATORS_FAILED", feedback);
   tasks_.Fail(task, {.retry_class = RetryClass::kAgent,
                      .reason = "VALIDATORS_FAILED",
                      .detail = "the validators failed",
-                     .feedback = absl::StrCat("the validators failed:\n", outcome.feedback)});
+                     .feedback = absl::StrCat("the validators failed:\n", feedback)});
 }
 
 void ReviewFlow::Judge(Task& task) {
@@ -296,7 +367,7 @@ void ReviewFlow::OnJudgement(Task& task, const Judgement& judgement) {
 }
 
 void ReviewFlow::OnMerged(Task& task, const Merged& merged) {
-  tasks_.Land(task, merged.commit, merged.detail);
+  tasks_.Land(task, merged.commit, merged.tip, merged.detail);
 }
 
 void ReviewFlow::Rebuild(Task& task, const absl::Status& status) {
@@ -316,6 +387,11 @@ void ReviewFlow::OnFailure(Task& task, Step& step, const absl::Status& status) {
                         clock_.Now() + detail.retry_after.value_or(kRateLimitDefault));
   }
   if (reason == "BRANCH_MOVED") return Rebuild(task, status);
+  step.queued = reason == "QUEUE_WAITING";
+  if (step.queued) {
+    step.not_before = clock_.Elapsed() + kQueuePollInterval;
+    return;
+  }
   step.not_before =
       clock_.Elapsed() + detail.retry_after.value_or(StepDelay(step.failures++, random_));
   if (IsTransient(status)) return;

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
@@ -44,7 +45,8 @@ class ReviewFlow final {
     bool under_way = false;
     absl::Duration started;
     absl::Duration not_before;
-    int failures = 0;  // In a row, for the backoff only.
+    int failures = 0;     // In a row, for the backoff only.
+    bool queued = false;  // It waits for others of its plan.
   };
 
   void Forget(std::map<TaskKey, Step>::iterator step);
@@ -64,10 +66,17 @@ class ReviewFlow final {
   void OnCandidate(Task& task, const CandidateOutcome& outcome);
   void OnConflict(Task& task, const Conflict& conflict);
   void OnBuilt(Task& task, const Candidate& candidate);
+  void OnQueued(Task& task, const std::string& detail);
+  void RejectForValidators(Task& task, const std::string& feedback);
   void OnEvidence(Task& task, const EvidenceOutcome& outcome);
   void OnJudgement(Task& task, const Judgement& judgement);
   void OnMerged(Task& task, const Merged& merged);
   void OnFailure(Task& task, Step& step, const absl::Status& status);
+
+  // The accepted changes of a plan that are under review, in the order of their turns.
+  std::vector<AttemptKey> QueueOf(const std::string& plan);
+  // What waits for others of the plan asks again.
+  void WakeQueue(const std::string& plan);
 
   void Judge(Task& task);
   void Rebuild(Task& task, const absl::Status& status);

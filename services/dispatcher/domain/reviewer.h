@@ -32,8 +32,9 @@ struct Inspection {
 };
 
 struct CandidateStep {
-  std::string plan;    // Set for an integration...
-  AttemptKey attempt;  // ...else the attempt whose change is merged.
+  std::string plan;               // Set for an integration...
+  AttemptKey attempt;             // ...else the attempt whose change is merged.
+  std::vector<AttemptKey> queue;  // Of the plan, as they are to land.
 };
 
 struct Conflict {
@@ -49,9 +50,20 @@ struct Merged {
   std::string branch;
   std::string commit;
   std::string detail;
+  std::string tip;  // Where the branch is now; empty for an integration.
 };
 
-using CandidateOutcome = std::variant<Candidate, Conflict, Merged>;
+// It waits in the plan's merge queue.
+struct Queued {
+  std::string detail;
+};
+
+// It leaves the queue: its validators failed, and nothing ahead of it can be the cause.
+struct Rejected {
+  std::string feedback;
+};
+
+using CandidateOutcome = std::variant<Candidate, Conflict, Merged, Queued, Rejected>;
 
 struct EvidenceStep {
   std::string candidate;
@@ -61,6 +73,9 @@ struct EvidenceStep {
 struct EvidenceOutcome {
   bool passed = false;
   std::string feedback;
+  bool rerun = false;              // The same validators are to run on the same tree again.
+  bool unresolved = false;         // A change ahead that has not landed may be the cause.
+  std::vector<std::string> flaky;  // Validators that both failed and passed on the tree.
 };
 
 struct JudgeStep {
@@ -83,6 +98,7 @@ struct Judgement {
 struct MergeStep {
   std::string candidate;
   std::string approver;
+  std::vector<AttemptKey> queue;  // Of the plan, as they are to land.
 };
 
 // The steps between a change and its branch. Every step may be repeated. Calls do not block; the

@@ -55,6 +55,7 @@ struct Progress {
   std::string guidance;                // What a person said last.
   int64_t work_epoch = 0;              // The attempt whose change is under review; 0: none.
   bool inspected = false;              // The patch of work_epoch was accepted.
+  int64_t queue_number = 0;            // Its turn in the plan's merge queue; 0: not in it.
   std::optional<Candidate> candidate;
   int judge_round = 0;
   std::string patch_approver;               // Who let a quarantined patch through.

@@ -122,7 +122,8 @@ void TaskFlow::Ask(Task& task, absl::string_view reason, absl::string_view quest
   board_.AddCheckpoint(std::move(checkpoint));
 }
 
-void TaskFlow::Land(Task& task, const std::string& commit, const std::string& detail) {
+void TaskFlow::Land(Task& task, const std::string& commit, const std::string& tip,
+                    const std::string& detail) {
   Run& run = board_.RunOf(task.key);
   task.merged_commit = commit;
   if (Attempt* const work =
@@ -132,7 +133,7 @@ void TaskFlow::Land(Task& task, const std::string& commit, const std::string& de
   }
   board_.Move(task, TaskCommand::kLand, kMerged, "", detail);
   if (task.is_integration()) return board_.Move(run, RunState::kSucceeded, detail);
-  run.tip = commit;
+  run.tip = tip.empty() ? commit : tip;
   board_.Touch(run);
   UnblockDependents(task);
   CheckRunEnd(run);
@@ -251,6 +252,7 @@ void TaskFlow::ClearReview(Task& task) {
   Progress& progress = task.progress;
   progress.work_epoch = 0;
   progress.inspected = false;
+  progress.queue_number = 0;
   progress.candidate.reset();
   progress.judge_round = 0;
   progress.patch_approver.clear();

@@ -67,8 +67,9 @@ class TaskFlow final {
   // RETRY_WAIT is over.
   void Release(Task& task) { board_.Move(task, TaskCommand::kRelease, TaskState::kReady); }
 
-  // Its change is on the plan's branch.
-  void Land(Task& task, const std::string& commit, const std::string& detail);
+  // Its change is on the plan's branch, which is at `tip` now: others may have landed with it.
+  void Land(Task& task, const std::string& commit, const std::string& tip,
+            const std::string& detail);
 
   // Ends a task by a person's will; what depends on it follows.
   void End(Task& task, TaskCommand command, TaskState to, absl::string_view detail);

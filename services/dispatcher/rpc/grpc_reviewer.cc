@@ -19,7 +19,10 @@ constexpr absl::Duration kStepTimeout = absl::Seconds(60);
 constexpr absl::Duration kJudgeTimeout = absl::Minutes(20);
 
 Merged MergedFromProto(const reviewer_pb::Merged& proto) {
-  return {.branch = proto.branch(), .commit = proto.commit(), .detail = proto.detail()};
+  return {.branch = proto.branch(),
+          .commit = proto.commit(),
+          .detail = proto.detail(),
+          .tip = proto.tip()};
 }
 
 absl::Status Unreadable() { return absl::InternalError("the reviewer's answer has no result"); }
@@ -45,6 +48,10 @@ absl::StatusOr<CandidateOutcome> CandidateFromProto(
     }
     return CandidateOutcome(std::move(conflict));
   }
+  if (proto.has_queued()) return CandidateOutcome(Queued{.detail = proto.queued().detail()});
+  if (proto.has_rejected()) {
+    return CandidateOutcome(Rejected{.feedback = proto.rejected().feedback()});
+  }
   if (!proto.has_candidate()) return Unreadable();
   const reviewer_pb::Candidate& from = proto.candidate();
   Candidate candidate{.name = from.name(),
@@ -60,7 +67,12 @@ absl::StatusOr<CandidateOutcome> CandidateFromProto(
 
 absl::StatusOr<EvidenceOutcome> EvidenceOutcomeFromProto(
     const reviewer_pb::RecordEvidenceResponse& proto) {
-  return EvidenceOutcome{.passed = proto.passed(), .feedback = proto.feedback()};
+  return EvidenceOutcome{
+      .passed = proto.passed(),
+      .feedback = proto.feedback(),
+      .rerun = proto.rerun(),
+      .unresolved = proto.unresolved(),
+      .flaky = {proto.flaky_validators().begin(), proto.flaky_validators().end()}};
 }
 
 absl::StatusOr<Judgement> JudgementFromProto(const reviewer_pb::JudgeResponse& proto) {
@@ -159,6 +171,7 @@ void GrpcReviewer::CreateCandidate(const CandidateStep& step, Done<CandidateOutc
   reviewer_pb::CreateCandidateRequest request;
   if (step.plan.empty()) {
     request.set_attempt(step.attempt.Name());
+    for (const AttemptKey& attempt : step.queue) request.add_queue(attempt.Name());
   } else {
     request.set_plan(step.plan);
   }
@@ -209,6 +222,7 @@ void GrpcReviewer::Merge(const MergeStep& step, Done<Merged> done) {
   reviewer_pb::MergeRequest request;
   request.set_candidate(step.candidate);
   request.set_approver(step.approver);
+  for (const AttemptKey& attempt : step.queue) request.add_queue(attempt.Name());
   using Method =
       void (ReviewerStub::*)(grpc::ClientContext*, const reviewer_pb::MergeRequest*,
                              reviewer_pb::MergeResponse*, std::function<void(grpc::Status)>);

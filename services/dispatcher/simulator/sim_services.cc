@@ -55,6 +55,14 @@ absl::StatusOr<CandidateOutcome> SimReviewer::BuildNow(const CandidateStep& step
     world_.Count("conflicts");
     return Conflict{.paths = {{.path = "a", .kind = "content", .hunks = "<<<<"}}};
   }
+  if (!integrates && world_.Chance(8)) {
+    world_.Count("changes queued");
+    return Queued{.detail = "changes ahead are being tried"};
+  }
+  if (!integrates && world_.Chance(3)) {
+    world_.Count("changes rejected by the queue");
+    return Rejected{.feedback = "tests: red"};
+  }
   const int base = tips_[plan];
   const std::string change = integrates ? plan : step.attempt.Name();
   Candidate candidate{.name = StrCat(change, "/candidates/", base),
@@ -92,6 +100,14 @@ absl::StatusOr<EvidenceOutcome> SimReviewer::RecordNow(const std::string& candid
   const bool passed =
       std::all_of(evidence.outcomes.begin(), evidence.outcomes.end(),
                   [](const ValidatorOutcome& outcome) { return outcome.exit_code == 0; });
+  if (!passed && !built->second.evidence.has_value() && world_.Chance(30)) {
+    world_.Count("validators to run again");
+    return EvidenceOutcome{.feedback = "tests: red", .rerun = true};
+  }
+  if (!passed && world_.Chance(20)) {
+    world_.Count("failures of a change ahead");
+    return EvidenceOutcome{.feedback = "tests: red", .unresolved = true};
+  }
   if (!built->second.evidence.has_value()) built->second.evidence = passed;
   return EvidenceOutcome{.passed = *built->second.evidence,
                          .feedback = *built->second.evidence ? "" : "tests: red"};
@@ -137,6 +153,10 @@ absl::StatusOr<Merged> SimReviewer::MergeNow(const MergeStep& step) {
           StrCat(built.attempt.Name(), " is merged after ", landed->second.attempt.Name()));
     }
     return Merged{.branch = "branch", .commit = landed->second.commit};
+  }
+  if (world_.Chance(6)) {
+    world_.Count("landings that waited");
+    return Error(absl::StatusCode::kUnavailable, "QUEUE_WAITING", "changes ahead have yet to land");
   }
   int& tip = tips_[task.plan];
   if (built.base != tip || world_.Chance(6)) {

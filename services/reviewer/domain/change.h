@@ -61,6 +61,9 @@ struct Candidate {
   std::string tree;
   MergeMethod method = MergeMethod::kFastPath;
   std::string validator_digest;
+  // Neighbours in the merge queue with one group are validated by the last one's tree; empty:
+  // alone.
+  std::string group;
   absl::Time create_time;
 
   bool is_integration() const { return attempt.empty(); }
@@ -86,6 +89,9 @@ struct Evidence {
   bool passed = false;
   std::vector<ValidatorResult> results;
   absl::Time record_time;
+  // Told in the event and not stored, since it follows from what else is known of the tree.
+  bool rerun = false;              // The validators run on it again.
+  std::vector<std::string> flaky;  // Validators that both failed and passed on it.
 };
 
 enum class VerdictKind { kPassed, kGapsFound, kHumanNeeded };
@@ -119,9 +125,17 @@ struct Merged {
   absl::Time merge_time;
 };
 
+// A candidate that landed.
+struct LandedChange {
+  Candidate candidate;
+  Merged merged;
+};
+
 // The promise to move a ref, written before it moves.
 struct LandIntent {
-  std::string candidate;
+  std::string candidate;  // The last that lands.
+  // Candidates that land before it by the same move, oldest first.
+  std::vector<std::string> ahead;
   std::string ref;
   std::string expected;
   std::string target;

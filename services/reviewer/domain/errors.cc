@@ -241,6 +241,12 @@ absl::Status BranchMoved(absl::string_view branch) {
       {{"branch", Shown(branch)}});
 }
 
+absl::Status QueueWaiting(absl::string_view attempt, absl::string_view why) {
+  return base::RetryableError(StatusCode::kUnavailable, "QUEUE_WAITING",
+                              absl::StrCat("the change of ", Shown(attempt), " waits: ", why),
+                              absl::Seconds(2), {{"attempt", Shown(attempt)}, {"why", Shown(why)}});
+}
+
 absl::Status StoredFormInvalid(absl::string_view problem) {
   return base::Error(StatusCode::kInternal, "STORED_FORM_INVALID",
                      absl::StrCat("a stored document cannot be read: ", problem),

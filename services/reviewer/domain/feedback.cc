@@ -1,5 +1,9 @@
 #include "services/reviewer/domain/feedback.h"
 
+#include <algorithm>
+#include <iterator>
+#include <set>
+
 #include "absl/strings/str_cat.h"
 #include "lib/base/utf8.h"
 #include "services/reviewer/domain/limits.h"
@@ -30,6 +34,36 @@ std::string FeedbackOf(const std::vector<ValidatorResult>& results) {
     absl::StrAppend(&text, "The end of its output:\n", tail, tail.back() == '\n' ? "" : "\n");
   }
   return base::ToUtf8(text, kFeedbackBytesMax);
+}
+
+std::vector<std::string> FlakyIn(const std::vector<Evidence>& failures,
+                                 const std::vector<ValidatorResult>& last) {
+  std::set<std::string> failed;
+  std::set<std::string> passed;
+  const auto sort = [&](const std::vector<ValidatorResult>& results) {
+    for (const ValidatorResult& result : results) {
+      (result.passed ? passed : failed).insert(result.validator);
+    }
+  };
+  for (const Evidence& evidence : failures) sort(evidence.results);
+  sort(last);
+  std::vector<std::string> flaky;
+  std::set_intersection(failed.begin(), failed.end(), passed.begin(), passed.end(),
+                        std::back_inserter(flaky));
+  return flaky;
+}
+
+std::string FeedbackOfRuns(const std::vector<Evidence>& failures) {
+  if (failures.empty()) return "";
+  std::string text;
+  if (failures.size() > 1) {
+    absl::StrAppend(&text, "The validators ran ", failures.size(), " times on this tree.\n");
+    for (const std::string& name : FlakyIn(failures, {})) {
+      absl::StrAppend(&text, "The validator \"", name,
+                      "\" is flaky: it failed in one run and passed in another.\n");
+    }
+  }
+  return base::ToUtf8(absl::StrCat(text, FeedbackOf(failures.back().results)), kFeedbackBytesMax);
 }
 
 std::string SummaryOf(const std::vector<ValidatorResult>& results) {

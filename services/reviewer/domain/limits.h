@@ -32,6 +32,20 @@ inline constexpr size_t kFailuresMax = 100;
 inline constexpr size_t kFailureBytesMax = 512;
 inline constexpr size_t kFeedbackBytesMax = 24 << 10;
 
+// Changes of one plan under review that a queue takes: far more than there are agents.
+inline constexpr size_t kQueueMax = 1'000;
+// Outcomes by which a queue measures itself: older ones weigh next to nothing.
+inline constexpr int kOutcomesMax = 64;
+// Failed runs on one tree that are looked at: more than reruns are allowed.
+inline constexpr int kFailuresOfTreeMax = 20;
+inline constexpr int kFlakyRerunsMax = 5;
+// Refs of one plan's candidates that are deleted when it is integrated.
+inline constexpr size_t kCandidateRefsMax = 100'000;
+inline constexpr int kQueueWindowMax = 64;
+// Conflicts of changes on bases that are remembered, and plans whose queues are shown.
+inline constexpr size_t kConflictsKeptMax = 256;
+inline constexpr size_t kQueuesShownMax = 200;
+
 // Commits of a plan's branch that a rollback looks at: more than any plan has tasks.
 inline constexpr size_t kBranchCommitsMax = 20'000;
 inline constexpr size_t kRollbackReasonBytesMax = 2 << 10;

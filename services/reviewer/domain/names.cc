@@ -67,7 +67,11 @@ std::string AgentRef(const Names& attempt) {
 }
 
 std::string CandidateRef(const Names& candidate) {
-  return absl::StrCat("refs/candidates/", candidate.plan_id, "/", candidate.candidate_id);
+  return absl::StrCat(CandidateRefsOf(candidate), candidate.candidate_id);
+}
+
+std::string CandidateRefsOf(const Names& plan) {
+  return absl::StrCat("refs/candidates/", plan.plan_id, "/");
 }
 
 std::string BranchRef(absl::string_view branch) { return absl::StrCat("refs/heads/", branch); }

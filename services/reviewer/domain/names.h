@@ -39,6 +39,7 @@ std::string CandidateId(absl::string_view source, absl::string_view base,
 // system: they are lower case and the depth of each kind is fixed.
 std::string AgentRef(const Names& attempt);
 std::string CandidateRef(const Names& candidate);
+std::string CandidateRefsOf(const Names& plan);  // What those of a plan begin with.
 std::string BranchRef(absl::string_view branch);
 std::string SourceRef(absl::string_view branch);  // The last fetched state of a source's branch.
 std::string IntegrationBranch(absl::string_view plan_id);

@@ -34,6 +34,9 @@ class ReviewStore {
   virtual absl::StatusOr<Candidate> AddCandidate(const Candidate& candidate) = 0;
   virtual absl::StatusOr<std::optional<Candidate>> FindCandidate(const std::string& name) = 0;
   virtual absl::StatusOr<std::optional<Candidate>> NewestCandidate(const std::string& attempt) = 0;
+  // Of a task's attempts, or of the plan's integration when `task` is empty.
+  virtual absl::StatusOr<std::vector<std::string>> ListCandidates(const std::string& plan,
+                                                                  const std::string& task) = 0;
   virtual absl::Status AnnounceConflict(const Candidate& tried,
                                         const std::vector<std::string>& paths) = 0;
 
@@ -41,6 +44,21 @@ class ReviewStore {
   // The newest one.
   virtual absl::StatusOr<std::optional<Evidence>> FindEvidence(
       const std::string& project, const std::string& tree, const std::string& validator_digest) = 0;
+
+  // What failed on the tree since `since`, oldest first.
+  virtual absl::StatusOr<std::vector<Evidence>> ListFailures(const std::string& project,
+                                                             const std::string& tree,
+                                                             const std::string& validator_digest,
+                                                             absl::Time since) = 0;
+
+  // Remembers that the candidate was judged and asked to land, and who approved it.
+  virtual absl::Status AddReady(const std::string& candidate, const std::string& approver) = 0;
+  // The approver of a candidate that is ready, which may be nobody.
+  virtual absl::StatusOr<std::optional<std::string>> FindReady(const std::string& candidate) = 0;
+  // Remembers that validators rejected the attempt for good. Once for each attempt.
+  virtual absl::Status AddRejection(const std::string& plan, const std::string& attempt) = 0;
+  // Whether each of the plan's last `limit` changes landed, or was rejected; oldest first.
+  virtual absl::StatusOr<std::vector<bool>> ListOutcomes(const std::string& plan, int limit) = 0;
 
   // The verdict as stored: `verdict` itself unless the round had one before.
   virtual absl::StatusOr<GivenVerdict> AddVerdict(const Candidate& candidate,
@@ -63,6 +81,8 @@ class ReviewStore {
 
   // Marks the candidate as landed and ends its intent. The first mark stays.
   virtual absl::StatusOr<Merged> AddMerged(const Candidate& candidate, const Merged& merged) = 0;
+  // The same for what landed by one move of the branch, all or none.
+  virtual absl::Status AddLandings(const std::vector<LandedChange>& landings) = 0;
   virtual absl::StatusOr<std::optional<Merged>> FindMerged(const std::string& candidate) = 0;
   // What landed of an attempt, or as the integration of a plan.
   virtual absl::StatusOr<std::optional<Merged>> FindMergedOfAttempt(const std::string& attempt) = 0;

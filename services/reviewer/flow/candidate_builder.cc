@@ -91,29 +91,27 @@ struct CandidateBuilder::Job {
   Candidate result;
 };
 
-absl::StatusOr<BuildOutcome> CandidateBuilder::Build(const std::string& attempt) {
-  const absl::Duration started = workshop_.clock.Elapsed();
-  ASSIGN_OR_RETURN(const Names names, ParseAttempt(attempt));
-  ASSIGN_OR_RETURN(const Plan plan, RequirePlan(workshop_.store, names.plan()));
-  ASSIGN_OR_RETURN(std::optional<Merged> merged, workshop_.store.FindMergedOfAttempt(attempt));
-  if (merged.has_value()) return BuildOutcome(*std::move(merged));
-  ASSIGN_OR_RETURN(const std::optional<Inspection> change, workshop_.store.FindInspection(attempt));
-  if (!change.has_value() || !change->accepted) return ChangeUnknown(attempt);
+absl::StatusOr<std::string> CandidateBuilder::NameOn(const Plan& plan, const Inspection& change,
+                                                     const std::string& base) {
+  return absl::StrCat(plan.name, "/candidates/",
+                      CandidateId(absl::StrCat(change.attempt, " ", change.commit), base,
+                                  ValidatorDigest(plan.policy.validators)));
+}
 
+absl::StatusOr<BuildOutcome> CandidateBuilder::BuildOn(const Plan& plan, const Inspection& change,
+                                                       const std::string& base_hex,
+                                                       const std::string& group) {
+  const absl::Duration started = workshop_.clock.Elapsed();
+  ASSIGN_OR_RETURN(const Names names, ParseAttempt(change.attempt));
   ASSIGN_OR_RETURN(git::Repository mirror, workshop_.mirrors.Find(names.project_id));
-  ASSIGN_OR_RETURN(const git::Oid tip_oid, mirror.ReadRef(BranchRef(plan.branch)));
-  Names candidate_names = names;
-  const std::string digest = ValidatorDigest(plan.policy.validators);
-  candidate_names.candidate_id =
-      CandidateId(absl::StrCat(attempt, " ", change->commit), tip_oid.ToHex(), digest);
-  const std::string name = absl::StrCat(names.plan(), "/candidates/", candidate_names.candidate_id);
+  ASSIGN_OR_RETURN(const std::string name, NameOn(plan, change, base_hex));
   ASSIGN_OR_RETURN(std::optional<Candidate> earlier, workshop_.store.FindCandidate(name));
   if (earlier.has_value()) return BuildOutcome(*std::move(earlier));
 
-  ASSIGN_OR_RETURN(git::Commit base, RequireCommit(mirror, change->base_commit));
-  ASSIGN_OR_RETURN(git::Commit agent, RequireCommit(mirror, change->commit));
-  ASSIGN_OR_RETURN(git::Commit tip, RequireCommit(mirror, tip_oid.ToHex()));
-  Job job{.change = *change,
+  ASSIGN_OR_RETURN(git::Commit base, RequireCommit(mirror, change.base_commit));
+  ASSIGN_OR_RETURN(git::Commit agent, RequireCommit(mirror, change.commit));
+  ASSIGN_OR_RETURN(git::Commit tip, RequireCommit(mirror, base_hex));
+  Job job{.change = change,
           .mirror = mirror,
           .base = std::move(base),
           .agent = std::move(agent),
@@ -122,10 +120,11 @@ absl::StatusOr<BuildOutcome> CandidateBuilder::Build(const std::string& attempt)
           .result = {.name = name,
                      .plan = plan.name,
                      .task = names.task(),
-                     .attempt = attempt,
-                     .source = change->commit,
-                     .base = tip_oid.ToHex(),
-                     .validator_digest = digest,
+                     .attempt = change.attempt,
+                     .source = change.commit,
+                     .base = base_hex,
+                     .validator_digest = ValidatorDigest(plan.policy.validators),
+                     .group = group,
                      .create_time = workshop_.clock.Now()}};
   ASSIGN_OR_RETURN(std::optional<git::Oid> tree, TakeFastPath(job));
   if (!tree.has_value()) {
@@ -133,12 +132,8 @@ absl::StatusOr<BuildOutcome> CandidateBuilder::Build(const std::string& attempt)
     ASSIGN_OR_RETURN(const git::MergeResult merge,
                      git::MergeTrees(job.overlay, job.base.tree, job.tip.tree, job.agent.tree));
     if (!merge.clean()) {
-      ConflictReport report = ReportOf(tip_oid, merge.conflicts);
-      std::vector<std::string> paths;
-      for (const ConflictedPath& path : report.paths) paths.push_back(path.path);
-      RETURN_IF_ERROR(workshop_.store.AnnounceConflict(job.result, paths));
       candidate_seconds.Observe({"conflict"}, workshop_.clock.Elapsed() - started);
-      return BuildOutcome(std::move(report));
+      return BuildOutcome(ReportOf(job.tip.oid, merge.conflicts));
     }
     tree = merge.tree;
   }

@@ -24,7 +24,17 @@ struct ConflictReport {
   std::vector<ConflictedPath> paths;
 };
 
-using BuildOutcome = std::variant<Candidate, ConflictReport, Merged>;
+// A change that waits for those ahead of it in the queue, or of its batch.
+struct QueuedChange {
+  std::string detail;
+};
+
+// A change whose validators failed where nothing ahead of it can be the cause.
+struct RejectedChange {
+  std::string feedback;
+};
+
+using BuildOutcome = std::variant<Candidate, ConflictReport, Merged, QueuedChange, RejectedChange>;
 
 // The conflicts as feedback: hunks are cut at a line, at most kConflictPathsMax paths.
 ConflictReport ReportOf(const git::Oid& base, const std::vector<git::Conflict>& conflicts);
@@ -34,9 +44,14 @@ class CandidateBuilder final {
  public:
   explicit CandidateBuilder(const Workshop& workshop) : workshop_(workshop) {}
 
-  // The candidate on the present tip of the plan's branch; the same for the same tip. What landed
-  // is returned in its place. Fails with ChangeUnknown, PlanUnknown or NAME_INVALID.
-  absl::StatusOr<BuildOutcome> Build(const std::string& attempt);
+  // The candidate of an accepted change on the commit `base`, in hexadecimal digits, or what
+  // conflicts there; the same for the same. `group` is for the merge queue.
+  absl::StatusOr<BuildOutcome> BuildOn(const Plan& plan, const Inspection& change,
+                                       const std::string& base, const std::string& group);
+
+  // Its name.
+  static absl::StatusOr<std::string> NameOn(const Plan& plan, const Inspection& change,
+                                            const std::string& base);
 
  private:
   struct Job;

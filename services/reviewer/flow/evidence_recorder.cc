@@ -4,8 +4,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/utf8.h"
+#include "lib/log/log.h"
+#include "lib/metrics/metrics.h"
 #include "services/reviewer/domain/errors.h"
 #include "services/reviewer/domain/feedback.h"
 #include "services/reviewer/domain/limits.h"
@@ -14,6 +17,10 @@
 
 namespace slipway::reviewer {
 namespace {
+
+metrics::Counter validations({.name = "slipway_reviewer_validations_total",
+                              .description = "Runs of a plan's validators on a tree.",
+                              .labels = {"outcome"}});
 
 // Results come in the order of the plan; only after a failure may the rest be missing.
 absl::Status CheckResults(const std::vector<Validator>& validators,
@@ -71,13 +78,58 @@ absl::StatusOr<RecordedEvidence> EvidenceRecorder::Record(const EvidenceReport& 
     }
     evidence.results.push_back(std::move(result));
   }
+  ASSIGN_OR_RETURN(const absl::Time since, Since(candidate));
+  ASSIGN_OR_RETURN(
+      std::vector<Evidence> failures,
+      workshop_.store.ListFailures(plan.project, evidence.tree, evidence.validator_digest, since));
+  // A repeat takes the place of what it repeats.
+  std::erase_if(failures,
+                [&](const Evidence& earlier) { return earlier.attempt == evidence.attempt; });
+  evidence.flaky = FlakyIn(failures, evidence.results);
+  evidence.rerun =
+      !evidence.passed && static_cast<int>(failures.size()) < workshop_.flaky_reruns_max;
   RETURN_IF_ERROR(workshop_.store.AddEvidence(candidate, evidence));
-  if (candidate.is_integration()) {
+  validations.Increment({evidence.passed  ? (evidence.flaky.empty() ? "passed" : "flaky")
+                         : evidence.rerun ? "rerun"
+                                          : "failed"});
+  if (!evidence.flaky.empty()) {
+    log::Warning("validators are flaky", {{"plan", plan.name},
+                                          {"tree", evidence.tree},
+                                          {"validators", absl::StrJoin(evidence.flaky, ",")}});
+  }
+  if (candidate.is_integration() && !evidence.rerun) {
     RETURN_IF_ERROR(workshop_.store.AnnounceIntegration(
         candidate, evidence.passed ? "VALIDATED" : "FAILED", BranchRef(plan.target_branch),
         evidence.passed ? "the validators passed" : "the validators failed"));
   }
-  return RecordedEvidence{.passed = evidence.passed, .feedback = FeedbackOf(evidence.results)};
+  RecordedEvidence recorded{
+      .passed = evidence.passed, .rerun = evidence.rerun, .flaky = evidence.flaky};
+  if (evidence.passed) return recorded;
+  failures.push_back(evidence);
+  recorded.feedback = FeedbackOfRuns(failures);
+  if (evidence.rerun) return recorded;
+  ASSIGN_OR_RETURN(const bool resolved, IsResolved(plan, candidate));
+  recorded.unresolved = !resolved;
+  if (resolved && !candidate.is_integration()) {
+    RETURN_IF_ERROR(workshop_.store.AddRejection(plan.name, candidate.attempt));
+  }
+  return recorded;
+}
+
+absl::StatusOr<absl::Time> EvidenceRecorder::Since(const Candidate& candidate) {
+  if (candidate.is_integration()) return absl::InfinitePast();
+  ASSIGN_OR_RETURN(const std::optional<Inspection> change,
+                   workshop_.store.FindInspection(candidate.attempt));
+  return change.has_value() ? change->inspect_time : absl::InfinitePast();
+}
+
+// On what has landed nothing but the change itself can be at fault.
+absl::StatusOr<bool> EvidenceRecorder::IsResolved(const Plan& plan, const Candidate& candidate) {
+  if (candidate.is_integration()) return true;
+  ASSIGN_OR_RETURN(const Names names, ParseCandidate(candidate.name));
+  ASSIGN_OR_RETURN(const git::Repository mirror, workshop_.mirrors.Find(names.project_id));
+  ASSIGN_OR_RETURN(const git::Oid tip, mirror.ReadRef(BranchRef(plan.branch)));
+  return tip.ToHex() == candidate.base;
 }
 
 }  // namespace slipway::reviewer

@@ -20,6 +20,11 @@ struct EvidenceReport {
 struct RecordedEvidence {
   bool passed = false;
   std::string feedback;
+  // They failed and may be flaky: they are to run on the tree again.
+  bool rerun = false;
+  // They failed, but a change that has not landed, or another of the batch, may be the cause.
+  bool unresolved = false;
+  std::vector<std::string> flaky;  // Validators that both failed and passed on the tree.
 };
 
 // Keeps what validators said about trees. Blocks; thread-safe.
@@ -32,6 +37,10 @@ class EvidenceRecorder final {
   absl::StatusOr<RecordedEvidence> Record(const EvidenceReport& report);
 
  private:
+  absl::StatusOr<bool> IsResolved(const Plan& plan, const Candidate& candidate);
+  // When the change was handed in; what failed on its tree before does not count.
+  absl::StatusOr<absl::Time> Since(const Candidate& candidate);
+
   const Workshop& workshop_;
 };
 

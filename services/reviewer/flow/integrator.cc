@@ -6,6 +6,7 @@
 #include "absl/strings/str_replace.h"
 #include "lib/base/error.h"
 #include "lib/base/status_macros.h"
+#include "lib/log/log.h"
 #include "services/reviewer/domain/errors.h"
 
 namespace slipway::reviewer {
@@ -69,6 +70,9 @@ absl::StatusOr<Merged> Integrator::Land(const Plan& plan, const Candidate& candi
                                                          .merge_time = workshop_.clock.Now()}));
   RETURN_IF_ERROR(workshop_.store.AnnounceIntegration(candidate, landing->state, landing->branch,
                                                       landing->detail));
+  const absl::Status pruned = PruneCandidates(workshop_, plan.name, "");
+  // They keep objects, nothing else.
+  if (!pruned.ok()) log::Warning("refs of candidates stay behind", {{"error", pruned.ToString()}});
   return merged;
 }
 

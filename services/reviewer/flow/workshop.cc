@@ -10,6 +10,7 @@
 #include "lib/log/log.h"
 #include "services/reviewer/domain/commit_message.h"
 #include "services/reviewer/domain/errors.h"
+#include "services/reviewer/domain/limits.h"
 
 namespace slipway::reviewer {
 
@@ -62,6 +63,31 @@ std::string ChangeMessage(const Inspection& change, const std::string& validator
   }
   if (!change.findings.empty()) text.trailers.emplace_back(kApproverTrailer, change.approver);
   return ComposeMessage(text);
+}
+
+absl::Status PruneCandidates(const Workshop& workshop, const std::string& plan,
+                             const std::string& task) {
+  ASSIGN_OR_RETURN(const Names names, ParsePlan(plan));
+  ASSIGN_OR_RETURN(git::Repository mirror, workshop.mirrors.Find(names.project_id));
+  std::vector<git::Ref> refs;
+  if (task.empty()) {
+    ASSIGN_OR_RETURN(refs, mirror.ListRefs(CandidateRefsOf(names), kCandidateRefsMax));
+  } else {
+    ASSIGN_OR_RETURN(const std::vector<std::string> candidates,
+                     workshop.store.ListCandidates(plan, task));
+    for (const std::string& candidate : candidates) {
+      ASSIGN_OR_RETURN(const Names parsed, ParseCandidate(candidate));
+      const std::string ref = CandidateRef(parsed);
+      ASSIGN_OR_RETURN(const std::optional<git::Oid> target, mirror.FindRef(ref));
+      if (target.has_value()) refs.push_back({.name = ref, .target = *target});
+    }
+  }
+  for (const git::Ref& ref : refs) {
+    const absl::Status deleted = mirror.DeleteRef(ref.name, ref.target);
+    // Somebody else was first.
+    if (!deleted.ok() && base::ReasonOf(deleted) != "REF_NOT_FOUND") return deleted;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Publish(git::Repository& repository, git::Overlay& overlay, const std::string& ref,

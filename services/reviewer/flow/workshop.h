@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,8 +12,10 @@
 #include "lib/git/overlay.h"
 #include "lib/git/repository.h"
 #include "services/reviewer/domain/change.h"
+#include "services/reviewer/domain/merge_queue.h"
 #include "services/reviewer/domain/names.h"
 #include "services/reviewer/domain/review_store.h"
+#include "services/reviewer/flow/queue_desk.h"
 #include "services/reviewer/mirror/mirrors.h"
 #include "services/reviewer/mirror/sources.h"
 
@@ -29,6 +32,10 @@ struct Workshop {
   std::string committer_email = "slipway@localhost";
   // Programs that validators may run; "*" allows every one.
   std::vector<std::string> validator_programs;
+  QueueSettings queue = {};
+  // How often validators that failed run on the same tree again.
+  int flaky_reruns_max = 1;
+  std::shared_ptr<QueueDesk> desk = std::make_shared<QueueDesk>();
 };
 
 // The plan, or PlanUnknown.
@@ -48,6 +55,11 @@ absl::StatusOr<git::Oid> PutCommit(const Workshop& workshop, git::Overlay& overl
 // What the commit of an accepted change says, wherever it is put: `validator_digest` is that of the
 // plan's validators, empty when there are none.
 std::string ChangeMessage(const Inspection& change, const std::string& validator_digest);
+
+// Deletes the refs of a task's candidates, or of all of a plan when `task` is empty. What they kept
+// may go when nothing else holds it.
+absl::Status PruneCandidates(const Workshop& workshop, const std::string& plan,
+                             const std::string& task);
 
 // Publishes what the overlay holds, durably, and points `ref`, wherever it is, to `commit`, which
 // keeps the objects from garbage collection: what the commit is for is told by the store.

@@ -170,6 +170,18 @@ v1::Conflict ConflictToProto(const ConflictReport& report) {
   return message;
 }
 
+v1::GetQueueResponse::Place PlaceToProto(const QueuePlace& place) {
+  v1::GetQueueResponse::Place message;
+  message.set_attempt(place.change);
+  message.set_step(NameOf(place.step));
+  message.set_detail(place.why);
+  message.set_base(place.base);
+  message.set_commit(place.commit);
+  message.set_batch(place.group);
+  message.set_ready(place.ready);
+  return message;
+}
+
 v1::RollBackResponse RollbackToProto(const Rollback& rollback) {
   v1::RollBackResponse message;
   message.set_branch(rollback.branch);

@@ -2,6 +2,7 @@
 
 #include "absl/status/statusor.h"
 #include "services/reviewer/domain/change.h"
+#include "services/reviewer/domain/merge_queue.h"
 #include "services/reviewer/domain/policy.h"
 #include "services/reviewer/flow/candidate_builder.h"
 #include "services/reviewer/flow/evidence_recorder.h"
@@ -31,6 +32,7 @@ v1::InspectResponse InspectionToProto(const Inspection& inspection);
 v1::Candidate CandidateToProto(const CandidateState& state);
 v1::Conflict ConflictToProto(const ConflictReport& report);
 v1::Merged MergedToProto(const Merged& merged);
+v1::GetQueueResponse::Place PlaceToProto(const QueuePlace& place);
 v1::RollBackResponse RollbackToProto(const Rollback& rollback);
 v1::JudgeResponse VerdictToProto(const Verdict& verdict);
 v1::ValidatorResult ResultToProto(const ValidatorResult& result);

@@ -7,6 +7,7 @@
 #include "services/reviewer/domain/errors.h"
 #include "services/reviewer/domain/stored_form.h"
 #include "services/reviewer/flow/integration_builder.h"
+#include "services/reviewer/flow/landing_queue.h"
 #include "services/reviewer/flow/merger.h"
 #include "services/reviewer/flow/rewinder.h"
 
@@ -21,17 +22,30 @@ absl::StatusOr<v1::InspectResponse> ReviewerHandlers::Inspect(const rpc::Call&,
 
 absl::StatusOr<v1::CreateCandidateResponse> ReviewerHandlers::CreateCandidate(
     const rpc::Call&, const v1::CreateCandidateRequest& request) {
-  // An unset change is an attempt without a name.
-  ASSIGN_OR_RETURN(const BuildOutcome outcome,
-                   request.has_plan() ? IntegrationBuilder(workshop_).Build(request.plan())
-                                      : CandidateBuilder(workshop_).Build(request.attempt()));
+  LandingQueue::Answer answer;
+  if (request.has_plan()) {
+    ASSIGN_OR_RETURN(answer.outcome, IntegrationBuilder(workshop_).Build(request.plan()));
+  } else {
+    // An unset change is an attempt without a name.
+    ASSIGN_OR_RETURN(answer, LandingQueue::Ask(workshop_, request.attempt(),
+                                               {request.queue().begin(), request.queue().end()}));
+  }
+  const BuildOutcome& outcome = answer.outcome;
   v1::CreateCandidateResponse response;
   if (const auto* merged = std::get_if<Merged>(&outcome)) {
-    *response.mutable_merged() = MergedToProto(*merged);
+    ASSIGN_OR_RETURN(*response.mutable_merged(), WithTip(*merged, request.attempt()));
+  } else if (const auto* queued = std::get_if<QueuedChange>(&outcome)) {
+    response.mutable_queued()->set_detail(queued->detail);
+  } else if (const auto* rejected = std::get_if<RejectedChange>(&outcome)) {
+    response.mutable_rejected()->set_feedback(rejected->feedback);
   } else if (const auto* conflict = std::get_if<ConflictReport>(&outcome)) {
     *response.mutable_conflict() = ConflictToProto(*conflict);
   } else {
-    ASSIGN_OR_RETURN(const CandidateState state, StateOf(std::get<Candidate>(outcome)));
+    ASSIGN_OR_RETURN(CandidateState state, StateOf(std::get<Candidate>(outcome)));
+    if (answer.proven && !state.validators.empty()) {
+      state.evidence_passed = true;
+      state.validators.clear();
+    }
     *response.mutable_candidate() = CandidateToProto(state);
   }
   return response;
@@ -57,6 +71,9 @@ absl::StatusOr<v1::RecordEvidenceResponse> ReviewerHandlers::RecordEvidence(
   v1::RecordEvidenceResponse response;
   response.set_passed(recorded.passed);
   response.set_feedback(recorded.feedback);
+  response.set_rerun(recorded.rerun);
+  response.set_unresolved(recorded.unresolved);
+  response.mutable_flaky_validators()->Assign(recorded.flaky.begin(), recorded.flaky.end());
   return response;
 }
 
@@ -70,9 +87,40 @@ absl::StatusOr<v1::JudgeResponse> ReviewerHandlers::Judge(const rpc::Call&,
 absl::StatusOr<v1::MergeResponse> ReviewerHandlers::Merge(const rpc::Call&,
                                                           const v1::MergeRequest& request) {
   ASSIGN_OR_RETURN(const Merged merged,
-                   Merger(workshop_).Merge(request.candidate(), request.approver()));
+                   Merger(workshop_).Merge(request.candidate(), request.approver(),
+                                           {request.queue().begin(), request.queue().end()}));
+  ASSIGN_OR_RETURN(const Candidate candidate,
+                   RequireCandidate(workshop_.store, request.candidate()));
   v1::MergeResponse response;
-  *response.mutable_merged() = MergedToProto(merged);
+  ASSIGN_OR_RETURN(*response.mutable_merged(), WithTip(merged, candidate.attempt));
+  return response;
+}
+
+// Other changes may have landed with it, or after it. `attempt` is empty for an integration.
+absl::StatusOr<v1::Merged> ReviewerHandlers::WithTip(const Merged& merged,
+                                                     const std::string& attempt) {
+  v1::Merged message = MergedToProto(merged);
+  if (attempt.empty()) return message;
+  ASSIGN_OR_RETURN(const Names names, ParseAttempt(attempt));
+  ASSIGN_OR_RETURN(const git::Repository mirror, workshop_.mirrors.Find(names.project_id));
+  ASSIGN_OR_RETURN(const git::Oid tip, mirror.ReadRef(merged.branch));
+  message.set_tip(tip.ToHex());
+  return message;
+}
+
+absl::StatusOr<v1::GetQueueResponse> ReviewerHandlers::GetQueue(
+    const rpc::Call&, const v1::GetQueueRequest& request) {
+  RETURN_IF_ERROR(ParsePlan(request.plan()).status());
+  ASSIGN_OR_RETURN(
+      LandingQueue queue,
+      LandingQueue::Open(workshop_, request.plan(), workshop_.desk->ShownOrder(request.plan())));
+  ASSIGN_OR_RETURN(const QueuePlan plan, queue.Read());
+  v1::GetQueueResponse response;
+  for (const QueuePlace& place : plan.places) *response.add_places() = PlaceToProto(place);
+  response.set_tip(queue.tip());
+  response.set_window(queue.measure().window);
+  response.set_failure_rate(queue.measure().failure_rate);
+  response.set_batch_size(BestBatchSize(queue.measure().failure_rate, workshop_.queue.batch_max));
   return response;
 }
 

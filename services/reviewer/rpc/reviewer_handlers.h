@@ -24,10 +24,13 @@ class ReviewerHandlers final {
   absl::StatusOr<v1::MergeResponse> Merge(const rpc::Call& call, const v1::MergeRequest& request);
   absl::StatusOr<v1::RollBackResponse> RollBack(const rpc::Call& call,
                                                 const v1::RollBackRequest& request);
+  absl::StatusOr<v1::GetQueueResponse> GetQueue(const rpc::Call& call,
+                                                const v1::GetQueueRequest& request);
   absl::StatusOr<v1::GetReviewResponse> GetReview(const rpc::Call& call,
                                                   const v1::GetReviewRequest& request);
 
  private:
+  absl::StatusOr<v1::Merged> WithTip(const Merged& merged, const std::string& attempt);
   absl::StatusOr<CandidateState> StateOf(const Candidate& candidate);
   absl::Status AddAttempt(const Inspection& inspection, v1::GetReviewResponse& response);
 

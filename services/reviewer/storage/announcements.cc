@@ -71,7 +71,9 @@ events::EventDraft EvidenceRecorded(const Candidate& candidate, const Evidence& 
                {{"tree", evidence.tree},
                 {"validator_digest", evidence.validator_digest},
                 {"passed", evidence.passed},
-                {"failed", failed}});
+                {"failed", failed},
+                {"rerun", evidence.rerun},
+                {"flaky", evidence.flaky}});
 }
 
 events::EventDraft VerdictGiven(const Candidate& candidate, const GivenVerdict& verdict) {

@@ -67,6 +67,7 @@ absl::StatusOr<Candidate> ReadCandidate(const sqlite::Row& row) {
                    .tree = row.Text(7),
                    .method = method,
                    .validator_digest = row.Text(9),
+                   .group = row.Text(11),
                    .create_time = row.Time(10)};
 }
 
@@ -94,12 +95,14 @@ absl::StatusOr<GivenVerdict> ReadVerdict(const sqlite::Row& row) {
                       .give_time = row.Time(7)};
 }
 
-LandIntent ReadIntent(const sqlite::Row& row) {
-  return {.candidate = row.Text(0),
-          .ref = row.Text(1),
-          .expected = row.Text(2),
-          .target = row.Text(3),
-          .approver = row.Text(4)};
+absl::StatusOr<LandIntent> ReadIntent(const sqlite::Row& row) {
+  ASSIGN_OR_RETURN(std::vector<std::string> ahead, TextsFromStored(row.Text(5)));
+  return LandIntent{.candidate = row.Text(0),
+                    .ahead = std::move(ahead),
+                    .ref = row.Text(1),
+                    .expected = row.Text(2),
+                    .target = row.Text(3),
+                    .approver = row.Text(4)};
 }
 
 absl::StatusOr<Rollback> ReadRollback(const sqlite::Row& row) {

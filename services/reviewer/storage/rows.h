@@ -25,15 +25,19 @@ absl::StatusOr<Inspection> ReadInspection(const sqlite::Row& row);
 
 inline constexpr sqlite::Sql kSelectCandidate =
     "SELECT name,plan,task,attempt,source,base,commit_id,tree,method,validator_digest,"
-    "create_time_us FROM candidate WHERE name=?";
+    "create_time_us,batch FROM candidate WHERE name=?";
 inline constexpr sqlite::Sql kSelectNewestCandidate =
     "SELECT name,plan,task,attempt,source,base,commit_id,tree,method,validator_digest,"
-    "create_time_us FROM candidate WHERE attempt=? ORDER BY position DESC LIMIT 1";
+    "create_time_us,batch FROM candidate WHERE attempt=? ORDER BY position DESC LIMIT 1";
 absl::StatusOr<Candidate> ReadCandidate(const sqlite::Row& row);
 
 inline constexpr sqlite::Sql kSelectEvidence =
     "SELECT project,tree,validator_digest,attempt,passed,results,record_time_us FROM evidence"
     " WHERE project=? AND tree=? AND validator_digest=? ORDER BY position DESC LIMIT 1";
+inline constexpr sqlite::Sql kSelectFailures =
+    "SELECT project,tree,validator_digest,attempt,passed,results,record_time_us FROM evidence"
+    " WHERE project=? AND tree=? AND validator_digest=? AND NOT passed AND record_time_us>=?"
+    " ORDER BY position LIMIT ?";
 absl::StatusOr<Evidence> ReadEvidence(const sqlite::Row& row);
 
 inline constexpr sqlite::Sql kSelectVerdict =
@@ -48,8 +52,8 @@ inline constexpr sqlite::Sql kSelectVerdictOfPrompt =
 absl::StatusOr<GivenVerdict> ReadVerdict(const sqlite::Row& row);
 
 inline constexpr sqlite::Sql kSelectIntents =
-    "SELECT candidate,ref,expected,target,approver FROM intent ORDER BY candidate";
-LandIntent ReadIntent(const sqlite::Row& row);
+    "SELECT candidate,ref,expected,target,approver,ahead FROM intent ORDER BY candidate";
+absl::StatusOr<LandIntent> ReadIntent(const sqlite::Row& row);
 
 inline constexpr sqlite::Sql kSelectOpenRollbacks =
     "SELECT plan,branch,from_commit,target,commit_id,tree,actor,reason,undone_tasks,"

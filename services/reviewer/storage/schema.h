@@ -60,6 +60,20 @@ inline constexpr sqlite::Migration kMigrations[] = {
      " open INTEGER NOT NULL, rollback_time_us INTEGER NOT NULL) STRICT;"
      "CREATE INDEX rollback_by_plan ON rollback(plan,rollback_time_us);"
      "CREATE INDEX rollback_that_is_open ON rollback(open) WHERE open;"},
+    {4,
+     // Neighbours in the merge queue with one group are validated as one.
+     "ALTER TABLE candidate ADD COLUMN batch TEXT NOT NULL DEFAULT '';"
+     "CREATE INDEX candidate_by_task ON candidate(plan,task);"
+     // Other candidates that land by the same move: a list in JSON.
+     "ALTER TABLE intent ADD COLUMN ahead TEXT NOT NULL DEFAULT '[]';"
+     // Judged and asked to land; gone when it has landed.
+     "CREATE TABLE ready("
+     " candidate TEXT PRIMARY KEY NOT NULL, approver TEXT NOT NULL) STRICT;"
+     // What the queue measures itself by.
+     "CREATE TABLE outcome("
+     " position INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, plan TEXT NOT NULL,"
+     " attempt TEXT NOT NULL UNIQUE, landed INTEGER NOT NULL) STRICT;"
+     "CREATE INDEX outcome_by_plan ON outcome(plan,position);"},
 };
 
 }  // namespace slipway::reviewer

@@ -1,5 +1,6 @@
 #include "services/reviewer/storage/sqlite_review_store.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "lib/base/status_macros.h"
@@ -28,7 +29,16 @@ constexpr sqlite::Sql kPutPatch = "INSERT OR REPLACE INTO patch(attempt,bytes) V
 constexpr sqlite::Sql kSelectPatch = "SELECT bytes FROM patch WHERE attempt=?";
 constexpr sqlite::Sql kInsertCandidate =
     "INSERT INTO candidate(name,plan,task,attempt,source,base,commit_id,tree,method,"
-    "validator_digest,create_time_us) VALUES(?,?,?,?,?,?,?,?,?,?,?)";
+    "validator_digest,create_time_us,batch) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)";
+constexpr sqlite::Sql kSelectCandidateNames =
+    "SELECT name FROM candidate WHERE plan=? AND task=? ORDER BY position";
+constexpr sqlite::Sql kPutReady = "INSERT OR REPLACE INTO ready(candidate,approver) VALUES(?,?)";
+constexpr sqlite::Sql kSelectReady = "SELECT approver FROM ready WHERE candidate=?";
+constexpr sqlite::Sql kDeleteReady = "DELETE FROM ready WHERE candidate=?";
+constexpr sqlite::Sql kInsertOutcome =
+    "INSERT INTO outcome(plan,attempt,landed) VALUES(?,?,?) ON CONFLICT(attempt) DO NOTHING";
+constexpr sqlite::Sql kSelectOutcomes =
+    "SELECT landed FROM outcome WHERE plan=? ORDER BY position DESC LIMIT ?";
 constexpr sqlite::Sql kPutEvidence =
     "INSERT OR REPLACE INTO evidence(project,tree,validator_digest,attempt,passed,results,"
     "record_time_us) VALUES(?,?,?,?,?,?,?)";
@@ -39,7 +49,8 @@ constexpr sqlite::Sql kSelectTry = "SELECT try FROM call_try WHERE call=?";
 constexpr sqlite::Sql kEndTry =
     "INSERT INTO call_try(call,try) VALUES(?,2) ON CONFLICT(call) DO UPDATE SET try=try+1";
 constexpr sqlite::Sql kPutIntent =
-    "INSERT OR REPLACE INTO intent(candidate,ref,expected,target,approver) VALUES(?,?,?,?,?)";
+    "INSERT OR REPLACE INTO intent(candidate,ref,expected,target,approver,ahead)"
+    " VALUES(?,?,?,?,?,?)";
 constexpr sqlite::Sql kDeleteIntent = "DELETE FROM intent WHERE candidate=?";
 constexpr sqlite::Sql kPutRollback =
     "INSERT OR REPLACE INTO rollback(plan,branch,from_commit,target,commit_id,tree,actor,reason,"
@@ -147,10 +158,11 @@ absl::StatusOr<Candidate> SqliteReviewStore::AddCandidate(const Candidate& candi
     ASSIGN_OR_RETURN(const std::optional<Candidate> earlier,
                      transaction.FindOne(kSelectCandidate, ReadCandidate, candidate.name));
     if (earlier.has_value()) return *earlier;
-    RETURN_IF_ERROR(transaction.Execute(
-        kInsertCandidate, candidate.name, candidate.plan, candidate.task, candidate.attempt,
-        candidate.source, candidate.base, candidate.commit, candidate.tree,
-        NameOf(candidate.method), candidate.validator_digest, candidate.create_time));
+    RETURN_IF_ERROR(transaction.Execute(kInsertCandidate, candidate.name, candidate.plan,
+                                        candidate.task, candidate.attempt, candidate.source,
+                                        candidate.base, candidate.commit, candidate.tree,
+                                        NameOf(candidate.method), candidate.validator_digest,
+                                        candidate.create_time, candidate.group));
     RETURN_IF_ERROR(Announce(transaction, CandidateCreated(candidate)));
     return candidate;
   });
@@ -167,6 +179,54 @@ absl::StatusOr<std::optional<Candidate>> SqliteReviewStore::NewestCandidate(
   return database_->Read([&](sqlite::Reader& reader) {
     return reader.FindOne(kSelectNewestCandidate, ReadCandidate, attempt);
   });
+}
+
+absl::StatusOr<std::vector<std::string>> SqliteReviewStore::ListCandidates(
+    const std::string& plan, const std::string& task) {
+  return database_->Read([&](sqlite::Reader& reader) {
+    return reader.Query(
+        kSelectCandidateNames, [](const sqlite::Row& row) { return row.Text(0); }, plan, task);
+  });
+}
+
+absl::StatusOr<std::vector<Evidence>> SqliteReviewStore::ListFailures(
+    const std::string& project, const std::string& tree, const std::string& validator_digest,
+    absl::Time since) {
+  return database_->Read([&](sqlite::Reader& reader) {
+    return reader.Query(kSelectFailures, ReadEvidence, project, tree, validator_digest, since,
+                        kFailuresOfTreeMax);
+  });
+}
+
+absl::Status SqliteReviewStore::AddReady(const std::string& candidate,
+                                         const std::string& approver) {
+  return writer_->WriteAndWait([&](sqlite::Transaction& transaction) -> absl::Status {
+    return transaction.Execute(kPutReady, candidate, approver);
+  });
+}
+
+absl::StatusOr<std::optional<std::string>> SqliteReviewStore::FindReady(
+    const std::string& candidate) {
+  return database_->Read([&](sqlite::Reader& reader) {
+    return reader.FindOne(
+        kSelectReady, [](const sqlite::Row& row) { return row.Text(0); }, candidate);
+  });
+}
+
+absl::Status SqliteReviewStore::AddRejection(const std::string& plan, const std::string& attempt) {
+  return writer_->WriteAndWait([&](sqlite::Transaction& transaction) -> absl::Status {
+    return transaction.Execute(kInsertOutcome, plan, attempt, false);
+  });
+}
+
+absl::StatusOr<std::vector<bool>> SqliteReviewStore::ListOutcomes(const std::string& plan,
+                                                                  int limit) {
+  ASSIGN_OR_RETURN(std::vector<bool> outcomes, database_->Read([&](sqlite::Reader& reader) {
+    return reader.Query(
+        kSelectOutcomes, [](const sqlite::Row& row) { return row.Bool(0); }, plan, limit);
+  }));
+  std::reverse(outcomes.begin(), outcomes.end());
+  return outcomes;
 }
 
 absl::Status SqliteReviewStore::AnnounceConflict(const Candidate& tried,
@@ -248,8 +308,9 @@ absl::Status SqliteReviewStore::EndTry(const std::string& call) {
 
 absl::Status SqliteReviewStore::AddIntent(const LandIntent& intent) {
   return writer_->WriteAndWait([&](sqlite::Transaction& transaction) -> absl::Status {
+    const std::string ahead = StoredTexts(intent.ahead);
     return transaction.Execute(kPutIntent, intent.candidate, intent.ref, intent.expected,
-                               intent.target, intent.approver);
+                               intent.target, intent.approver, ahead);
   });
 }
 
@@ -264,19 +325,37 @@ absl::StatusOr<std::vector<LandIntent>> SqliteReviewStore::ListIntents() {
       [](sqlite::Reader& reader) { return reader.Query(kSelectIntents, ReadIntent); });
 }
 
+absl::Status SqliteReviewStore::Mark(sqlite::Transaction& transaction,
+                                     const LandedChange& landing) {
+  const Candidate& candidate = landing.candidate;
+  const Merged& merged = landing.merged;
+  RETURN_IF_ERROR(transaction.Execute(kDeleteIntent, merged.candidate));
+  RETURN_IF_ERROR(transaction.Execute(kDeleteReady, merged.candidate));
+  ASSIGN_OR_RETURN(const std::optional<Merged> earlier,
+                   transaction.FindOne(kSelectMerged, ReadMerged, merged.candidate));
+  if (earlier.has_value()) return absl::OkStatus();
+  RETURN_IF_ERROR(transaction.Execute(kInsertMerged, merged.candidate, candidate.plan,
+                                      candidate.task, candidate.attempt, merged.branch, merged.from,
+                                      merged.commit, merged.tree, merged.detail, merged.approver,
+                                      merged.merge_time));
+  if (!candidate.is_integration()) {
+    RETURN_IF_ERROR(transaction.Execute(kInsertOutcome, candidate.plan, candidate.attempt, true));
+  }
+  return Announce(transaction, ChangeMerged(candidate, merged));
+}
+
 absl::StatusOr<Merged> SqliteReviewStore::AddMerged(const Candidate& candidate,
                                                     const Merged& merged) {
   return writer_->WriteAndWait([&](sqlite::Transaction& transaction) -> absl::StatusOr<Merged> {
-    RETURN_IF_ERROR(transaction.Execute(kDeleteIntent, merged.candidate));
-    ASSIGN_OR_RETURN(const std::optional<Merged> earlier,
-                     transaction.FindOne(kSelectMerged, ReadMerged, merged.candidate));
-    if (earlier.has_value()) return *earlier;
-    RETURN_IF_ERROR(transaction.Execute(kInsertMerged, merged.candidate, candidate.plan,
-                                        candidate.task, candidate.attempt, merged.branch,
-                                        merged.from, merged.commit, merged.tree, merged.detail,
-                                        merged.approver, merged.merge_time));
-    RETURN_IF_ERROR(Announce(transaction, ChangeMerged(candidate, merged)));
-    return merged;
+    RETURN_IF_ERROR(Mark(transaction, {.candidate = candidate, .merged = merged}));
+    return transaction.QueryOne(kSelectMerged, ReadMerged, merged.candidate);
+  });
+}
+
+absl::Status SqliteReviewStore::AddLandings(const std::vector<LandedChange>& landings) {
+  return writer_->WriteAndWait([&](sqlite::Transaction& transaction) -> absl::Status {
+    for (const LandedChange& landing : landings) RETURN_IF_ERROR(Mark(transaction, landing));
+    return absl::OkStatus();
   });
 }
 

@@ -32,12 +32,22 @@ class SqliteReviewStore final : public ReviewStore {
   absl::StatusOr<Candidate> AddCandidate(const Candidate& candidate) override;
   absl::StatusOr<std::optional<Candidate>> FindCandidate(const std::string& name) override;
   absl::StatusOr<std::optional<Candidate>> NewestCandidate(const std::string& attempt) override;
+  absl::StatusOr<std::vector<std::string>> ListCandidates(const std::string& plan,
+                                                          const std::string& task) override;
   absl::Status AnnounceConflict(const Candidate& tried,
                                 const std::vector<std::string>& paths) override;
   absl::Status AddEvidence(const Candidate& candidate, const Evidence& evidence) override;
   absl::StatusOr<std::optional<Evidence>> FindEvidence(
       const std::string& project, const std::string& tree,
       const std::string& validator_digest) override;
+  absl::StatusOr<std::vector<Evidence>> ListFailures(const std::string& project,
+                                                     const std::string& tree,
+                                                     const std::string& validator_digest,
+                                                     absl::Time since) override;
+  absl::Status AddReady(const std::string& candidate, const std::string& approver) override;
+  absl::StatusOr<std::optional<std::string>> FindReady(const std::string& candidate) override;
+  absl::Status AddRejection(const std::string& plan, const std::string& attempt) override;
+  absl::StatusOr<std::vector<bool>> ListOutcomes(const std::string& plan, int limit) override;
   absl::StatusOr<GivenVerdict> AddVerdict(const Candidate& candidate,
                                           const GivenVerdict& verdict) override;
   absl::StatusOr<std::optional<GivenVerdict>> FindVerdict(const std::string& candidate,
@@ -51,6 +61,7 @@ class SqliteReviewStore final : public ReviewStore {
   absl::Status AbandonIntent(const std::string& candidate) override;
   absl::StatusOr<std::vector<LandIntent>> ListIntents() override;
   absl::StatusOr<Merged> AddMerged(const Candidate& candidate, const Merged& merged) override;
+  absl::Status AddLandings(const std::vector<LandedChange>& landings) override;
   absl::StatusOr<std::optional<Merged>> FindMerged(const std::string& candidate) override;
   absl::StatusOr<std::optional<Merged>> FindMergedOfAttempt(const std::string& attempt) override;
   absl::StatusOr<std::optional<Merged>> FindMergedOfTask(const std::string& task) override;
@@ -72,6 +83,7 @@ class SqliteReviewStore final : public ReviewStore {
                     std::unique_ptr<events::EventLog> event_log, base::Clock& clock);
 
   absl::Status Announce(sqlite::Transaction& transaction, const events::EventDraft& draft);
+  absl::Status Mark(sqlite::Transaction& transaction, const LandedChange& landing);
 
   base::Clock& clock_;
   const std::unique_ptr<sqlite::Database> database_;

@@ -10,9 +10,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/id_generator.h"
 #include "lib/base/status_macros.h"
-#include "services/reviewer/flow/candidate_builder.h"
 #include "services/reviewer/flow/inspector.h"
 #include "services/reviewer/flow/judge.h"
+#include "services/reviewer/flow/landing_queue.h"
 #include "services/reviewer/flow/merger.h"
 #include "services/reviewer/flow/plan_opener.h"
 #include "services/reviewer/storage/sqlite_review_store.h"
@@ -60,7 +60,9 @@ class ReviewDesk final : public ModelClient {
 
   // Candidate, verdict and merge; what landed. ABORTED when the branch moved meanwhile.
   absl::StatusOr<Merged> Land(const std::string& task) {
-    ASSIGN_OR_RETURN(const BuildOutcome built, CandidateBuilder(workshop_).Build(AttemptOf(task)));
+    ASSIGN_OR_RETURN(const LandingQueue::Answer answer,
+                     LandingQueue::Ask(workshop_, AttemptOf(task), {}));
+    const BuildOutcome& built = answer.outcome;
     if (const auto* merged = std::get_if<Merged>(&built)) return *merged;
     const auto* candidate = std::get_if<Candidate>(&built);
     if (candidate == nullptr) return absl::FailedPreconditionError("the change conflicts");
