@@ -100,6 +100,7 @@ void AddCommands(CommandSet& commands, CLI::App& app) {
   AddHostCommands(commands);
   AddTaskCommands(commands);
   AddPauseCommands(commands);
+  AddQueueCommand(commands);
   AddRollbackCommand(commands);
   AddMoneyCommands(commands);
   AddAuditCommands(commands);

@@ -26,6 +26,9 @@ inline constexpr size_t kDetailBytesMax = 8u << 10;
 inline constexpr size_t kSummaryBytesMax = 2u << 10;
 // What is kept of a validator's output.
 inline constexpr size_t kOutputTailBytesMax = 16u << 10;
+// Of it the beginning, where compilers tell the cause, and what a line takes that tells of a gap.
+inline constexpr size_t kOutputHeadBytes = 4u << 10;
+inline constexpr size_t kLeftOutBytes = 64;
 // Of one validator's output in the log of an attempt that still writes: later rounds are to fit.
 inline constexpr size_t kCheckLogBytesMax = 64u << 10;
 // What a change tells of one validator's output.

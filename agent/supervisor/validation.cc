@@ -13,6 +13,7 @@
 #include "agent/supervisor/snapshot.h"
 #include "agent/supervisor/watch_result.h"
 #include "lib/base/error.h"
+#include "lib/base/head_and_tail.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/utf8.h"
 #include "lib/patch/path_rules.h"
@@ -40,20 +41,25 @@ class OutputTail final {
     // A cut may have split a character.
     size_t begin = 0;
     while (cut_ && begin < tail_.size() && (tail_[begin] & 0xc0) == 0x80) ++begin;
-    std::string text = base::ToUtf8(absl::string_view(tail_).substr(begin), 2 * tail_.size());
-    while (text.size() > kOutputTailBytesMax) {  // Replaced bytes grow.
-      text = base::ToUtf8(absl::string_view(text).substr(text.size() - kOutputTailBytesMax + 2),
-                          kOutputTailBytesMax);
-    }
-    return text;
+    const std::string end = base::ToUtf8(absl::string_view(tail_).substr(begin), 3 * tail_.size());
+    std::string text = base::ToUtf8(head_, 3 * head_.size());
+    if (dropped_ > 0) text.append(base::LeftOut(dropped_ + begin));
+    // Replaced bytes grow.
+    return base::HeadAndTail(absl::StrCat(text, end), kOutputHeadBytes, kOutputTailBytesMax);
   }
 
  private:
   void Keep(const std::string& text) {
     Log(text);
-    tail_.append(text);
-    if (tail_.size() <= kOutputTailBytesMax) return;
-    tail_.erase(0, tail_.size() - kOutputTailBytesMax);
+    const size_t first = std::min(text.size(), kOutputHeadBytes - head_.size());
+    head_.append(text, 0, first);
+    tail_.append(text, first);
+    constexpr size_t kTailBytes = kOutputTailBytesMax - kOutputHeadBytes - kLeftOutBytes;
+    if (tail_.size() <= kTailBytes) return;
+    // What fits whole is not cut: only the end says whether it does.
+    if (dropped_ == 0 && tail_.size() <= kOutputTailBytesMax - kOutputHeadBytes) return;
+    dropped_ += tail_.size() - kTailBytes;
+    tail_.erase(0, tail_.size() - kTailBytes);
     cut_ = true;
   }
 
@@ -68,7 +74,9 @@ class OutputTail final {
   AttemptReport& report_;
   size_t log_room_;
   TextCleaner cleaner_;
+  std::string head_;
   std::string tail_;
+  size_t dropped_ = 0;  // Bytes between them.
   bool cut_ = false;
 };
 

@@ -14,6 +14,7 @@ void AddStatusCommands(CommandSet& commands);   // status, events
 void AddHostCommands(CommandSet& commands);     // hosts
 void AddTaskCommands(CommandSet& commands);     // logs, retry, checkpoints, resolve
 void AddPauseCommands(CommandSet& commands);    // pause, resume, kill
+void AddQueueCommand(CommandSet& commands);     // queue
 void AddRollbackCommand(CommandSet& commands);  // rollback
 void AddMoneyCommands(CommandSet& commands);    // budget, usage
 void AddAuditCommands(CommandSet& commands);    // audit

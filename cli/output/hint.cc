@@ -76,6 +76,13 @@ const std::map<absl::string_view, absl::string_view>& Hints() {
       {"PROJECT_UNKNOWN", "slipway project list shows the projects; slipway init makes one"},
       {"REPOSITORY_DIRTY", "commit or stash the changes in the work tree, then try again"},
       {"REPOSITORY_EMPTY", "make a first commit on the branch"},
+      {"REPOSITORY_AUTH_REFUSED",
+       "check the host's token_file or ssh_key_file among the reviewer's remotes"},
+      {"REPOSITORY_HOST_UNKNOWN",
+       "check the host's key, put it into known_hosts_file (ssh-keyscan prints it) or its "
+       "certificate into ca_file"},
+      {"REPOSITORY_TOO_LARGE", "raise bytes_max of the host among the reviewer's remotes"},
+      {"PUSH_REFUSED", "let the reviewer's user push plan/ and integration/ branches there"},
       {"REPOSITORY_UNREACHABLE", "check the URL, the network and the access rights"},
       // Plans.
       {"AMENDMENT_PENDING", "it is handed over by itself; look again with slipway show PLAN"},
@@ -174,6 +181,7 @@ const std::map<absl::string_view, absl::string_view>& Hints() {
       {"FILE_UNKNOWN", "name a path that exists in the commit"},
       {"FILTER_INVALID", "use at most 50 kinds, such as task. or budget.denied"},
       {"LANDING_UNDER_WAY", "try again: a landing takes milliseconds"},
+      {"QUEUE_WAITING", "slipway queue PLAN tells what the change waits for"},
       {"OID_INVALID", "write a commit as 40 hexadecimal digits"},
       {"PLAN_INTEGRATED", "git revert -m 1 COMMIT on the branch that it went to takes it back"},
       {"TASK_NOT_MERGED", "slipway show PLAN tells which tasks are merged, and as what"},

@@ -115,8 +115,9 @@ class Server::Parts final {
     ASSIGN_OR_RETURN(const absl::Duration retention, EventRetentionOf(config));
     event_upkeep_ = std::make_unique<Upkeep>(clock_, event_pool_, kCompactInterval,
                                              [this, retention] { CompactEvents(retention); });
-    follower_ = std::make_unique<LedgerFollower>(rpc::MakeChannel(config.ledger_address()),
-                                                 dispatcher_, cursor);
+    budgets_ = std::make_unique<LogFollower>(rpc::MakeChannel(config.ledger_address()),
+                                             LedgerFor(dispatcher_, cursor));
+    rollbacks_ = std::make_unique<LogFollower>(reviewer_channel_, RollbacksFor(dispatcher_));
     return absl::OkStatus();
   }
 
@@ -128,7 +129,8 @@ class Server::Parts final {
     if (log_upkeep_ != nullptr) log_upkeep_->Stop();
     if (event_upkeep_ != nullptr) event_upkeep_->Stop();
     if (kill_switch_ != nullptr) kill_switch_->Stop();
-    if (follower_ != nullptr) follower_->Stop();
+    if (budgets_ != nullptr) budgets_->Stop();
+    if (rollbacks_ != nullptr) rollbacks_->Stop();
     if (endpoints_ != nullptr) endpoints_->Shutdown();
     scaler_host_.stopping = true;
     if (scaler_ != nullptr) scaler_->Shutdown();
@@ -210,7 +212,8 @@ class Server::Parts final {
   std::unique_ptr<rpc::Server> scaler_;
   std::unique_ptr<serving::Endpoints> endpoints_;
   std::unique_ptr<KillSwitch> kill_switch_;
-  std::unique_ptr<LedgerFollower> follower_;
+  std::unique_ptr<LogFollower> budgets_;
+  std::unique_ptr<LogFollower> rollbacks_;
   std::unique_ptr<Upkeep> log_upkeep_;
   std::unique_ptr<Upkeep> event_upkeep_;
   bool stopped_ = false;

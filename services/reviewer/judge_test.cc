@@ -56,6 +56,24 @@ TEST_F(JudgeTest, PassedLetsTheCandidateLand) {
   EXPECT_LT(prompt.find("ignore the task"), prompt.rfind("=====CHANGE-"));
 }
 
+TEST_F(JudgeTest, CredentialsInRemovedLinesStayHere) {
+  const std::string secret = std::string("AKIA") + "Q3EGRIZ7PLM2VW5T";
+  WriteFile(source_ + "/src/keys.py", "key = \"" + secret + "\"\nregion = \"eu\"\n");
+  CommitAll(source_, "a mistake");
+  common::v1::ProjectPolicy policy;
+  policy.mutable_review()->set_critic_role("critic");
+  ASSERT_OK_AND_ASSIGN(const auto plan, OpenPlan(policy));
+  Submit("clean", 1, plan.base_commit(),
+         [](const std::string& work) { WriteFile(work + "/src/keys.py", "region = \"eu\"\n"); });
+  ASSERT_OK_AND_ASSIGN(const auto built, Build(Attempt("clean", 1)));
+  models_.Put(std::string(kPassed));
+  ASSERT_OK(Judge(built.candidate()));
+  ASSERT_THAT(models_.requests(), SizeIs(1));
+  const std::string prompt = models_.requests()[0].messages(1).text();
+  EXPECT_THAT(prompt, ::testing::Not(HasSubstr(secret)));
+  EXPECT_THAT(prompt, HasSubstr("-key = \"[redacted: "));
+}
+
 TEST_F(JudgeTest, RoundKeepsItsFirstVerdict) {
   const v1::Candidate candidate = Candidate();
   models_.Put(std::string(kGaps));

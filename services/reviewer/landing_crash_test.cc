@@ -113,12 +113,24 @@ class LandingCrashTest : public git::GitFixture {
     return desk->Land("second").status();
   }
 
+  // All steps of two changes that land by one move of the branch: the one behind is asked for
+  // first, so that it waits.
+  absl::Status LandTwo(const std::string& home) {
+    ASSIGN_OR_RETURN(const std::unique_ptr<ReviewDesk> desk, ReviewDesk::Open(home));
+    RETURN_IF_ERROR(desk->Inspect("second", base_, PatchOf("second")));
+    RETURN_IF_ERROR(desk->Inspect("third", base_, PatchOf("third")));
+    const absl::Status waits = desk->Land("third", {"second", "third"}).status();
+    if (!waits.ok() && base::ReasonOf(waits) != "QUEUE_WAITING") return waits;
+    RETURN_IF_ERROR(desk->Land("second", {"second", "third"}).status());
+    return desk->Land("third", {"third"}).status();
+  }
+
   // Runs the steps in a child that is killed before call `step`; how the child ended.
-  int RunKilled(const std::string& home, int step) {
+  int RunKilled(const std::string& home, int step, bool two = false) {
     const pid_t child = fork();
     if (child == 0) {
       calls_left = step;
-      _exit(LandSecond(home).ok() ? 0 : 1);
+      _exit((two ? LandTwo(home) : LandSecond(home)).ok() ? 0 : 1);
     }
     int status = 0;
     EXPECT_EQ(waitpid(child, &status, 0), child);
@@ -166,6 +178,27 @@ TEST_F(LandingCrashTest, AKillAtAnyStepEndsInTheSameState) {
   }
   EXPECT_GT(killed, 40 / stride) << "the calls are not counted";
   std::printf("killed at %d of %d steps\n", killed, step);
+}
+
+TEST_F(LandingCrashTest, TwoThatLandTogetherAreBothLandedAfterAKillAtAnyStep) {
+  const int stride = Stride();
+  int killed = 0;
+  for (int step = 0;; step += stride) {
+    const std::string home = directory_.File(absl::StrCat("two", step));
+    fs::copy(template_, home, fs::copy_options::recursive);
+    const int status = RunKilled(home, step, /*two=*/true);
+    if (WIFSIGNALED(status)) ++killed;
+    ASSERT_OK(LandTwo(home)) << "after a kill at step " << step;
+    const std::string mirror = home + "/mirrors/shop.git";
+    EXPECT_EQ(Git(mirror, {"log", "--format=%s", ReviewDesk::kBranch}),
+              "Change third\nChange second\nChange first\nstart");
+    EXPECT_EQ(Git(mirror, {"for-each-ref", "refs/candidates"}), "") << "refs stay behind";
+    EXPECT_EQ(RunGit(mirror, {"fsck", "--strict", "--no-dangling"}).code, 0);
+    if (HasFailure()) FAIL() << "after a kill at step " << step;
+    fs::remove_all(home);
+    if (!WIFSIGNALED(status)) break;
+  }
+  EXPECT_GT(killed, 60 / stride) << "the calls are not counted";
 }
 
 TEST_F(LandingCrashTest, ASecondKillWhileRecoveringChangesNothing) {

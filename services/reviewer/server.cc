@@ -10,6 +10,7 @@
 #include "lib/events/event_log_service.h"
 #include "lib/log/log.h"
 #include "lib/rpc/channel.h"
+#include "lib/rpc/proto_time.h"
 #include "lib/serving/endpoints.h"
 #include "services/reviewer/domain/limits.h"
 #include "services/reviewer/flow/merger.h"
@@ -63,6 +64,21 @@ absl::Status CheckConfig(const config::v1::ReviewerConfig& config) {
   return absl::OkStatus();
 }
 
+RemoteHosts RemotesOf(const config::v1::ReviewerConfig& config) {
+  RemoteHosts hosts;
+  for (const config::v1::RemoteHost& remote : config.remotes()) {
+    git::RemoteAccess access{.username = remote.username(),
+                             .token_file = remote.token_file(),
+                             .ca_file = remote.ca_file(),
+                             .ssh_key_file = remote.ssh_key_file(),
+                             .known_hosts_file = remote.known_hosts_file()};
+    if (remote.has_timeout()) access.timeout = rpc::FromProto(remote.timeout());
+    if (remote.bytes_max() > 0) access.bytes_max = remote.bytes_max();
+    hosts[remote.host()] = std::move(access);
+  }
+  return hosts;
+}
+
 Workshop MakeWorkshop(const config::v1::ReviewerConfig& config, ReviewStore& store,
                       Mirrors& mirrors, const Sources& sources, base::Clock& clock) {
   Workshop workshop{.store = store, .mirrors = mirrors, .sources = sources, .clock = clock};
@@ -86,7 +102,8 @@ class Server::Parts final {
         const config::v1::ReviewerConfig& config, const Environment& environment)
       : store_(std::move(store)),
         mirrors_(std::move(mirrors)),
-        sources_({config.repository_roots().begin(), config.repository_roots().end()}),
+        sources_({config.repository_roots().begin(), config.repository_roots().end()},
+                 RemotesOf(config)),
         workshop_(MakeWorkshop(config, *store_, *mirrors_, sources_, environment.clock)),
         models_(rpc::MakeChannel(config.models_address())),
         reviewer_handlers_(workshop_, models_),

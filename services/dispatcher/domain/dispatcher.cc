@@ -252,6 +252,12 @@ void Dispatcher::SetKillSwitch(bool on) {
   });
 }
 
+void Dispatcher::BranchReturned(std::string plan, std::string from, std::string to) {
+  loop_.Post([this, plan = std::move(plan), from = std::move(from), to = std::move(to)] {
+    tasks_.NoteReturn(plan, from, to);
+  });
+}
+
 void Dispatcher::LedgerChanged(std::vector<std::string> raised,
                                std::map<std::string, int64_t> cost_usd_nanos, std::string cursor) {
   loop_.Post([this, raised = std::move(raised), cost_usd_nanos = std::move(cost_usd_nanos),

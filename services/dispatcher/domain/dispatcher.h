@@ -75,6 +75,10 @@ class Dispatcher final {
   // The kill switch is a pause of everything by nobody: it ends only what it began.
   void SetKillSwitch(bool on);
 
+  // A plan's branch went from one commit to another without a merge: new work begins there. Repeats
+  // and what has been overtaken by a merge change nothing.
+  void BranchReturned(std::string plan, std::string from, std::string to);
+
   // What was read from the ledger's log up to `cursor`: `raised` names the scopes with more room
   // than before, `cost_usd_nanos` is what calls cost, by project.
   void LedgerChanged(std::vector<std::string> raised, std::map<std::string, int64_t> cost_usd_nanos,

@@ -23,6 +23,12 @@ bool IsUnderReview(TaskState state) {
   return state == kInspecting || state == kValidating || state == kJudging || state == kMerging;
 }
 
+// Whether its change waits to land. What was under review before there were queues is in none, and
+// lands as if alone.
+bool IsQueued(const Task& task) {
+  return IsUnderReview(task.state) && task.progress.inspected && task.progress.queue_number > 0;
+}
+
 bool IsTransient(const absl::Status& status) {
   return status.code() == absl::StatusCode::kUnavailable ||
          status.code() == absl::StatusCode::kDeadlineExceeded ||
@@ -62,6 +68,7 @@ void ReviewFlow::Drive() {
       Forget(step);
     }
     if (task != nullptr && IsUnderReview(task->state)) waiting_.insert(key);
+    KeepQueue(key, task);
   }
   std::vector<Task*> tasks;
   for (const TaskKey& key : waiting_) {
@@ -202,24 +209,33 @@ void ReviewFlow::OnDone(const TaskKey& key, uint64_t ticket, const absl::StatusO
 }
 
 std::vector<AttemptKey> ReviewFlow::QueueOf(const std::string& plan) {
-  std::vector<const Task*> waiting;
-  for (const Task* const task : board_.TasksOf(plan)) {
-    const bool reviewed = std::find(std::begin(kReviewStates), std::end(kReviewStates),
-                                    task->state) != std::end(kReviewStates);
-    // Who waits for a person holds up nobody.
-    if (!reviewed || !task->progress.inspected || task->is_integration()) continue;
-    if (!board_.IsPaused(task->key)) waiting.push_back(task);
-  }
-  std::sort(waiting.begin(), waiting.end(), [](const Task* a, const Task* b) {
-    return std::pair(a->progress.queue_number, a->position) <
-           std::pair(b->progress.queue_number, b->position);
-  });
   std::vector<AttemptKey> queue;
-  for (const Task* const task : waiting) {
+  const auto found = queues_.find(plan);
+  if (found == queues_.end()) return queue;
+  for (const auto& [number, key] : found->second) {
     if (queue.size() >= kMergeQueueMax) break;
-    queue.push_back({.task = task->key, .epoch = task->progress.work_epoch});
+    const Task* const task = board_.FindTask(key);
+    // Who waits for a person holds up nobody.
+    if (task == nullptr || !IsQueued(*task) || board_.IsPaused(key)) continue;
+    queue.push_back({.task = key, .epoch = task->progress.work_epoch});
   }
   return queue;
+}
+
+void ReviewFlow::KeepQueue(const TaskKey& key, const Task* task) {
+  const int64_t number = task == nullptr || !IsQueued(*task) ? 0 : task->progress.queue_number;
+  last_queue_number_ = std::max(last_queue_number_, number);
+  const auto known = queue_numbers_.find(key);
+  const int64_t before = known == queue_numbers_.end() ? 0 : known->second;
+  if (before == number) return;
+  std::set<std::pair<int64_t, TaskKey>>& queue = queues_[key.plan];
+  queue.erase({before, key});
+  queue_numbers_.erase(key);
+  if (number > 0) {
+    queue.emplace(number, key);
+    queue_numbers_[key] = number;
+  }
+  if (queue.empty()) queues_.erase(key.plan);
 }
 
 void ReviewFlow::WakeQueue(const std::string& plan) {
@@ -235,10 +251,7 @@ void ReviewFlow::WakeQueue(const std::string& plan) {
 void ReviewFlow::OnInspection(Task& task, const Inspection& inspection) {
   if (inspection.accepted) {
     task.progress.inspected = true;
-    for (const Task* const other : board_.TasksOf(task.key.plan)) {
-      task.progress.queue_number =
-          std::max(task.progress.queue_number, other->progress.queue_number + 1);
-    }
+    task.progress.queue_number = ++last_queue_number_;
     return board_.Touch(task);
   }
   std::vector<std::string> lines;

@@ -2,7 +2,9 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -75,6 +77,8 @@ class ReviewFlow final {
 
   // The accepted changes of a plan that are under review, in the order of their turns.
   std::vector<AttemptKey> QueueOf(const std::string& plan);
+  // Keeps the place of a task that has changed, or is gone.
+  void KeepQueue(const TaskKey& key, const Task* task);
   // What waits for others of the plan asks again.
   void WakeQueue(const std::string& plan);
 
@@ -91,6 +95,10 @@ class ReviewFlow final {
   std::map<TaskKey, Step> steps_;
   std::set<TaskKey> waiting_;      // Under review, and the next step may have to be started.
   std::set<std::string> merging_;  // Plans with a merge under way.
+  // By plan, the numbers and tasks whose changes wait to land; and the numbers by task.
+  std::map<std::string, std::set<std::pair<int64_t, TaskKey>>> queues_;
+  std::map<TaskKey, int64_t> queue_numbers_;
+  int64_t last_queue_number_ = 0;
   uint64_t last_ticket_ = 0;
 };
 

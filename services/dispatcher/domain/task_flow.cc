@@ -133,10 +133,34 @@ void TaskFlow::Land(Task& task, const std::string& commit, const std::string& ti
   }
   board_.Move(task, TaskCommand::kLand, kMerged, "", detail);
   if (task.is_integration()) return board_.Move(run, RunState::kSucceeded, detail);
-  run.tip = tip.empty() ? commit : tip;
-  board_.Touch(run);
+  SetTip(run, tip.empty() ? commit : tip);
   UnblockDependents(task);
   CheckRunEnd(run);
+}
+
+void TaskFlow::NoteReturn(const std::string& plan, const std::string& from, const std::string& to) {
+  Run* const run = board_.FindRun(plan);
+  if (run == nullptr || IsEnd(run->state)) {
+    returns_.erase(plan);
+    return;
+  }
+  returns_[plan][from] = to;
+  SetTip(*run, run->tip);
+}
+
+// A merge may be told of before or after what took it back.
+void TaskFlow::SetTip(Run& run, const std::string& tip) {
+  std::string now = tip;
+  if (const auto returns = returns_.find(run.plan); returns != returns_.end()) {
+    // Each leads to a newer commit, so that this ends.
+    for (auto next = returns->second.find(now); next != returns->second.end();
+         next = returns->second.find(now)) {
+      now = next->second;
+    }
+  }
+  if (now == run.tip) return;
+  run.tip = now;
+  board_.Touch(run);
 }
 
 void TaskFlow::End(Task& task, TaskCommand command, TaskState to, absl::string_view detail) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -71,6 +72,10 @@ class TaskFlow final {
   void Land(Task& task, const std::string& commit, const std::string& tip,
             const std::string& detail);
 
+  // The plan's branch was taken back from one commit to another. Each commit is left but once, so
+  // that it does not matter when this is told, or how often.
+  void NoteReturn(const std::string& plan, const std::string& from, const std::string& to);
+
   // Ends a task by a person's will; what depends on it follows.
   void End(Task& task, TaskCommand command, TaskState to, absl::string_view detail);
 
@@ -117,6 +122,7 @@ class TaskFlow final {
   static void ForgetFailures(Task& task);
   void UnblockDependents(const Task& task);
   void SkipDependents(const Task& task);
+  void SetTip(Run& run, const std::string& tip);
   void StartIntegration(Run& run, int tasks);
   bool IsSatisfied(const TaskKey& key);
 
@@ -125,6 +131,8 @@ class TaskFlow final {
   base::Clock& clock_;
   Randomness random_;
   OnReleased on_released_;
+  // By plan: where a branch went from each commit that it was taken back from.
+  std::map<std::string, std::map<std::string, std::string>> returns_;
 };
 
 // Why a task is SKIPPED that nobody skipped by name.

@@ -78,6 +78,35 @@ absl::Status RepositoryUnreachable(absl::string_view location, absl::string_view
       {{"location", Shown(location)}, {"problem", Shown(problem)}});
 }
 
+absl::Status RepositoryAuthRefused(absl::string_view location, absl::string_view problem) {
+  return base::Error(
+      StatusCode::kPermissionDenied, "REPOSITORY_AUTH_REFUSED",
+      absl::StrCat("the repository ", Shown(location), " refuses the credentials: ", problem),
+      {{"location", Shown(location)}, {"problem", Shown(problem)}});
+}
+
+absl::Status RepositoryHostUnknown(absl::string_view location, absl::string_view problem) {
+  return base::Error(StatusCode::kFailedPrecondition, "REPOSITORY_HOST_UNKNOWN",
+                     absl::StrCat("the host of ", Shown(location),
+                                  " has no key or certificate that is trusted: ", problem),
+                     {{"location", Shown(location)}, {"problem", Shown(problem)}});
+}
+
+absl::Status RepositoryTooLarge(absl::string_view location, absl::string_view problem) {
+  return base::Error(StatusCode::kResourceExhausted, "REPOSITORY_TOO_LARGE",
+                     absl::StrCat("the repository ", Shown(location), " is too large: ", problem),
+                     {{"location", Shown(location)}, {"problem", Shown(problem)}});
+}
+
+absl::Status PushRefused(absl::string_view location, absl::string_view branch,
+                         absl::string_view problem) {
+  return base::Error(
+      StatusCode::kFailedPrecondition, "PUSH_REFUSED",
+      absl::StrCat("the repository ", Shown(location), " does not take ", Shown(branch), ": ",
+                   problem),
+      {{"location", Shown(location)}, {"branch", Shown(branch)}, {"problem", Shown(problem)}});
+}
+
 absl::Status NotARepository(absl::string_view location, absl::string_view problem) {
   return base::Error(StatusCode::kFailedPrecondition, "NOT_A_REPOSITORY",
                      absl::StrCat(Shown(location), " is not a git repository: ", problem),

@@ -23,6 +23,11 @@ absl::Status ValidatorNotAllowed(absl::string_view validator, absl::string_view 
 absl::Status LocationInvalid(absl::string_view location, absl::string_view problem);
 absl::Status BranchInvalid(absl::string_view branch, absl::string_view problem);
 absl::Status RepositoryUnreachable(absl::string_view location, absl::string_view problem);
+absl::Status RepositoryAuthRefused(absl::string_view location, absl::string_view problem);
+absl::Status RepositoryHostUnknown(absl::string_view location, absl::string_view problem);
+absl::Status RepositoryTooLarge(absl::string_view location, absl::string_view problem);
+absl::Status PushRefused(absl::string_view location, absl::string_view branch,
+                         absl::string_view problem);
 absl::Status NotARepository(absl::string_view location, absl::string_view problem);
 absl::Status RepositoryEmpty(absl::string_view location);
 absl::Status RepositoryDirty(absl::string_view location);

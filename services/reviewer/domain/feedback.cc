@@ -5,6 +5,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "lib/base/head_and_tail.h"
 #include "lib/base/utf8.h"
 #include "services/reviewer/domain/limits.h"
 
@@ -20,7 +21,9 @@ std::string EndOf(const ValidatorResult& result) {
 }  // namespace
 
 std::string FeedbackOf(const std::vector<ValidatorResult>& results) {
-  constexpr size_t kTailBytesMax = 8 << 10;
+  // Compilers tell the cause first, tests last.
+  constexpr size_t kOutputBytesMax = 8 << 10;
+  constexpr size_t kHeadBytes = 3 << 10;
   std::string text;
   for (const ValidatorResult& result : results) {
     if (result.passed) continue;
@@ -29,9 +32,10 @@ std::string FeedbackOf(const std::vector<ValidatorResult>& results) {
       absl::StrAppend(&text, "  failed: ", failure, "\n");
     }
     if (result.output_tail.empty()) continue;
-    absl::string_view tail = result.output_tail;
-    if (tail.size() > kTailBytesMax) tail.remove_prefix(tail.size() - kTailBytesMax);
-    absl::StrAppend(&text, "The end of its output:\n", tail, tail.back() == '\n' ? "" : "\n");
+    const std::string output =
+        base::HeadAndTail(base::ToUtf8(result.output_tail, result.output_tail.size() * 3),
+                          kHeadBytes, kOutputBytesMax);
+    absl::StrAppend(&text, "Its output:\n", output, output.back() == '\n' ? "" : "\n");
   }
   return base::ToUtf8(text, kFeedbackBytesMax);
 }

@@ -28,6 +28,7 @@ inline constexpr size_t kCouncilRolesMax = 9;
 
 // Of one validator's result, and of one message of them.
 inline constexpr size_t kOutputTailBytesMax = 16 << 10;
+inline constexpr size_t kOutputHeadBytes = 4 << 10;
 inline constexpr size_t kFailuresMax = 100;
 inline constexpr size_t kFailureBytesMax = 512;
 inline constexpr size_t kFeedbackBytesMax = 24 << 10;

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "lib/base/head_and_tail.h"
 #include "lib/base/status_macros.h"
 #include "lib/base/utf8.h"
 #include "lib/log/log.h"
@@ -42,12 +43,11 @@ absl::Status CheckResults(const std::vector<Validator>& validators,
 }
 
 ValidatorResult Bounded(ValidatorResult result) {
-  if (result.output_tail.size() > kOutputTailBytesMax) {
-    result.output_tail.erase(0, result.output_tail.size() - kOutputTailBytesMax);
-  }
   if (result.failures.size() > kFailuresMax) result.failures.resize(kFailuresMax);
   for (std::string& failure : result.failures) failure = base::ToUtf8(failure, kFailureBytesMax);
-  result.output_tail = base::ToUtf8(result.output_tail, kOutputTailBytesMax * 3);
+  result.output_tail =
+      base::HeadAndTail(base::ToUtf8(result.output_tail, result.output_tail.size() * 3),
+                        kOutputHeadBytes, kOutputTailBytesMax);
   return result;
 }
 

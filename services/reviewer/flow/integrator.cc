@@ -115,7 +115,9 @@ absl::StatusOr<Integrator::Landing> Integrator::PushBranches(Job& job) {
                    workshop_.sources.FindWorkTree(location, job.plan.target_branch));
   // Where the target is checked out, one command moves it and its files together.
   const std::string command =
-      work_tree.has_value()
+      Sources::IsRemote(location) ? absl::StrCat("git fetch origin && git push origin origin/",
+                                                 branch, ":", job.plan.target_branch)
+      : work_tree.has_value()
           ? absl::StrCat("git -C ", Quoted(*work_tree), " merge --ff-only ", branch)
           : absl::StrCat("git -C ", Quoted(location), " fetch . ", branch, ":",
                          job.plan.target_branch);

@@ -10,6 +10,7 @@
 #include "lib/base/status_macros.h"
 #include "lib/git/tree_diff.h"
 #include "lib/metrics/metrics.h"
+#include "lib/policy/secret_scanner.h"
 #include "services/reviewer/domain/critic_reply.h"
 #include "services/reviewer/domain/errors.h"
 #include "services/reviewer/domain/feedback.h"
@@ -91,15 +92,16 @@ absl::StatusOr<CriticCase> Judge::CaseOf(const JudgeRequest& request, const Cand
   ASSIGN_OR_RETURN(const git::Repository mirror, workshop_.mirrors.Find(names.project_id));
   ASSIGN_OR_RETURN(const git::Commit base, RequireCommit(mirror, candidate.base));
   ASSIGN_OR_RETURN(const git::Oid tree, git::Oid::Parse(candidate.tree));
-  ASSIGN_OR_RETURN(git::DiffText diff,
+  ASSIGN_OR_RETURN(const git::DiffText diff,
                    git::FormatDiff(mirror, base.tree, tree, kPromptDiffBytesMax));
   ASSIGN_OR_RETURN(
       const std::optional<Evidence> evidence,
       workshop_.store.FindEvidence(names.project(), candidate.tree, candidate.validator_digest));
+  // A change may take credentials away, or stand beside some: they are not for a provider.
   return CriticCase{.title = request.title,
                     .description = request.description,
                     .acceptance = request.acceptance,
-                    .diff = std::move(diff.text),
+                    .diff = policy::RedactSecrets(diff.text).text,
                     .diff_truncated = diff.truncated,
                     .evidence = evidence.has_value() ? SummaryOf(evidence->results) : ""};
 }

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -59,15 +60,18 @@ class ReviewDesk final : public ModelClient {
   }
 
   // Candidate, verdict and merge; what landed. ABORTED when the branch moved meanwhile.
-  absl::StatusOr<Merged> Land(const std::string& task) {
+  // `queue` has the tasks whose changes are under review.
+  absl::StatusOr<Merged> Land(const std::string& task, const std::vector<std::string>& queue = {}) {
+    std::vector<std::string> order;
+    for (const std::string& each : queue) order.push_back(AttemptOf(each));
     ASSIGN_OR_RETURN(const LandingQueue::Answer answer,
-                     LandingQueue::Ask(workshop_, AttemptOf(task), {}));
+                     LandingQueue::Ask(workshop_, AttemptOf(task), order));
     const BuildOutcome& built = answer.outcome;
     if (const auto* merged = std::get_if<Merged>(&built)) return *merged;
     const auto* candidate = std::get_if<Candidate>(&built);
     if (candidate == nullptr) return absl::FailedPreconditionError("the change conflicts");
     RETURN_IF_ERROR(Judge(workshop_, *this).Decide({.candidate = candidate->name}).status());
-    return Merger(workshop_).Merge(candidate->name, "");
+    return Merger(workshop_).Merge(candidate->name, "", order);
   }
 
   // No critic is configured.

@@ -51,6 +51,7 @@ class ReviewFixture : public git::GitFixture {
 
   config::v1::ReviewerConfig Config() {
     config::v1::ReviewerConfig config;
+    *config.mutable_merge_queue() = merge_queue_;
     config.mutable_listen()->set_address("unix:" + directory_.File("reviewer.sock"));
     config.set_database(directory_.File("reviewer.db"));
     config.set_repository_directory(directory_.File("mirrors"));
@@ -122,9 +123,11 @@ class ReviewFixture : public git::GitFixture {
     return response.value_or(v1::InspectResponse());
   }
 
-  absl::StatusOr<v1::CreateCandidateResponse> Build(const std::string& attempt) {
+  absl::StatusOr<v1::CreateCandidateResponse> Build(const std::string& attempt,
+                                                    const std::vector<std::string>& queue = {}) {
     v1::CreateCandidateRequest request;
     request.set_attempt(attempt);
+    request.mutable_queue()->Assign(queue.begin(), queue.end());
     return rpc::CallUnary(*reviewer_, &ReviewerStub::CreateCandidate, request, Patiently());
   }
 
@@ -165,8 +168,10 @@ class ReviewFixture : public git::GitFixture {
   }
 
   absl::StatusOr<v1::MergeResponse> Merge(const std::string& candidate,
-                                          const std::string& approver = "") {
+                                          const std::string& approver = "",
+                                          const std::vector<std::string>& queue = {}) {
     v1::MergeRequest request;
+    request.mutable_queue()->Assign(queue.begin(), queue.end());
     request.set_candidate(candidate);
     request.set_approver(approver);
     return rpc::CallUnary(*reviewer_, &ReviewerStub::Merge, request, Patiently());
@@ -211,6 +216,7 @@ class ReviewFixture : public git::GitFixture {
     return policy;
   }
 
+  config::v1::MergeQueue merge_queue_;
   testkit::FakeClock clock_;
   testkit::SequentialIds ids_;
   FakeModels models_;
