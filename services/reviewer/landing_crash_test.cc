@@ -143,6 +143,7 @@ class LandingCrashTest : public git::GitFixture {
     EXPECT_EQ(Git(mirror, {"rev-list", "--count", ReviewDesk::kBranch}), "3");
     EXPECT_EQ(Git(mirror, {"ls-tree", "-r", "--name-only", ReviewDesk::kBranch}),
               "README.md\nsrc/first.txt\nsrc/second.txt");
+    EXPECT_EQ(Git(mirror, {"for-each-ref", "refs/candidates"}), "") << "refs stay behind";
     EXPECT_EQ(RunGit(mirror, {"fsck", "--strict", "--no-dangling"}).code, 0);
     ASSERT_OK_AND_ASSIGN(const std::unique_ptr<ReviewDesk> desk, ReviewDesk::Open(home));
     ReviewStore& store = desk->workshop().store;

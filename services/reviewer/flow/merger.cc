@@ -194,9 +194,10 @@ absl::Status Merger::Mark(const Plan& plan, const std::vector<Approved>& chain) 
                                  .approver = each.approver,
                                  .merge_time = workshop_.clock.Now()}});
   }
+  // Before the intent ends: what a crash leaves of them, whoever ends the intent finds.
+  Prune(plan, chain);
   RETURN_IF_ERROR(workshop_.store.AddLandings(landed));
   landed_changes.Observe({}, static_cast<double>(chain.size()));
-  Prune(plan, chain);
   return absl::OkStatus();
 }
 
