@@ -3,10 +3,20 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
+#include <stdlib.h>
 
 #include "absl/strings/match.h"
 
 namespace slipway::rpc {
+namespace {
+
+// Where all calls fail at once because the server was away, nobody looks at the new connection but
+// gRPC itself: every 5 s by default, so that a client takes that long to find a server that is
+// back. Read when gRPC starts, hence set before main.
+[[maybe_unused]] const int kConnectionsAreLookedAt =
+    setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "50", /*overwrite=*/0);
+
+}  // namespace
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
                                            const ChannelOptions& options) {

@@ -56,11 +56,13 @@ class Server::Parts final {
         unapplied_(unapplied_decisions.Observe(
             [this] { return static_cast<double>(store_->unapplied()); })),
         handlers_(*store_),
-        service_(BindLedgerService(handlers_, executor_, audits_)),
+        stream_handlers_(*store_, Detail::kOutcome),
+        service_(BindLedgerService(handlers_, streams_, executor_, audits_)),
         events_(store_->events(), executor_, clock) {}
 
   ~Parts() {
     events_.EndStreams();
+    streams_.EndAll();
     if (endpoints_ != nullptr) endpoints_->Shutdown();
     executor_.Stop();
     audits_.Stop();
@@ -83,6 +85,8 @@ class Server::Parts final {
   const metrics::Gauge::Observation reserved_;
   const metrics::Gauge::Observation unapplied_;
   LedgerHandlers handlers_;
+  LedgerHandlers stream_handlers_;
+  TransactStreams streams_{stream_handlers_};
   base::ThreadPool executor_{{.threads = kReadThreads}};
   base::ThreadPool audits_{{.threads = kAuditThreads}};
   const std::unique_ptr<grpc::Service> service_;

@@ -273,7 +273,10 @@ TEST_F(StreamsTest, FurtherCallsAreRefusedByNameAndServedOnceThereIsAPlace) {
   replies_.EndAll();
   EXPECT_EQ(readers_.AwaitEnded()["whole"], 20);
   ExpectNothingHeld(20);
-  EXPECT_EQ(Chat(key_, "writer").result.http_status, 200);
+  // The ledger knows of an end before the call that has ended gives its place back.
+  http::Client::Response served = Chat(key_, "writer");
+  while (served.result.http_status == 429) served = Chat(key_, "writer");
+  EXPECT_EQ(served.result.http_status, 200);
 }
 
 TEST_F(StreamsTest, StoppingServiceEndsAndSettlesAll) {

@@ -102,8 +102,11 @@ class LedgerBench final {
     ASSIGN_OR_RETURN(ServerProcess echo,
                      ServerProcess::StartOwn("echo", directory_->File("echo.sock"), ""));
     echo_ = std::make_unique<ServerProcess>(std::move(echo));
-    Add("slipway-ledger", [this] { return client_->RunPairs(options_.in_flight, options_.slice); });
+    Add("slipway-ledger",
+        [this] { return client_->RunStreamPairs(options_.in_flight, options_.slice); });
     Add("echo", [this] { return RunEcho(echo_->address(), options_.in_flight, options_.slice); });
+    Add("slipway-ledger unary",
+        [this] { return client_->RunPairs(options_.in_flight, options_.slice); });
     return absl::OkStatus();
   }
 
@@ -153,16 +156,22 @@ class LedgerBench final {
     return best;
   }
 
+  // Slice by slice.
+  std::vector<double> RatiosToEcho(const Contestant& contestant) const {
+    std::vector<double> ratios;
+    for (size_t i = 0; i < contestant.rates.size(); ++i) {
+      ratios.push_back(contestant.rates[i] / contestants_[1].rates[i]);
+    }
+    return ratios;
+  }
+
   void PrintJson() const {
     const Contestant& ours = contestants_[0];
     const double echo = contestants_[1].Rate();
     const double postgres = BestPostgres();
-    std::vector<double> ratios;
-    for (size_t i = 0; i < ours.rates.size(); ++i) {
-      ratios.push_back(ours.rates[i] / contestants_[1].rates[i]);
-    }
+    const Contestant& unary = contestants_[2];
     ordered_json peers = ordered_json::object();
-    for (size_t i = 2; i < contestants_.size(); ++i) {
+    for (size_t i = 3; i < contestants_.size(); ++i) {
       peers[contestants_[i].name] = ToJson(contestants_[i]);
     }
     double load[1] = {0};
@@ -171,11 +180,16 @@ class LedgerBench final {
         {"ops_per_s", ours.Rate()},
         {"echo_per_s", echo},
         {"ratio_echo", ours.Rate() / echo},
-        {"ratio_echo_slices", ratios},
+        {"ratio_echo_slices", RatiosToEcho(ours)},
         {"ratio_postgres_best",
          postgres > 0 ? ordered_json(ours.Rate() / postgres) : ordered_json(nullptr)},
         {"p50_us", ours.P(0.5)},
         {"p99_us", ours.P(0.99)},
+        {"unary_ops_per_s", unary.Rate()},
+        {"ratio_echo_unary", unary.Rate() / echo},
+        {"ratio_echo_unary_slices", RatiosToEcho(unary)},
+        {"unary_p50_us", unary.P(0.5)},
+        {"unary_p99_us", unary.P(0.99)},
         {"overspend_factor", storm_.OverspendFactor()},
         {"storm",
          {{"limit", storm_.limit},

@@ -7,6 +7,7 @@
 #include "lib/base/status_macros.h"
 #include "lib/rpc/channel.h"
 #include "lib/rpc/client_call.h"
+#include "services/models/rpc/ledger_stream.h"
 #include "tools/bench/bench_echo.grpc.pb.h"
 
 namespace slipway::bench {
@@ -17,11 +18,41 @@ namespace pb = ledger::v1;
 constexpr absl::Duration kStartTimeout = absl::Seconds(60);
 constexpr absl::Duration kCallTimeout = absl::Seconds(60);
 
-// The two calls of one worker, in turn.
+// The two operations of one worker, in turn.
 struct Pair {
   std::string key;
   bool held = false;
 };
+
+template <typename T>
+using Answered = absl::AnyInvocable<void(absl::StatusOr<T>) &&>;
+
+// Each worker reserves and settles in turn. An answer must have the state that its request asks
+// for: otherwise the load is not the one that was asked for.
+template <typename Reserve, typename Settle>
+absl::StatusOr<Measurement> RunLoop(int in_flight, absl::Duration length, Reserve reserve,
+                                    Settle settle) {
+  std::vector<Pair> pairs(static_cast<size_t>(in_flight));
+  return RunClosedLoop(in_flight, length, [&](int worker, Done done) {
+    Pair& pair = pairs[static_cast<size_t>(worker)];
+    const bool held = pair.held;
+    const pb::Reservation::State wanted =
+        held ? pb::Reservation::STATE_SETTLED : pb::Reservation::STATE_HELD;
+    if (!held) pair.key = NewKey();
+    Answered<pb::Reservation> answered = [&pair, wanted, done = std::move(done)](
+                                             absl::StatusOr<pb::Reservation> reservation) mutable {
+      if (!reservation.ok()) return std::move(done)(reservation.status());
+      if (reservation->key() != pair.key || reservation->state() != wanted) {
+        return std::move(done)(absl::InternalError(
+            absl::StrCat("the load was not carried out: ", reservation->ShortDebugString())));
+      }
+      pair.held = !pair.held;
+      std::move(done)(absl::OkStatus());
+    };
+    if (held) return settle(SettleRequestOf(pair.key), std::move(answered));
+    reserve(ReserveRequestOf(pair.key), std::move(answered));
+  });
+}
 
 }  // namespace
 
@@ -53,7 +84,7 @@ pb::SettleRequest SettleRequestOf(const std::string& key) {
 }
 
 LedgerClient::LedgerClient(const std::string& address)
-    : stub_(pb::LedgerService::NewStub(rpc::MakeChannel(address))) {}
+    : channel_(rpc::MakeChannel(address)), stub_(pb::LedgerService::NewStub(channel_)) {}
 
 absl::Status LedgerClient::WaitReady() {
   return rpc::CallWithRetry(base::RealClock(), *stub_, &Stub::ListPrices, {},
@@ -88,32 +119,55 @@ absl::Status LedgerClient::SetCallLimit(const std::string& scope, int64_t limit)
 }
 
 absl::StatusOr<Measurement> LedgerClient::RunPairs(int in_flight, absl::Duration length) {
-  std::vector<Pair> pairs(static_cast<size_t>(in_flight));
-  return RunClosedLoop(in_flight, length, [this, &pairs](int worker, Done done) {
-    Pair& pair = pairs[static_cast<size_t>(worker)];
-    if (pair.held) {
-      pair.held = false;
-      rpc::CallUnaryAsync<Stub::async_interface, Stub::async_interface, pb::SettleRequest,
-                          pb::SettleResponse>(
-          *stub_->async(), &Stub::async_interface::Settle, SettleRequestOf(pair.key),
-          {.timeout = kCallTimeout},
-          [done = std::move(done)](absl::StatusOr<pb::SettleResponse> settled) mutable {
-            std::move(done)(settled.status());
-          });
-      return;
-    }
-    pair.key = NewKey();
-    rpc::CallUnaryAsync<Stub::async_interface, Stub::async_interface, pb::ReserveRequest,
-                        pb::ReserveResponse>(
-        *stub_->async(), &Stub::async_interface::Reserve, ReserveRequestOf(pair.key),
-        {.timeout = kCallTimeout},
-        [&pair, done = std::move(done)](absl::StatusOr<pb::ReserveResponse> reserved) mutable {
-          if (!reserved.ok()) return std::move(done)(reserved.status());
-          pair.held = reserved->reservation().state() == pb::Reservation::STATE_HELD;
-          if (pair.held) return std::move(done)(absl::OkStatus());
-          std::move(done)(absl::InternalError("the load was denied its money"));
-        });
-  });
+  return RunLoop(
+      in_flight, length,
+      [this](pb::ReserveRequest request, Answered<pb::Reservation> answered) {
+        rpc::CallUnaryAsync<Stub::async_interface, Stub::async_interface, pb::ReserveRequest,
+                            pb::ReserveResponse>(
+            *stub_->async(), &Stub::async_interface::Reserve, std::move(request),
+            {.timeout = kCallTimeout},
+            [answered = std::move(answered)](absl::StatusOr<pb::ReserveResponse> reply) mutable {
+              if (!reply.ok()) return std::move(answered)(reply.status());
+              std::move(answered)(std::move(*reply->mutable_reservation()));
+            });
+      },
+      [this](pb::SettleRequest request, Answered<pb::Reservation> answered) {
+        rpc::CallUnaryAsync<Stub::async_interface, Stub::async_interface, pb::SettleRequest,
+                            pb::SettleResponse>(
+            *stub_->async(), &Stub::async_interface::Settle, std::move(request),
+            {.timeout = kCallTimeout},
+            [answered = std::move(answered)](absl::StatusOr<pb::SettleResponse> reply) mutable {
+              if (!reply.ok()) return std::move(answered)(reply.status());
+              std::move(answered)(std::move(*reply->mutable_reservation()));
+            });
+      });
+}
+
+absl::StatusOr<Measurement> LedgerClient::RunStreamPairs(int in_flight, absl::Duration length) {
+  using models::LedgerStream;
+  LedgerStream stream(channel_, "bench");
+  return RunLoop(
+      in_flight, length,
+      [&stream](pb::ReserveRequest request, Answered<pb::Reservation> answered) {
+        LedgerStream::Operation operation;
+        *operation.mutable_reserve() = std::move(request);
+        stream.Start(
+            std::move(operation),
+            [answered = std::move(answered)](absl::StatusOr<LedgerStream::Answer> answer) mutable {
+              if (!answer.ok()) return std::move(answered)(answer.status());
+              std::move(answered)(std::move(*answer->mutable_reserve()->mutable_reservation()));
+            });
+      },
+      [&stream](pb::SettleRequest request, Answered<pb::Reservation> answered) {
+        LedgerStream::Operation operation;
+        *operation.mutable_settle() = std::move(request);
+        stream.Start(
+            std::move(operation),
+            [answered = std::move(answered)](absl::StatusOr<LedgerStream::Answer> answer) mutable {
+              if (!answer.ok()) return std::move(answered)(answer.status());
+              std::move(answered)(std::move(*answer->mutable_settle()->mutable_reservation()));
+            });
+      });
 }
 
 absl::StatusOr<Measurement> RunEcho(const std::string& address, int in_flight,

@@ -38,14 +38,18 @@ class LedgerClient final {
   // Sets one budget that counts calls.
   absl::Status SetCallLimit(const std::string& scope, int64_t limit);
 
-  // Reserves and settles in turn, so that half of the operations are of either kind. Every key is
-  // new. Fails when anything is denied: the load is then not the one that was asked for.
+  // Reserves and settles in turn by calls, so that half of the operations are of either kind. Every
+  // key is new. Fails when anything is denied: the load is then not the one that was asked for.
   absl::StatusOr<Measurement> RunPairs(int in_flight, absl::Duration length);
+
+  // The same operations on one stream, by the client that slipway-models has.
+  absl::StatusOr<Measurement> RunStreamPairs(int in_flight, absl::Duration length);
 
   using Stub = ledger::v1::LedgerService::StubInterface;
   Stub& stub() { return *stub_; }
 
  private:
+  const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<ledger::v1::LedgerService::Stub> stub_;
 };
 

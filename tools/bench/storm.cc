@@ -11,7 +11,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/mutex.h"
 #include "lib/base/status_macros.h"
+#include "lib/rpc/channel.h"
 #include "lib/rpc/client_call.h"
+#include "services/models/rpc/ledger_stream.h"
 #include "tools/bench/ledger_client.h"
 #include "tools/bench/server_process.h"
 
@@ -66,6 +68,55 @@ pb::ReserveRequest CallOf(const std::string& key) {
   return request;
 }
 
+// A client's way to the ledger: calls, or a stream. Asks again, with the same key, until there is
+// an answer.
+class Asking final {
+ public:
+  Asking(models::LedgerStream* stream, Stub& stub) : stream_(stream), stub_(stub) {}
+
+  absl::StatusOr<pb::Reservation> Reserve(const pb::ReserveRequest& request) {
+    if (stream_ == nullptr) return Reservation(Ask(stub_, &Stub::Reserve, request));
+    models::LedgerStream::Operation operation;
+    *operation.mutable_reserve() = request;
+    ASSIGN_OR_RETURN(const models::LedgerStream::Answer answer, Run(operation));
+    return answer.reserve().reservation();
+  }
+  absl::StatusOr<pb::Reservation> Settle(const pb::SettleRequest& request) {
+    if (stream_ == nullptr) return Reservation(Ask(stub_, &Stub::Settle, request));
+    models::LedgerStream::Operation operation;
+    *operation.mutable_settle() = request;
+    ASSIGN_OR_RETURN(const models::LedgerStream::Answer answer, Run(operation));
+    return answer.settle().reservation();
+  }
+  absl::StatusOr<pb::Reservation> Release(const pb::ReleaseRequest& request) {
+    if (stream_ == nullptr) return Reservation(Ask(stub_, &Stub::Release, request));
+    models::LedgerStream::Operation operation;
+    *operation.mutable_release() = request;
+    ASSIGN_OR_RETURN(const models::LedgerStream::Answer answer, Run(operation));
+    return answer.release().reservation();
+  }
+
+ private:
+  template <typename Response>
+  static absl::StatusOr<pb::Reservation> Reservation(const absl::StatusOr<Response>& response) {
+    RETURN_IF_ERROR(response.status());
+    return response->reservation();
+  }
+
+  absl::StatusOr<models::LedgerStream::Answer> Run(
+      const models::LedgerStream::Operation& operation) {
+    absl::StatusOr<models::LedgerStream::Answer> answer;
+    RETURN_IF_ERROR(rpc::RetryUnavailable(base::RealClock(), kPatience, [&](absl::Duration left) {
+      answer = stream_->Run(operation, left);
+      return answer.status();
+    }));
+    return answer;
+  }
+
+  models::LedgerStream* const stream_;
+  Stub& stub_;
+};
+
 class Storm final {
  public:
   explicit Storm(const StormOptions& options) : options_(options) {}
@@ -79,7 +130,7 @@ class Storm final {
     std::vector<std::thread> threads;
     working_ = options_.clients;
     for (int i = 0; i < options_.clients; ++i) {
-      threads.emplace_back([this] { Note(Work()); });
+      threads.emplace_back([this, i] { Note(Work(i)); });
     }
     Note(KillAndAudit(client));
     for (std::thread& thread : threads) thread.join();
@@ -108,19 +159,21 @@ class Storm final {
     error_.Update(status);
   }
 
-  absl::Status Work() {
+  // Every other client calls; the rest share one stream, as those of a service do.
+  absl::Status Work(int number) {
     LedgerClient client(absl::StrCat("unix:", options_.directory, "/storm.sock"));
-    const absl::Status status = WorkUntilSpent(client.stub());
+    const absl::Status status =
+        WorkUntilSpent(Asking(number % 2 == 0 ? &stream_ : nullptr, client.stub()));
     if (working_.fetch_sub(1) == 1) pause_.Stop();
     return status;
   }
 
-  absl::Status WorkUntilSpent(Stub& stub) {
+  absl::Status WorkUntilSpent(Asking ledger) {
     for (int turn = 1;; ++turn) {
       const std::string key = NewKey();
-      ASSIGN_OR_RETURN(const pb::ReserveResponse reserved, Ask(stub, &Stub::Reserve, CallOf(key)));
-      if (reserved.reservation().state() == pb::Reservation::STATE_DENIED) {
-        if (reserved.reservation().denial().cause() == pb::Denial::CAUSE_LIMIT) {
+      ASSIGN_OR_RETURN(const pb::Reservation reserved, ledger.Reserve(CallOf(key)));
+      if (reserved.state() == pb::Reservation::STATE_DENIED) {
+        if (reserved.denial().cause() == pb::Denial::CAUSE_LIMIT) {
           return absl::OkStatus();
         }
         continue;  // A sibling holds the last ones and may give them back.
@@ -129,16 +182,15 @@ class Storm final {
         pb::ReleaseRequest release;
         release.set_key(key);
         release.set_proof(pb::ReleaseRequest::PROOF_NOT_SENT);
-        RETURN_IF_ERROR(Ask(stub, &Stub::Release, release).status());
+        RETURN_IF_ERROR(ledger.Release(release).status());
         continue;
       }
       ++granted_;
       billed_ += kSpentNanos;  // The provider is called, and bills.
-      ASSIGN_OR_RETURN(const pb::SettleResponse settled,
-                       Ask(stub, &Stub::Settle, SettleRequestOf(key)));
+      ASSIGN_OR_RETURN(const pb::Reservation settled, ledger.Settle(SettleRequestOf(key)));
       base::MutexLock lock(mutex_);
       acknowledged_.push_back(key);
-      if (settled.reservation().state() != pb::Reservation::STATE_SETTLED) ++report_.lost;
+      if (settled.state() != pb::Reservation::STATE_SETTLED) ++report_.lost;
     }
   }
 
@@ -195,6 +247,8 @@ class Storm final {
   }
 
   const StormOptions options_;
+  models::LedgerStream stream_{
+      rpc::MakeChannel(absl::StrCat("unix:", options_.directory, "/storm.sock")), "storm"};
   std::optional<ServerProcess> ledger_;
   Pause pause_;
   std::atomic<int> working_ = 0;

@@ -1,6 +1,7 @@
 #include "tools/bench/storm.h"
 
 #include <cstdlib>
+#include <iostream>
 
 #include "lib/testkit/matchers.h"
 #include "lib/testkit/temporary_directory.h"
@@ -45,6 +46,10 @@ TEST(LedgerStorm, KillsLoseNothingThatWasAcknowledged) {
                                                            .kills = kills,
                                                            .seed = 7}));
   EXPECT_GT(report.kills, 0);
+  // Those that came while clients were at work; the rest of what was asked for came too late.
+  std::cout << "kills that landed: " << report.kills << " of " << kills << ", audits "
+            << report.audits << ", calls " << report.recorded_calls << "\n";
+  RecordProperty("kills_landed", report.kills);
   ExpectNothingLostNorOverspent(report);
 }
 

@@ -4,6 +4,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "lib/base/error.h"
+#include "services/ledger/domain/limits.h"
 
 namespace slipway::ledger {
 namespace {
@@ -99,6 +100,18 @@ absl::Status PriceFileUnreadable(absl::string_view path, absl::string_view probl
                {{"path", Text(path)}});
 }
 
+absl::Status MessageTooLarge(int operations) {
+  return Error(StatusCode::kInvalidArgument, "MESSAGE_TOO_LARGE",
+               absl::StrCat("a message of ", operations, " operations was left undone: at most ",
+                            kMessageOperationsMax, " and ", kMessageBytesMax, " bytes are read"));
+}
+
+absl::Status OperationUnknown() {
+  return Error(StatusCode::kInvalidArgument, "OPERATION_UNKNOWN",
+               "the operation has no request that this ledger knows; it is older than its caller, "
+               "or none was given");
+}
+
 absl::Status ReservationUnknown(absl::string_view key) {
   return Error(StatusCode::kNotFound, "RESERVATION_UNKNOWN",
                absl::StrCat("nothing was ever held under key '", key, "'"), {{"key", Text(key)}});
@@ -186,18 +199,26 @@ absl::Status DecisionsCorrupt(absl::string_view database, int64_t decision,
 
 absl::Status DecisionsMissing(absl::string_view database) {
   return Error(absl::StatusCode::kDataLoss, "DECISIONS_MISSING",
-               absl::StrCat(database, " was not closed, and its log of decisions is not complete; "
-                            "put ", database, "-decisions0 and -decisions1 beside it, which belong "
+               absl::StrCat(database,
+                            " was not closed, and its log of decisions is not complete; "
+                            "put ",
+                            database,
+                            "-decisions0 and -decisions1 beside it, which belong "
                             "to it"),
                {{"database", std::string(database)}});
 }
 
 absl::Status DecisionsForeign(absl::string_view database) {
-  return Error(absl::StatusCode::kDataLoss, "DECISIONS_FOREIGN",
-               absl::StrCat("the log of decisions beside ", database,
-                            " belongs to another database; move ", database,
-                            "-decisions0 and -decisions1 away or put theirs back"),
-               {{"database", std::string(database)}});
+  return Error(
+      absl::StatusCode::kDataLoss, "DECISIONS_FOREIGN",
+      absl::StrCat("the log of decisions beside ", database, " belongs to another database; move ",
+                   database, "-decisions0 and -decisions1 away or put theirs back"),
+      {{"database", std::string(database)}});
+}
+
+absl::Status ShuttingDown() {
+  return Error(StatusCode::kUnavailable, "SHUTTING_DOWN",
+               "the ledger is stopping; what it did not answer is asked again with the same key");
 }
 
 absl::Status DecisionLost(const absl::Status& cause) {

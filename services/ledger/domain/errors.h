@@ -27,6 +27,8 @@ absl::Status GroupInvalid(absl::string_view group);
 absl::Status PriceInvalid(const Price& row, absl::string_view problem);
 absl::Status PriceFileInvalid(absl::string_view problem);
 absl::Status PriceFileUnreadable(absl::string_view path, absl::string_view problem);
+absl::Status MessageTooLarge(int operations);
+absl::Status OperationUnknown();
 
 // NOT_FOUND
 absl::Status ReservationUnknown(absl::string_view key);
@@ -58,6 +60,7 @@ absl::Status DecisionsMissing(absl::string_view database);
 absl::Status DecisionsForeign(absl::string_view database);
 
 // UNAVAILABLE
+absl::Status ShuttingDown();
 absl::Status DecisionLost(const absl::Status& cause);
 
 // ABORTED

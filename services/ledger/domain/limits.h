@@ -39,6 +39,14 @@ inline constexpr size_t kPriceRowsMax = 10'000;
 inline constexpr int kPageSizeDefault = 100;
 inline constexpr int kPageSizeMax = 1'000;
 
+// Operations of one message of a stream: as many as queue up while the one before is written.
+inline constexpr int kMessageOperationsMax = 256;
+// Of such a message; one operation has a few kB at most.
+inline constexpr size_t kMessageBytesMax = 1 << 20;
+// Operations of one stream that are not answered: a quarter of what may wait to be decided, so that
+// no caller alone makes others be refused.
+inline constexpr int kOperationsUnderWayMax = 1'024;
+
 // Lines that an audit tells of each invariant.
 inline constexpr size_t kBreachesMax = 20;
 

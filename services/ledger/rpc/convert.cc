@@ -204,24 +204,25 @@ absl::StatusOr<UsageGroups> GroupsFromProto(const pb::QueryUsageRequest& request
   return groups;
 }
 
-pb::Reservation ToProto(const Reservation& reservation) {
+pb::Reservation ToProto(const Reservation& reservation, Detail detail) {
   const ReserveOrder& order = reservation.order;
   pb::Reservation proto;
   proto.set_key(order.key);
   proto.set_state(static_cast<pb::Reservation::State>(reservation.state));
-  proto.set_kind(static_cast<pb::Reservation::Kind>(order.kind));
-  *proto.mutable_scopes() = ToProto(order.scopes);
   *proto.mutable_held() = ToProto(reservation.held);
   if (reservation.state != ReservationState::kDenied) {
     *proto.mutable_settled() = ToProto(reservation.settled);
   }
-  proto.set_envelope(order.envelope);
   if (reservation.state == ReservationState::kHeld) {
     *proto.mutable_expire_time() = rpc::ToProto(reservation.expire_time);
   }
+  if (reservation.denial.has_value()) *proto.mutable_denial() = ToProto(*reservation.denial);
+  if (detail == Detail::kOutcome) return proto;
+  proto.set_kind(static_cast<pb::Reservation::Kind>(order.kind));
+  *proto.mutable_scopes() = ToProto(order.scopes);
+  proto.set_envelope(order.envelope);
   proto.set_owner(order.owner);
   proto.set_owner_epoch(order.owner_epoch);
-  if (reservation.denial.has_value()) *proto.mutable_denial() = ToProto(*reservation.denial);
   return proto;
 }
 

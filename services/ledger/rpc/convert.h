@@ -24,7 +24,13 @@ absl::StatusOr<UsageFilter> FilterFromProto(const pb::QueryUsageRequest& request
 absl::StatusOr<UsageGroups> GroupsFromProto(const pb::QueryUsageRequest& request);
 absl::StatusOr<absl::Duration> LifetimeFromProto(const google::protobuf::Duration& lifetime);
 
-pb::Reservation ToProto(const Reservation& reservation);
+// What a reply tells of a reservation.
+enum class Detail {
+  kAll,
+  kOutcome,  // Nothing that its request said, but its key.
+};
+
+pb::Reservation ToProto(const Reservation& reservation, Detail detail = Detail::kAll);
 pb::Balance ToProto(const Balance& balance);
 pb::Denial ToProto(const Denial& denial);
 pb::FrozenScope ToProto(const FrozenScope& scope);

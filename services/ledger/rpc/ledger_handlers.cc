@@ -5,7 +5,6 @@
 #include "absl/strings/strip.h"
 #include "lib/base/status_macros.h"
 #include "services/ledger/domain/errors.h"
-#include "services/ledger/rpc/convert.h"
 
 namespace slipway::ledger {
 namespace {
@@ -20,10 +19,10 @@ base::Reply<T> Converted(base::Reply<Response> reply, Convert convert) {
 }
 
 template <typename Response>
-base::Reply<Reservation> WithReservation(base::Reply<Response> reply) {
-  return Converted<Reservation>(std::move(reply), [](const Reservation& reservation) {
+base::Reply<Reservation> WithReservation(base::Reply<Response> reply, Detail detail) {
+  return Converted<Reservation>(std::move(reply), [detail](const Reservation& reservation) {
     Response response;
-    *response.mutable_reservation() = ToProto(reservation);
+    *response.mutable_reservation() = ToProto(reservation, detail);
     return response;
   });
 }
@@ -34,20 +33,21 @@ void LedgerHandlers::Reserve(const rpc::Call&, const pb::ReserveRequest& request
                              base::Reply<pb::ReserveResponse> reply) {
   absl::StatusOr<ReserveOrder> order = FromProto(request);
   if (!order.ok()) return std::move(reply)(order.status());
-  store_.Reserve(*std::move(order), WithReservation(std::move(reply)));
+  store_.Reserve(*std::move(order), WithReservation(std::move(reply), detail_));
 }
 
 void LedgerHandlers::Settle(const rpc::Call&, const pb::SettleRequest& request,
                             base::Reply<pb::SettleResponse> reply) {
-  store_.Settle(FromProto(request),
-                Converted<Settlement>(std::move(reply), [](const Settlement& settlement) {
-                  pb::SettleResponse response;
-                  *response.mutable_reservation() = ToProto(settlement.reservation);
-                  if (settlement.usage.has_value()) {
-                    *response.mutable_usage() = ToProto(*settlement.usage);
-                  }
-                  return response;
-                }));
+  store_.Settle(
+      FromProto(request),
+      Converted<Settlement>(std::move(reply), [detail = detail_](const Settlement& settlement) {
+        pb::SettleResponse response;
+        *response.mutable_reservation() = ToProto(settlement.reservation, detail);
+        if (settlement.usage.has_value() && detail == Detail::kAll) {
+          *response.mutable_usage() = ToProto(*settlement.usage);
+        }
+        return response;
+      }));
 }
 
 void LedgerHandlers::Release(const rpc::Call&, const pb::ReleaseRequest& request,
@@ -57,27 +57,28 @@ void LedgerHandlers::Release(const rpc::Call&, const pb::ReleaseRequest& request
     return std::move(reply)(ProofRequired());
   }
   store_.Release(request.key(), static_cast<Proof>(request.proof()),
-                 WithReservation(std::move(reply)));
+                 WithReservation(std::move(reply), detail_));
 }
 
 void LedgerHandlers::Extend(const rpc::Call&, const pb::ExtendRequest& request,
                             base::Reply<pb::ExtendResponse> reply) {
   const absl::StatusOr<absl::Duration> lifetime = LifetimeFromProto(request.lifetime());
   if (!lifetime.ok()) return std::move(reply)(lifetime.status());
-  store_.Extend(request.key(), *lifetime, WithReservation(std::move(reply)));
+  store_.Extend(request.key(), *lifetime, WithReservation(std::move(reply), detail_));
 }
 
 void LedgerHandlers::TopUp(const rpc::Call&, const pb::TopUpRequest& request,
                            base::Reply<pb::TopUpResponse> reply) {
-  store_.TopUp(FromProto(request),
-               Converted<ledger::TopUp>(std::move(reply), [](const ledger::TopUp& top_up) {
-                 pb::TopUpResponse response;
-                 *response.mutable_reservation() = ToProto(top_up.reservation);
-                 if (top_up.denial.has_value()) {
-                   *response.mutable_denial() = ToProto(*top_up.denial);
-                 }
-                 return response;
-               }));
+  store_.TopUp(
+      FromProto(request),
+      Converted<ledger::TopUp>(std::move(reply), [detail = detail_](const ledger::TopUp& top_up) {
+        pb::TopUpResponse response;
+        *response.mutable_reservation() = ToProto(top_up.reservation, detail);
+        if (top_up.denial.has_value()) {
+          *response.mutable_denial() = ToProto(*top_up.denial);
+        }
+        return response;
+      }));
 }
 
 void LedgerHandlers::FreezeScope(const rpc::Call& call, const pb::FreezeScopeRequest& request,
@@ -100,7 +101,7 @@ void LedgerHandlers::Adjust(const rpc::Call&, const pb::AdjustRequest& request,
                  .reservation = request.reservation(),
                  .delta_usd_nanos = request.delta_usd_nanos(),
                  .evidence = request.evidence()},
-                WithReservation(std::move(reply)));
+                WithReservation(std::move(reply), detail_));
 }
 
 void LedgerHandlers::CloseOwner(const rpc::Call&, const pb::CloseOwnerRequest& request,

@@ -4,15 +4,19 @@
 #include "lib/base/reply.h"
 #include "lib/rpc/call.h"
 #include "services/ledger/domain/ledger_store.h"
+#include "services/ledger/rpc/convert.h"
 #include "slipway/ledger/v1/ledger_service.pb.h"
 
 namespace slipway::ledger {
 
 // The methods of LedgerService. Those that write, and Quote, answer through a reply and do not
-// block; the others block on disk. Thread-safe; the store must outlive the handlers.
+// block, nor keep the request; the others block on disk. Replies to Reserve, Settle, Release,
+// Extend, TopUp and Adjust tell as much as `detail` says. Thread-safe; the store must outlive the
+// handlers.
 class LedgerHandlers final {
  public:
-  explicit LedgerHandlers(LedgerStore& store) : store_(store) {}
+  explicit LedgerHandlers(LedgerStore& store, Detail detail = Detail::kAll)
+      : store_(store), detail_(detail) {}
 
   void Reserve(const rpc::Call& call, const v1::ReserveRequest& request,
                base::Reply<v1::ReserveResponse> reply);
@@ -57,6 +61,7 @@ class LedgerHandlers final {
 
  private:
   LedgerStore& store_;
+  const Detail detail_;
 };
 
 }  // namespace slipway::ledger

@@ -8,8 +8,14 @@ namespace {
 
 class LedgerBinding final : public v1::LedgerService::CallbackService {
  public:
-  LedgerBinding(LedgerHandlers& handlers, base::Executor& executor, base::Executor& audits)
-      : handlers_(handlers), executor_(executor), audits_(audits) {}
+  LedgerBinding(LedgerHandlers& handlers, TransactStreams& streams, base::Executor& executor,
+                base::Executor& audits)
+      : handlers_(handlers), streams_(streams), executor_(executor), audits_(audits) {}
+
+  grpc::ServerBidiReactor<v1::TransactRequest, v1::TransactResponse>* Transact(
+      grpc::CallbackServerContext* context) override {
+    return streams_.Start(*context);
+  }
 
   SLIPWAY_ASYNC(v1, Reserve, handlers_)
   SLIPWAY_ASYNC(v1, Settle, handlers_)
@@ -34,15 +40,16 @@ class LedgerBinding final : public v1::LedgerService::CallbackService {
 
  private:
   LedgerHandlers& handlers_;
+  TransactStreams& streams_;
   base::Executor& executor_;
   base::Executor& audits_;
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> BindLedgerService(LedgerHandlers& handlers, base::Executor& executor,
-                                                 base::Executor& audits) {
-  return std::make_unique<LedgerBinding>(handlers, executor, audits);
+std::unique_ptr<grpc::Service> BindLedgerService(LedgerHandlers& handlers, TransactStreams& streams,
+                                                 base::Executor& executor, base::Executor& audits) {
+  return std::make_unique<LedgerBinding>(handlers, streams, executor, audits);
 }
 
 }  // namespace slipway::ledger

@@ -24,7 +24,9 @@ constexpr int64_t kOwnEpoch = 1;
 // Far more than any configuration has routes.
 constexpr size_t kRatesMax = 1'000;
 
-rpc::CallOptions Options() { return {.timeout = kLedgerTimeout, .principal = "models"}; }
+constexpr char kPrincipal[] = "models";
+
+rpc::CallOptions Options() { return {.timeout = kLedgerTimeout, .principal = kPrincipal}; }
 
 pb::Amounts AmountsToProto(const Amounts& amounts) {
   pb::Amounts proto;
@@ -60,7 +62,10 @@ pb::ReleaseRequest::Proof ProofToProto(Proof proof) {
 }  // namespace
 
 GrpcLedger::GrpcLedger(const std::string& address, base::Clock& clock)
-    : clock_(clock), stub_(pb::LedgerService::NewStub(rpc::MakeChannel(address))) {}
+    : clock_(clock),
+      channel_(rpc::MakeChannel(address)),
+      stub_(pb::LedgerService::NewStub(channel_)),
+      stream_(channel_, kPrincipal) {}
 
 absl::StatusOr<Quote> GrpcLedger::QuoteCall(const std::string& provider, const std::string& model,
                                             const std::string& service_tier, int64_t input_tokens,
@@ -138,7 +143,8 @@ Quote GrpcLedger::Rates::QuoteFor(int64_t input_tokens) const {
 }
 
 absl::StatusOr<Hold> GrpcLedger::Reserve(const HoldRequest& hold) {
-  pb::ReserveRequest request;
+  LedgerStream::Operation operation;
+  pb::ReserveRequest& request = *operation.mutable_reserve();
   request.set_key(hold.key);
   request.set_kind(pb::Reservation::KIND_CALL);
   *request.mutable_scopes() = ScopesToProto(hold.scopes);
@@ -151,9 +157,12 @@ absl::StatusOr<Hold> GrpcLedger::Reserve(const HoldRequest& hold) {
   request.set_provider(hold.provider);
   request.set_model(hold.model);
   request.set_service_tier(hold.service_tier);
-  ASSIGN_OR_RETURN(const pb::ReserveResponse response,
-                   rpc::CallWithRetry(clock_, *stub_, &Stub::Reserve, request, Options()));
-  const pb::Reservation& reservation = response.reservation();
+  absl::StatusOr<LedgerStream::Answer> answer;
+  RETURN_IF_ERROR(rpc::RetryUnavailable(clock_, kLedgerTimeout, [&](absl::Duration left) {
+    answer = stream_.Run(operation, left);
+    return answer.status();
+  }));
+  const pb::Reservation& reservation = answer->reserve().reservation();
   Hold result = {.open = reservation.state() == pb::Reservation::STATE_HELD,
                  .held = {.usd_nanos = reservation.held().usd_nanos(),
                           .tokens = reservation.held().tokens(),
@@ -166,7 +175,8 @@ absl::StatusOr<Hold> GrpcLedger::Reserve(const HoldRequest& hold) {
 
 absl::StatusOr<int64_t> GrpcLedger::Settle(const Settlement& settlement) {
   if (settlement.kind == Settlement::Kind::kRelease) return Release(settlement);
-  pb::SettleRequest request;
+  LedgerStream::Operation operation;
+  pb::SettleRequest& request = *operation.mutable_settle();
   request.set_key(settlement.reservation);
   if (settlement.kind == Settlement::Kind::kUsage) {
     *request.mutable_tokens() = TokensToProto(settlement.tokens);
@@ -178,17 +188,26 @@ absl::StatusOr<int64_t> GrpcLedger::Settle(const Settlement& settlement) {
   request.set_model(settlement.model);
   request.set_service_tier(settlement.service_tier);
   request.set_provider_request_id(settlement.provider_request_id);
-  ASSIGN_OR_RETURN(const pb::SettleResponse response,
-                   rpc::CallUnary(*stub_, &Stub::Settle, request, Options()));
-  return response.reservation().settled().usd_nanos();
+  ASSIGN_OR_RETURN(const LedgerStream::Answer answer, RunAgain(operation));
+  return answer.settle().reservation().settled().usd_nanos();
 }
 
 absl::StatusOr<int64_t> GrpcLedger::Release(const Settlement& settlement) {
-  pb::ReleaseRequest request;
+  LedgerStream::Operation operation;
+  pb::ReleaseRequest& request = *operation.mutable_release();
   request.set_key(settlement.reservation);
   request.set_proof(ProofToProto(settlement.proof));
-  RETURN_IF_ERROR(rpc::CallUnary(*stub_, &Stub::Release, request, Options()).status());
+  RETURN_IF_ERROR(RunAgain(operation).status());
   return 0;
+}
+
+// Once more when the stream is lost: the first that comes after a restart of the ledger finds that
+// out. Whoever owes the end of a hold goes on to ask for it, so there is no waiting for a ledger.
+absl::StatusOr<LedgerStream::Answer> GrpcLedger::RunAgain(
+    const LedgerStream::Operation& operation) {
+  absl::StatusOr<LedgerStream::Answer> answer = stream_.Run(operation, kLedgerTimeout);
+  if (absl::IsUnavailable(answer.status())) answer = stream_.Run(operation, kLedgerTimeout);
+  return answer;
 }
 
 absl::Status GrpcLedger::CloseOwner(const std::string& owner) {

@@ -9,11 +9,13 @@
 #include "lib/base/clock.h"
 #include "lib/base/mutex.h"
 #include "services/models/domain/ledger.h"
+#include "services/models/rpc/ledger_stream.h"
 #include "slipway/ledger/v1/ledger_service.grpc.pb.h"
 
 namespace slipway::models {
 
-// The ledger service as models uses it. Thread-safe; blocks.
+// The ledger service as models uses it: holds and their ends on one stream, the rest by calls.
+// Thread-safe; blocks.
 class GrpcLedger final : public Ledger {
  public:
   GrpcLedger(const std::string& address, base::Clock& clock);
@@ -43,9 +45,12 @@ class GrpcLedger final : public Ledger {
   std::optional<Quote> KnownBound(const std::string& name, int64_t input_tokens);
   void Keep(const std::string& name, const Rates& rates);
   absl::StatusOr<int64_t> Release(const Settlement& settlement);
+  absl::StatusOr<LedgerStream::Answer> RunAgain(const LedgerStream::Operation& operation);
 
   base::Clock& clock_;
-  std::unique_ptr<ledger::v1::LedgerService::Stub> stub_;
+  const std::shared_ptr<grpc::Channel> channel_;
+  const std::unique_ptr<ledger::v1::LedgerService::Stub> stub_;
+  LedgerStream stream_;
   base::Mutex mutex_;
   std::map<std::string, std::vector<Rates>> rates_ ABSL_GUARDED_BY(mutex_);
 };

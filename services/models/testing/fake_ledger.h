@@ -32,7 +32,12 @@ class FakeLedger final : public ledger::v1::LedgerService::Service {
 
   explicit FakeLedger(std::string address) : address_(std::move(address)) { Serve(); }
 
-  void Serve() { server_ = rpc::Server::Start({.address = address_, .services = {this}}).value(); }
+  void Serve() {
+    server_ = rpc::Server::Start(
+                  {.address = address_, .services = {this}, .drain_timeout = absl::ZeroDuration()})
+                  .value();
+  }
+  // Streams last as long as their caller likes: they are cut.
   void GoAway() { server_.reset(); }
 
   void SetLimit(int64_t usd_nanos) {
@@ -135,6 +140,23 @@ class FakeLedger final : public ledger::v1::LedgerService::Service {
     return grpc::Status::OK;
   }
 
+  grpc::Status Transact(grpc::ServerContext* context,
+                        grpc::ServerReaderWriter<ledger::v1::TransactResponse,
+                                                 ledger::v1::TransactRequest>* stream) override {
+    ledger::v1::TransactRequest message;
+    while (stream->Read(&message)) {
+      for (const auto& operation : message.operations()) {
+        ledger::v1::TransactResponse answers;
+        auto& answer = *answers.add_answers();
+        answer.set_number(operation.number());
+        const grpc::Status status = Carry(context, operation, answer);
+        if (!status.ok()) answer.mutable_error()->ParseFromString(status.error_details());
+        stream->Write(answers);
+      }
+    }
+    return grpc::Status::OK;
+  }
+
   grpc::Status CloseOwner(grpc::ServerContext*, const ledger::v1::CloseOwnerRequest* request,
                           ledger::v1::CloseOwnerResponse*) override {
     base::MutexLock lock(mutex_);
@@ -144,6 +166,18 @@ class FakeLedger final : public ledger::v1::LedgerService::Service {
   }
 
  private:
+  grpc::Status Carry(grpc::ServerContext* context,
+                     const ledger::v1::TransactRequest::Operation& operation,
+                     ledger::v1::TransactResponse::Answer& answer) {
+    if (operation.has_reserve()) {
+      return Reserve(context, &operation.reserve(), answer.mutable_reserve());
+    }
+    if (operation.has_settle()) {
+      return Settle(context, &operation.settle(), answer.mutable_settle());
+    }
+    return Release(context, &operation.release(), answer.mutable_release());
+  }
+
   static int64_t Nanos(int64_t pico) { return (pico + 999) / 1'000; }
 
   static grpc::Status Fail(absl::StatusCode code, absl::string_view reason) {
