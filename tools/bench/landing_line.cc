@@ -7,9 +7,9 @@
 #include "lib/base/clock.h"
 #include "lib/base/id_generator.h"
 #include "lib/base/status_macros.h"
-#include "services/reviewer/flow/landing_queue.h"
 #include "services/reviewer/flow/inspector.h"
 #include "services/reviewer/flow/judge.h"
+#include "services/reviewer/flow/landing_queue.h"
 #include "services/reviewer/flow/merger.h"
 #include "services/reviewer/flow/plan_opener.h"
 

@@ -9,12 +9,12 @@
 namespace slipway::bench {
 
 struct ReviewBenchOptions {
-  std::vector<int> sizes = {1'000, 10'000, 100'000};  // Files of the repositories.
-  int landings = 200;                                 // At each size.
-  int ratio_files = 5'000;                            // Files of the repository for the peers.
-  int rounds = 3;                                     // Slices of each contestant.
-  int slice = 5;                                      // Landings of a slice.
-  std::string directory = "/var/tmp";                 // A disk, not memory.
+  std::vector<int> sizes = {1'000, 10'000, 100'000, 500'000};  // Files of the repositories.
+  int landings = 200;                                          // At each size.
+  int ratio_files = 5'000;             // Files of the repository for the peers.
+  int rounds = 3;                      // Slices of each contestant.
+  int slice = 5;                       // Landings of a slice.
+  std::string directory = "/var/tmp";  // A disk, not memory.
   bool json = false;
 };
 

@@ -29,6 +29,11 @@ bool IsQueued(const Task& task) {
   return IsUnderReview(task.state) && task.progress.inspected && task.progress.queue_number > 0;
 }
 
+// Whether the change has to wait until others of its plan have landed.
+bool WaitsForOthers(const absl::Status& status) {
+  return base::ReasonOf(status) == "QUEUE_WAITING";
+}
+
 bool IsTransient(const absl::Status& status) {
   return status.code() == absl::StatusCode::kUnavailable ||
          status.code() == absl::StatusCode::kDeadlineExceeded ||
@@ -199,8 +204,10 @@ void ReviewFlow::OnDone(const TaskKey& key, uint64_t ticket, const absl::StatusO
   step.under_way = false;
   if (step.state == kMerging) merging_.erase(key.plan);
   waiting_.insert(key);
-  step_seconds.Observe({Name(step.state), result.ok() ? "ok" : "error"},
-                       clock_.Elapsed() - step.started);
+  const char* const outcome = result.ok()                       ? "ok"
+                              : WaitsForOthers(result.status()) ? "waits"
+                                                                : "error";
+  step_seconds.Observe({Name(step.state), outcome}, clock_.Elapsed() - step.started);
   if (!result.ok()) return OnFailure(*task, step, result.status());
   step.failures = 0;
   step.queued = false;
@@ -400,7 +407,7 @@ void ReviewFlow::OnFailure(Task& task, Step& step, const absl::Status& status) {
                         clock_.Now() + detail.retry_after.value_or(kRateLimitDefault));
   }
   if (reason == "BRANCH_MOVED") return Rebuild(task, status);
-  step.queued = reason == "QUEUE_WAITING";
+  step.queued = WaitsForOthers(status);
   if (step.queued) {
     step.not_before = clock_.Elapsed() + kQueuePollInterval;
     return;
@@ -426,8 +433,8 @@ std::string ReviewFlow::DescribeMemory() const {
   std::string text;
   for (const auto& [key, step] : steps_) {
     const absl::Duration wait = std::max(absl::ZeroDuration(), step.not_before - now);
-    absl::StrAppend(&text, key.Name(), " ", Name(step.state), " ", step.epoch, step.under_way, " ",
-                    step.failures, " ", absl::FormatDuration(wait), "\n");
+    absl::StrAppend(&text, key.Name(), " ", Name(step.state), " ", step.epoch, step.under_way,
+                    step.queued, " ", step.failures, " ", absl::FormatDuration(wait), "\n");
   }
   return text;
 }

@@ -156,7 +156,7 @@ absl::StatusOr<Merged> SimReviewer::MergeNow(const MergeStep& step) {
   }
   if (world_.Chance(6)) {
     world_.Count("landings that waited");
-    return Error(absl::StatusCode::kUnavailable, "QUEUE_WAITING", "changes ahead have yet to land");
+    return Error(absl::StatusCode::kAborted, "QUEUE_WAITING", "changes ahead have yet to land");
   }
   int& tip = tips_[task.plan];
   if (built.base != tip || world_.Chance(6)) {

@@ -271,7 +271,7 @@ absl::Status BranchMoved(absl::string_view branch) {
 }
 
 absl::Status QueueWaiting(absl::string_view attempt, absl::string_view why) {
-  return base::RetryableError(StatusCode::kUnavailable, "QUEUE_WAITING",
+  return base::RetryableError(StatusCode::kAborted, "QUEUE_WAITING",
                               absl::StrCat("the change of ", Shown(attempt), " waits: ", why),
                               absl::Seconds(2), {{"attempt", Shown(attempt)}, {"why", Shown(why)}});
 }

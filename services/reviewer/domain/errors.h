@@ -59,7 +59,7 @@ absl::Status LandingUnderWay(absl::string_view branch);  // ABORTED
 absl::Status PlanIntegrated(absl::string_view plan,
                             absl::string_view commit);  // FAILED_PRECONDITION
 absl::Status BranchMoved(absl::string_view branch);
-absl::Status QueueWaiting(absl::string_view attempt, absl::string_view why);  // UNAVAILABLE
+absl::Status QueueWaiting(absl::string_view attempt, absl::string_view why);  // ABORTED
 
 // Stored data that this program did not write.
 absl::Status StoredFormInvalid(absl::string_view problem);
