@@ -129,6 +129,17 @@ TEST_F(ValidateTest, KeepsTheEndOfMuchOutputAsCleanText) {
   EXPECT_THAT(tail, Not(HasSubstr("\x1b")));
 }
 
+TEST_F(ValidateTest, CredentialsOfTheTreeStayOutOfOutputAndLog) {
+  const std::string secret = absl::StrCat("AKIA", "Q3EGRIZ7PLM2VW5T");
+
+  const v1::Evidence evidence = CheckCommands(
+      {{"sh", "-c", absl::StrCat("printf 'key AKIA'; sleep 0.1; echo '", secret.substr(4), "'")}});
+
+  EXPECT_THAT(evidence.outcomes(0).output_tail(), HasSubstr("key [redacted: "));
+  EXPECT_THAT(evidence.outcomes(0).output_tail(), Not(HasSubstr(secret)));
+  EXPECT_THAT(dispatcher_.log, HasSubstr("key [redacted: "));
+}
+
 TEST_F(ValidateTest, ReachesNeitherTheHostNorTheNetworkNorAModel) {
   // The parent of the workspaces, the dispatcher's socket and a listening port of this test.
   const std::string host_file = directory_.File("secret");

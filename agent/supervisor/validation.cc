@@ -17,6 +17,7 @@
 #include "lib/base/status_macros.h"
 #include "lib/base/utf8.h"
 #include "lib/patch/path_rules.h"
+#include "lib/policy/secret_stream.h"
 
 namespace slipway::agent {
 namespace {
@@ -25,19 +26,21 @@ using End = WatchOutcome::End;
 
 constexpr int kNotRun = 127;  // As a shell says it.
 
-// The end of what a validator prints; the beginning, up to `log_bytes_max`, goes to the log.
+// The beginning and the end of what a validator prints, without credentials: a tree may hold some
+// from before it was watched. The beginning, up to `log_bytes_max`, goes to the log.
 class OutputTail final {
  public:
   OutputTail(AttemptReport& report, const CheckOrder& order)
       : report_(report), log_room_(order.log_bytes_max), cleaner_(order.secrets) {}
 
   absl::Status Take(absl::string_view bytes) {
-    Keep(cleaner_.Feed(bytes));
+    Keep(secrets_.Feed(cleaner_.Feed(bytes)));
     return absl::OkStatus();
   }
 
   std::string Finish() {
-    Keep(cleaner_.Finish());
+    Keep(secrets_.Feed(cleaner_.Finish()));
+    Keep(secrets_.Finish());
     // A cut may have split a character.
     size_t begin = 0;
     while (cut_ && begin < tail_.size() && (tail_[begin] & 0xc0) == 0x80) ++begin;
@@ -74,6 +77,7 @@ class OutputTail final {
   AttemptReport& report_;
   size_t log_room_;
   TextCleaner cleaner_;
+  policy::SecretStream secrets_;
   std::string head_;
   std::string tail_;
   size_t dropped_ = 0;  // Bytes between them.

@@ -6,6 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "lib/policy/secret_scanner.h"
+#include "lib/policy/secret_stream.h"
 
 namespace slipway::policy {
 namespace {
@@ -77,6 +78,46 @@ TEST(RedactSecretsTest, PlaceholdersStay) {
   const std::string text = "Authorization: Bearer ${TOKEN}, api_key = \"your-api-key-goes-here\"";
 
   EXPECT_EQ(RedactSecrets(text).text, text);
+}
+
+// What comes out when the text goes in by pieces of `size` bytes.
+std::string StreamedBy(size_t size, absl::string_view text) {
+  SecretStream stream;
+  std::string out;
+  for (size_t at = 0; at < text.size(); at += size) {
+    absl::StrAppend(&out, stream.Feed(text.substr(at, size)));
+  }
+  return absl::StrCat(out, stream.Finish());
+}
+
+TEST(SecretStreamTest, ATextIsRedactedWhereverItIsCut) {
+  const std::string text = absl::StrCat(
+      "one ", TokenForTest(), "\nkey:\n-----BEGIN RSA PRIVATE", " KEY-----\nMIIEpAIB\nAAKCAQEA\n",
+      "-----END RSA PRIVATE", " KEY-----\nPuTTY-User-Key-", "File-3: ssh-rsa\nPrivate-Lines: 1\n",
+      "AAABAHk=\nPrivate-MAC: 00ff\nlast ", TokenForTest());
+  const std::string whole = RedactSecrets(text).text;
+  ASSERT_THAT(whole, Not(HasSubstr("MIIEpAIB")));
+  ASSERT_THAT(whole, Not(HasSubstr("AAABAHk=")));
+
+  for (size_t size = 1; size <= text.size(); ++size) {
+    EXPECT_EQ(StreamedBy(size, text), whole) << size;
+  }
+}
+
+TEST(SecretStreamTest, WholeLinesAreNotHeldBack) {
+  SecretStream stream;
+
+  EXPECT_EQ(stream.Feed("one\ntw"), "one\n");
+  EXPECT_EQ(stream.Feed("o\n"), "two\n");
+  EXPECT_EQ(stream.Finish(), "");
+}
+
+TEST(SecretStreamTest, ALineWithoutEndIsNotHeldForEver) {
+  SecretStream stream;
+  size_t out = 0;
+  for (int i = 0; i < 1'000; ++i) out += stream.Feed(std::string(1 << 10, 'x')).size();
+
+  EXPECT_GE(out, (1'000u - 64) << 10);
 }
 
 }  // namespace

@@ -271,18 +271,10 @@ TEST_F(LandingQueueTest, TheMiddleOfALongOutputIsLeftOut) {
   Begin(3, 1);
   const std::vector<std::string> queue = HandIn({"a"});
   const v1::Candidate a = Ask(queue[0], queue);
-  v1::RecordEvidenceRequest request;
-  request.set_candidate(a.name());
-  request.set_tree(a.tree());
-  request.set_validator_digest(a.validator_digest());
-  request.set_attempt(Attempt("a", 2));
-  v1::ValidatorResult& result = *request.add_results();
-  result.set_validator("unit-tests");
-  result.set_exit_code(1);
-  result.set_output_tail("the cause\n" + std::string(100'000, 'x') + "\nthe end\n");
-  ASSERT_OK_AND_ASSIGN(
-      const v1::RecordEvidenceResponse told,
-      rpc::CallUnary(*reviewer_, &ReviewerStub::RecordEvidence, request, Patiently()));
+  v1::RecordEvidenceRequest evidence = EvidenceOf(a, false, Attempt("a", 2));
+  evidence.mutable_results(0)->set_output_tail("the cause\n" + std::string(100'000, 'x') +
+                                               "\nthe end\n");
+  ASSERT_OK_AND_ASSIGN(const v1::RecordEvidenceResponse told, Record(evidence));
   EXPECT_THAT(told.feedback(), HasSubstr("the cause"));
   EXPECT_THAT(told.feedback(), HasSubstr("bytes are left out here"));
   EXPECT_THAT(told.feedback(), HasSubstr("the end"));

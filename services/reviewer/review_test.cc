@@ -204,6 +204,29 @@ TEST_F(ReviewTest, ConflictComesBackWithItsHunks) {
   EXPECT_THAT(Events("candidate.conflicted"), SizeIs(1));
 }
 
+TEST_F(ReviewTest, CredentialsInConflictsAndInOutputAreNotHandedOn) {
+  const std::string secret = std::string("AKIA") + "Q3EGRIZ7PLM2VW5T";
+  WriteFile(source_ + "/keys.py", "key = \"" + secret + "\"\nregion = \"eu\"\n");
+  CommitAll(source_, "a mistake");
+  ASSERT_OK_AND_ASSIGN(const auto plan, OpenPlan(WithValidator()));
+  Submit("first", 1, plan.base_commit(), Write("keys.py", "region = \"eu\"\n"));
+  Submit("second", 1, plan.base_commit(), Write("keys.py", "region = \"us\"\n"));
+  ASSERT_OK_AND_ASSIGN(const auto first, Build(Attempt("first", 1)));
+  v1::RecordEvidenceRequest evidence = EvidenceOf(first.candidate(), false, Attempt("first", 2));
+  evidence.mutable_results(0)->set_output_tail("leaked: " + secret + "\n");
+  evidence.mutable_results(0)->set_failures(0, "test[" + secret + "]");
+  ASSERT_OK_AND_ASSIGN(const v1::RecordEvidenceResponse told, Record(evidence));
+  EXPECT_THAT(told.feedback(), HasSubstr("leaked: [redacted: "));
+  EXPECT_THAT(told.feedback(), Not(HasSubstr(secret)));
+
+  ASSERT_OK(Record(first.candidate(), true, Attempt("first", 3)));
+  Land(Attempt("first", 1));
+  ASSERT_OK_AND_ASSIGN(const auto second, Build(Attempt("second", 1)));
+  ASSERT_TRUE(second.has_conflict());
+  EXPECT_THAT(second.conflict().paths(0).hunks(), HasSubstr("region"));
+  EXPECT_THAT(second.conflict().paths(0).hunks(), Not(HasSubstr(secret)));
+}
+
 TEST_F(ReviewTest, CandidateOfAnOldTipCannotLand) {
   ASSERT_OK_AND_ASSIGN(const auto plan, OpenPlan());
   const std::string& base = plan.base_commit();

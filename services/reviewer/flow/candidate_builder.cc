@@ -11,6 +11,7 @@
 #include "lib/git/overlay.h"
 #include "lib/git/tree.h"
 #include "lib/metrics/metrics.h"
+#include "lib/policy/secret_scanner.h"
 #include "services/reviewer/domain/errors.h"
 #include "services/reviewer/domain/limits.h"
 #include "services/reviewer/domain/stored_form.h"
@@ -73,9 +74,11 @@ ConflictReport ReportOf(const git::Oid& base, const std::vector<git::Conflict>& 
   ConflictReport report{.base = base.ToHex(), .paths = {}};
   for (const git::Conflict& conflict : conflicts) {
     if (report.paths.size() >= kConflictPathsMax) break;
+    // Whole, so that a key is known by its first line.
+    const std::string text = policy::RedactSecrets(conflict.text).text;
     report.paths.push_back({.path = conflict.path,
                             .kind = git::NameOf(conflict.kind),
-                            .hunks = CutAtLine(HunksOf(conflict.text), kConflictHunksBytesMax)});
+                            .hunks = CutAtLine(HunksOf(text), kConflictHunksBytesMax)});
   }
   return report;
 }

@@ -36,7 +36,8 @@ struct RejectedChange {
 
 using BuildOutcome = std::variant<Candidate, ConflictReport, Merged, QueuedChange, RejectedChange>;
 
-// The conflicts as feedback: hunks are cut at a line, at most kConflictPathsMax paths.
+// The conflicts as feedback: hunks are cut at a line and without credentials, at most
+// kConflictPathsMax paths.
 ConflictReport ReportOf(const git::Oid& base, const std::vector<git::Conflict>& conflicts);
 
 // Builds what the merge of an accepted change would give. Blocks; thread-safe.

@@ -10,6 +10,7 @@
 #include "lib/base/utf8.h"
 #include "lib/log/log.h"
 #include "lib/metrics/metrics.h"
+#include "lib/policy/secret_scanner.h"
 #include "services/reviewer/domain/errors.h"
 #include "services/reviewer/domain/feedback.h"
 #include "services/reviewer/domain/limits.h"
@@ -42,12 +43,15 @@ absl::Status CheckResults(const std::vector<Validator>& validators,
   return absl::OkStatus();
 }
 
+// Without credentials, whatever agent it comes from: people read it, and models as feedback.
 ValidatorResult Bounded(ValidatorResult result) {
   if (result.failures.size() > kFailuresMax) result.failures.resize(kFailuresMax);
-  for (std::string& failure : result.failures) failure = base::ToUtf8(failure, kFailureBytesMax);
-  result.output_tail =
-      base::HeadAndTail(base::ToUtf8(result.output_tail, result.output_tail.size() * 3),
-                        kOutputHeadBytes, kOutputTailBytesMax);
+  for (std::string& failure : result.failures) {
+    failure = base::ToUtf8(policy::RedactSecrets(failure).text, kFailureBytesMax);
+  }
+  const std::string output = policy::RedactSecrets(result.output_tail).text;
+  result.output_tail = base::HeadAndTail(base::ToUtf8(output, output.size() * 3), kOutputHeadBytes,
+                                         kOutputTailBytesMax);
   return result;
 }
 

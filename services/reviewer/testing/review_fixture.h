@@ -137,8 +137,8 @@ class ReviewFixture : public git::GitFixture {
     return rpc::CallUnary(*reviewer_, &ReviewerStub::CreateCandidate, request, Patiently());
   }
 
-  absl::StatusOr<v1::RecordEvidenceResponse> Record(const v1::Candidate& candidate, bool passed,
-                                                    const std::string& attempt) {
+  static v1::RecordEvidenceRequest EvidenceOf(const v1::Candidate& candidate, bool passed,
+                                              const std::string& attempt) {
     v1::RecordEvidenceRequest request;
     request.set_candidate(candidate.name());
     request.set_tree(candidate.tree());
@@ -152,7 +152,15 @@ class ReviewFixture : public git::GitFixture {
       result.add_failures("test_totals");
       result.set_output_tail("assert 1 == 2\n");
     }
+    return request;
+  }
+
+  absl::StatusOr<v1::RecordEvidenceResponse> Record(const v1::RecordEvidenceRequest& request) {
     return rpc::CallUnary(*reviewer_, &ReviewerStub::RecordEvidence, request, Patiently());
+  }
+  absl::StatusOr<v1::RecordEvidenceResponse> Record(const v1::Candidate& candidate, bool passed,
+                                                    const std::string& attempt) {
+    return Record(EvidenceOf(candidate, passed, attempt));
   }
 
   absl::StatusOr<v1::JudgeResponse> Judge(const v1::Candidate& candidate, int round = 1,
