@@ -31,7 +31,7 @@ struct InitOptions {
 
 struct UpdateOptions {
   std::string id;
-  std::optional<std::string> title, repository, branch, plan_tier, integration, critic;
+  std::optional<std::string> title, repository, branch, plan_tier, integration, critic, diagnosis;
   std::vector<std::string> validators;
   std::optional<int> parallel, retries;
   bool no_validators = false;
@@ -64,6 +64,8 @@ void PrintProject(const Project& project, Output& output) {
   }
   table.Add(
       {"critic", policy.review().critic_role().empty() ? "none" : policy.review().critic_role()});
+  const std::string& diagnosis = policy.review().diagnosis_role();
+  table.Add({"diagnosis", diagnosis.empty() ? "frontier_reviewer" : diagnosis});
   const std::string mode = common::v1::IntegrationPolicy::Mode_Name(policy.integration().mode());
   table.Add({"integration", StateText(mode.substr(mode.find('_') + 1))});
   table.Add({"state", StateText(Project::State_Name(project.state()))});
@@ -142,6 +144,9 @@ absl::StatusOr<bool> ApplyUpdate(const UpdateOptions& options, Project& project)
   if (options.critic.has_value()) {
     policy.mutable_review()->set_critic_role(*options.critic == "none" ? "" : *options.critic);
   }
+  if (options.diagnosis.has_value()) {
+    policy.mutable_review()->set_diagnosis_role(*options.diagnosis);
+  }
   if (options.integration.has_value()) {
     policy.mutable_integration()->set_mode(
         *options.integration == "branch"  ? IntegrationPolicy::MODE_BRANCH
@@ -207,6 +212,8 @@ void AddUpdate(CommandSet& commands, CLI::App& group) {
   command.add_option("--integration", options->integration, "Where finished plans go")
       ->check(CLI::IsMember({"branch", "merge", "none"}));
   command.add_option("--critic", options->critic, "Role that judges changes, or none");
+  command.add_option("--diagnosis", options->diagnosis,
+                     "Role that says why a task fails when its retries are spent, or none");
   command.add_option("--validator", options->validators, "name=command; replaces all; repeatable");
   command.add_flag("--no-validators", options->no_validators, "Run no validators");
   command.add_flag("--agent-checks,!--no-agent-checks", options->agent_checks,

@@ -160,6 +160,19 @@ std::string DecisionText(int decision) {
   return absl::AsciiStrToLower(text.substr(text.find('_') + 1));
 }
 
+void PrintDiagnosis(const dispatcher::v1::Diagnosis& diagnosis, Output& output) {
+  if (diagnosis.cause().empty()) {
+    return output.Line(absl::StrCat("  no diagnosis: ", OneLine(diagnosis.problem())));
+  }
+  output.Line(absl::StrCat("  ", diagnosis.role(), ": ", OneLine(diagnosis.cause())));
+  for (const std::string& finding : diagnosis.findings()) {
+    output.Line(absl::StrCat("    - ", OneLine(finding)));
+  }
+  output.Line(
+      absl::StrCat("  would ", DecisionText(diagnosis.advice()),
+                   diagnosis.guidance().empty() ? "" : " with: ", OneLine(diagnosis.guidance())));
+}
+
 absl::StatusOr<ExitCode> Checkpoints(const CheckpointsOptions& options, Invocation& invocation) {
   std::string plan;
   if (!options.plan.empty()) {
@@ -182,6 +195,7 @@ absl::StatusOr<ExitCode> Checkpoints(const CheckpointsOptions& options, Invocati
     for (const std::string& line : checkpoint.evidence()) {
       output.Line(absl::StrCat("  - ", OneLine(line)));
     }
+    if (checkpoint.has_diagnosis()) PrintDiagnosis(checkpoint.diagnosis(), output);
     if (checkpoint.decision() != Checkpoint::DECISION_UNSPECIFIED) {
       output.Line(absl::StrCat("  decided: ", DecisionText(checkpoint.decision()), " by ",
                                checkpoint.actor()));

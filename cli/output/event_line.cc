@@ -1,5 +1,6 @@
 #include "cli/output/event_line.h"
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "cli/client/plan_view.h"
@@ -33,6 +34,15 @@ Sentence StateSentence(const Changed& changed, const std::string& reasons) {
           ToneOfState(changed.to())};
 }
 
+Sentence DiagnosisSentence(const events::v1::CheckpointDiagnosed& diagnosed) {
+  if (diagnosed.cause().empty()) {
+    return {absl::StrCat("no diagnosis: ", diagnosed.problem()), Tone::kPlain};
+  }
+  return {absl::StrCat(diagnosed.role(), " says why, and would ",
+                       absl::AsciiStrToLower(diagnosed.advice()), ": ", diagnosed.cause()),
+          Tone::kPlain};
+}
+
 Sentence TaskSentence(const EventPayload& payload) {
   switch (payload.payload_case()) {
     case EventPayload::kTaskStateChanged:
@@ -43,6 +53,8 @@ Sentence TaskSentence(const EventPayload& payload) {
       return {absl::StrCat("? a person must decide (", payload.checkpoint_opened().reason(),
                            "): ", payload.checkpoint_opened().question()),
               Tone::kBad};
+    case EventPayload::kCheckpointDiagnosed:
+      return DiagnosisSentence(payload.checkpoint_diagnosed());
     case EventPayload::kCheckpointResolved:
       return {absl::StrCat("decided: ", StateText(payload.checkpoint_resolved().decision())),
               Tone::kGood};

@@ -40,6 +40,8 @@ size_t StretchMax(size_t wanted, size_t commits, int agents) {
 // Everything that judges what a trusted history says is off; what keeps a repository sound is not.
 common::v1::ProjectPolicy PolicyOf(const std::vector<common::v1::Validator>& validators) {
   common::v1::ProjectPolicy policy;
+  // Refusals are what it looks for.
+  policy.mutable_review()->set_diagnosis_role("none");
   for (const common::v1::Validator& validator : validators) *policy.add_validators() = validator;
   common::v1::PathPolicy& paths = *policy.mutable_paths();
   paths.add_unprotected("**");

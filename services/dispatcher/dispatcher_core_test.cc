@@ -34,6 +34,9 @@ class YesReviewer final : public Reviewer {
   void Judge(const JudgeStep&, Done<Judgement> done) override {
     std::move(done)(Judgement{.verdict = Verdict::kPassed});
   }
+  void Diagnose(const DiagnosisStep&, Done<Diagnosis> done) override {
+    std::move(done)(Diagnosis());
+  }
   void Merge(const MergeStep& step, Done<Merged> done) override {
     std::move(done)(Merged{.branch = "b", .commit = "merge of " + step.candidate});
   }

@@ -4,6 +4,7 @@
 namespace slipway::dispatcher {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testkit::FailsWithReason;
 
@@ -46,6 +47,78 @@ TEST_F(EscalationTest, TheSameFailureTwiceInARowIsNotTriedAThirdTime) {
   ASSERT_OK(Resolve(open[0].name(), v1::Checkpoint::DECISION_RETRY, "no links").status());
 
   ExpectRun(v1::Run::STATE_SUCCEEDED);
+}
+
+TEST_F(EscalationTest, AQuestionIsDiagnosedAndARetryWithoutGuidanceSaysWhatWasAdvised) {
+  reviewer_.inspect = RefuseLink;
+  reviewer_.diagnose = [](const reviewer::v1::DiagnoseRequest& request,
+                          reviewer::v1::DiagnoseResponse& response) {
+    EXPECT_EQ(request.feedback_size(), 2);
+    EXPECT_THAT(request.feedback(0), HasSubstr("SYMLINK link: leaves the tree"));
+    EXPECT_FALSE(request.question().empty());
+    response.set_cause("the agents link what they should copy");
+    response.add_findings("both patches add a link");
+    response.set_guidance("copy the file");
+    response.set_advice(reviewer::v1::DiagnoseResponse::ADVICE_RETRY);
+    response.set_role("frontier_reviewer");
+    return grpc::Status::OK;
+  };
+  AddAgent();
+  ASSERT_OK(Submit(Plan({"a"})));
+  ExpectTask("a", v1::Task::STATE_NEEDS_HUMAN);
+  ASSERT_TRUE(Eventually([&] { return ListCheckpoints().at(0).has_diagnosis(); }));
+  const v1::Checkpoint asked = ListCheckpoints().at(0);
+  EXPECT_EQ(asked.diagnosis().cause(), "the agents link what they should copy");
+  EXPECT_EQ(asked.diagnosis().advice(), v1::Checkpoint::DECISION_RETRY);
+  EXPECT_THAT(asked.diagnosis().findings(), ElementsAre("both patches add a link"));
+  Restart();
+  EXPECT_EQ(ListCheckpoints().at(0).diagnosis().guidance(), "copy the file") << "it is stored";
+  reviewer_.inspect = nullptr;
+  FakeAgent& agent = AddAgent();
+
+  ASSERT_OK(Resolve(asked.name(), v1::Checkpoint::DECISION_RETRY).status());
+
+  ExpectRun(v1::Run::STATE_SUCCEEDED);
+  ASSERT_FALSE(agent.grants().empty());
+  EXPECT_EQ(agent.grants().back().write_change().guidance(), "copy the file");
+  EXPECT_EQ(reviewer_.Count("Diagnose " + asked.name()), 1);
+}
+
+TEST_F(EscalationTest, WithoutMoneyTheQuestionSaysWhyThereIsNoDiagnosis) {
+  reviewer_.inspect = RefuseLink;
+  reviewer_.diagnose = [](const auto&, auto&) {
+    return rpc::ToGrpcStatus(base::Error(absl::StatusCode::kResourceExhausted, "BUDGET_DENIED",
+                                         "the budget of the plan is spent"));
+  };
+  AddAgent();
+  ASSERT_OK(Submit(Plan({"a"})));
+  ExpectTask("a", v1::Task::STATE_NEEDS_HUMAN);
+  ASSERT_TRUE(Eventually([&] { return ListCheckpoints().at(0).has_diagnosis(); }));
+  EXPECT_EQ(ListCheckpoints()[0].diagnosis().problem(),
+            "BUDGET_DENIED: the budget of the plan is spent");
+  EXPECT_EQ(reviewer_.Count("Diagnose " + ListCheckpoints()[0].name()), 1);
+}
+
+TEST_F(EscalationTest, ADiagnosisThatWasUnderWayIsAskedForAgainAfterARestart) {
+  reviewer_.inspect = RefuseLink;
+  reviewer_.diagnose = [](const auto&, auto&) {
+    return rpc::ToGrpcStatus(absl::UnavailableError("models is away"));
+  };
+  AddAgent();
+  ASSERT_OK(Submit(Plan({"a"})));
+  ExpectTask("a", v1::Task::STATE_NEEDS_HUMAN);
+  const std::string asked = ListCheckpoints().at(0).name();
+  ASSERT_TRUE(Eventually([&] { return reviewer_.Count("Diagnose " + asked) > 0; }));
+  EXPECT_FALSE(ListCheckpoints()[0].has_diagnosis());
+  server_.reset();
+  reviewer_.diagnose = [](const auto&, reviewer::v1::DiagnoseResponse& response) {
+    response.set_cause("no links");
+    response.set_role("frontier_reviewer");
+    return grpc::Status::OK;
+  };
+  Restart();
+  ASSERT_TRUE(Eventually([&] { return ListCheckpoints().at(0).has_diagnosis(); }));
+  EXPECT_EQ(ListCheckpoints()[0].diagnosis().cause(), "no links");
 }
 
 TEST_F(EscalationTest, AFailureOfSeveralTasksPausesTheirPlanWithOneQuestion) {

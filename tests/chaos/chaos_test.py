@@ -1,4 +1,5 @@
-"""Any one process of the suite ends by SIGKILL at a random moment of the demo, and nothing is lost.
+"""Any one process of the suite ends by SIGKILL at a random moment of the demo, or is stopped for longer
+than a lease and goes on, and nothing is lost.
 
 CHAOS_ROUNDS: how many rounds (6). CHAOS_KILLS: how many processes end in a round, one after the
 other (as many as it takes for every kind to come up). CHAOS_SEED: what both are drawn from
@@ -27,7 +28,8 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 import sample_result  # noqa: E402
 
 ROUNDS = int(os.environ.get("CHAOS_ROUNDS") or 6)
-KILLS = int(os.environ.get("CHAOS_KILLS") or -(-len(victims.KINDS) // ROUNDS))
+KINDS = (*victims.KINDS, *victims.FROZEN)
+KILLS = int(os.environ.get("CHAOS_KILLS") or -(-len(KINDS) // ROUNDS))
 SEED = os.environ.get("CHAOS_SEED") or str(random.SystemRandom().randrange(10**9))
 ONLY = {int(number) for number in os.environ.get("CHAOS_ONLY", "").split(",") if number}
 JOBS = int(os.environ.get("CHAOS_JOBS") or 2)
@@ -127,7 +129,7 @@ def kinds_by_round():
     generator = random.Random(f"{SEED} kinds")
     dealt = []
     while len(dealt) < ROUNDS * KILLS:
-        deck = list(victims.KINDS)
+        deck = list(KINDS)
         generator.shuffle(deck)
         dealt += deck
     return [dealt[number * KILLS:(number + 1) * KILLS] for number in range(ROUNDS)]

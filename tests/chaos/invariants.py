@@ -14,7 +14,7 @@ SETTLE_SECONDS = 30
 def problems(suite, plan, expected_tree):
     """Everything that is wrong while the suite still runs, a line each."""
     return [*_merged(suite, plan, expected_tree), *_tasks(suite, plan), *_money(suite),
-            *_events(suite)]
+            *_events(suite), *_walked(suite)]
 
 
 def leftovers(data):
@@ -104,6 +104,13 @@ def _money(suite):
         if billed.get(call) != recorded.get(call):
             yield (f"call {call}: the provider billed {billed.get(call)}, the ledger has "
                    f"{recorded.get(call)}")
+
+
+def _walked(suite):
+    """The dispatcher's log against its tables: what was stale is refused in it."""
+    for check in suite.ask("dispatcher.v1.DispatcherService/Audit").get("checks", []):
+        yield from (f"audit of the dispatcher, {check['invariant']}: {breach}"
+                    for breach in check.get("breaches", []))
 
 
 def _events(suite):

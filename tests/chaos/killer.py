@@ -1,4 +1,5 @@
-"""Kills processes of a suite at random moments, half of them aimed at steps that must be atomic."""
+"""Kills or freezes processes of a suite at random moments, half of them aimed at steps that must be
+atomic."""
 
 import os
 import random
@@ -15,6 +16,8 @@ SHORT_LIFE_SECONDS = 0.25
 AIM_SECONDS = 0.03
 POLL_SECONDS = 0.002
 FIND_SECONDS = 0.01
+# Longer than a lease.
+FROZEN_SECONDS = story.LEASE_SECONDS + 2
 
 
 def _billed(data):
@@ -50,6 +53,11 @@ AIMS = {
     "agent": (_billed, _noted),
     "runner": (_billed,),
     "validator": (),
+    "frozen agent": (_billed,),
+    "frozen dispatcher": (_noted, _moved),
+    "frozen models": (_billed,),
+    "frozen ledger": (_billed,),
+    "frozen reviewer": (_moved,),
 }
 
 
@@ -109,16 +117,23 @@ class Killer(threading.Thread):
             return None
 
     def _kill(self, kind, aim):
+        of_kind = victims.FROZEN.get(kind, kind)
         while not self._over.is_set():
-            found = victims.find(kind, self._suite.data)
+            found = victims.find(of_kind, self._suite.data)
             if found:
                 victim = self._generator.choice(sorted(found))
                 if kind in victims.SHORT_LIVED and aim is None:
                     time.sleep(self._generator.uniform(0, SHORT_LIFE_SECONDS))
-                if victims.kill(kind, self._suite.data, victim):
+                if self._strike(kind, of_kind, victim):
                     why = f"{aim.__name__[1:]} " if aim else ""
                     self.killed.append(f"{kind} {why}after {time.monotonic() - self._begin:.2f} s")
                     if kind == "up":
                         self._suite.up()
                     return
             self._over.wait(FIND_SECONDS)
+
+    def _strike(self, kind, of_kind, victim):
+        if kind == of_kind:
+            return victims.kill(kind, self._suite.data, victim)
+        return victims.freeze(of_kind, self._suite.data, victim,
+                              lambda: time.sleep(FROZEN_SECONDS))

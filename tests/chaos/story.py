@@ -33,6 +33,11 @@ routes:
   - {{role: general_builder, provider: scripted, model: scripted-large, output_tokens_max: 4000}}
   - {{role: "*", provider: scripted, model: scripted-small, output_tokens_max: 4000}}
 """
+LEASE_SECONDS = 3
+DISPATCHER = f"""\
+lease_timeout: {LEASE_SECONDS}s
+beat_interval: 0.5s
+"""
 LEDGER = """\
 price_files: ["{prices}"]
 """
@@ -65,6 +70,7 @@ def prepare(data):
         MODELS.format(script=SAMPLE / "script.json", call_log=call_log(data)))
     (data / "overrides" / "ledger.yaml").write_text(
         LEDGER.format(prices=SOURCE / "data" / "prices" / "default.yaml"))
+    (data / "overrides" / "dispatcher.yaml").write_text(DISPATCHER)
     os.chmod(data, 0o711)
     os.chmod(data / "overrides", 0o700)
     bare = repository(data)

@@ -1,5 +1,6 @@
-"""The processes of one suite, by kind, and their end by SIGKILL."""
+"""The processes of one suite, by kind, and what befalls them: SIGKILL, or SIGSTOP for a while."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -7,6 +8,9 @@ import signal
 SERVICES = ("ledger", "models", "reviewer", "dispatcher", "planner", "gateway")
 # An agent supervises outside of the sandbox; its runner and the project's validators are inside.
 KINDS = (*SERVICES, "up", "agent", "runner", "validator")
+# These are stopped for longer than a lease and go on: what they say then is from another time.
+FROZEN = {f"frozen {kind}": kind for kind in
+          ("agent", "dispatcher", "models", "ledger", "reviewer")}
 # These live for parts of a second only.
 SHORT_LIVED = ("runner", "validator")
 
@@ -59,20 +63,44 @@ def find(kind, data):
             and pid not in agents and _is_below(pid, set(agents), processes)]
 
 
-def kill(kind, data, pid):
-    """Ends one process for good; False when it has gone already."""
+@contextlib.contextmanager
+def _held(kind, data, pid):
+    """A handle of the process; None when it has gone already."""
     try:
         handle = os.pidfd_open(pid)
     except OSError:
-        return False
+        yield None
+        return
     try:
-        if pid not in find(kind, data):  # The id may name another process by now.
-            return False
-        signal.pidfd_send_signal(handle, signal.SIGKILL)
-    except OSError:
-        return False
+        # The id may name another process by now.
+        yield handle if pid in find(kind, data) else None
     finally:
         os.close(handle)
+
+
+def kill(kind, data, pid):
+    """Ends one process for good; False when it has gone already."""
+    with _held(kind, data, pid) as handle:
+        return handle is not None and _signal(handle, signal.SIGKILL)
+
+
+def freeze(kind, data, pid, thaw):
+    """Stops one process until `thaw` returns; False when it has gone already."""
+    with _held(kind, data, pid) as handle:
+        if handle is None or not _signal(handle, signal.SIGSTOP):
+            return False
+        try:
+            thaw()
+        finally:
+            _signal(handle, signal.SIGCONT)
+        return True
+
+
+def _signal(handle, number):
+    try:
+        signal.pidfd_send_signal(handle, number)
+    except OSError:
+        return False
     return True
 
 

@@ -50,6 +50,12 @@ class ScriptedServices::Reviewer final : public reviewer::v1::ReviewerService::C
     return Finished(context);
   }
 
+  grpc::ServerUnaryReactor* Diagnose(grpc::CallbackServerContext* context,
+                                     const reviewer::v1::DiagnoseRequest*,
+                                     reviewer::v1::DiagnoseResponse*) override {
+    return Finished(context);
+  }
+
   grpc::ServerUnaryReactor* Merge(grpc::CallbackServerContext* context,
                                   const reviewer::v1::MergeRequest* request,
                                   reviewer::v1::MergeResponse* response) override {

@@ -57,6 +57,7 @@ void Board::Restore(Snapshot snapshot) {
   }
   for (Attempt& attempt : snapshot.open_keys) attempts_.emplace(attempt.key, std::move(attempt));
   for (Checkpoint& checkpoint : snapshot.checkpoints) {
+    asked_.insert(checkpoint.key);
     checkpoints_.emplace(checkpoint.key, std::move(checkpoint));
   }
   for (Pause& pause : snapshot.pauses) pauses_.emplace(pause.scope, std::move(pause));
@@ -192,6 +193,7 @@ Checkpoint& Board::AddCheckpoint(Checkpoint checkpoint) {
   const CheckpointKey key = checkpoint.key;
   Checkpoint& added = checkpoints_.emplace(key, std::move(checkpoint)).first->second;
   changed_checkpoints_.insert(key);
+  asked_.insert(key);
   Emit(
       "checkpoint.opened",
       json{{"checkpoint", key.Name()}, {"reason", added.reason}, {"question", Text(added.question)}}
@@ -274,6 +276,21 @@ void Board::Resolve(Checkpoint& checkpoint, Decision decision, const std::string
             {"actor", actor}}
            .dump(),
        task.plan, &task, nullptr);
+}
+
+void Board::Diagnose(Checkpoint& checkpoint, Diagnosis diagnosis) {
+  const TaskKey& task = checkpoint.key.task;
+  Emit("checkpoint.diagnosed",
+       json{{"checkpoint", checkpoint.key.Name()},
+            {"cause", Text(diagnosis.cause)},
+            {"advice",
+             diagnosis.advice == Decision::kNone ? "" : std::string(Name(diagnosis.advice))},
+            {"role", diagnosis.role},
+            {"problem", Text(diagnosis.problem)}}
+           .dump(),
+       task.plan, &task, nullptr);
+  checkpoint.diagnosis = std::move(diagnosis);
+  changed_checkpoints_.insert(checkpoint.key);
 }
 
 void Board::SetPause(Pause pause) {

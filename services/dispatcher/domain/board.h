@@ -68,6 +68,8 @@ class Board final {
   void Resolve(Checkpoint& checkpoint, Decision decision, const std::string& guidance,
                const std::string& actor);
 
+  void Diagnose(Checkpoint& checkpoint, Diagnosis diagnosis);
+
   // What the task is has changed.
   void SetSpec(Task& task, TaskSpec spec);
 
@@ -111,6 +113,9 @@ class Board final {
   // The tasks that changed in any way since the last call, at first all of them: whoever decides on
   // tasks looks at these alone.
   std::set<TaskKey> TakeTouched() { return std::exchange(touched_, {}); }
+
+  // The questions that were asked since the last call, at first all of them.
+  std::set<CheckpointKey> TakeAsked() { return std::exchange(asked_, {}); }
 
   // Tasks of which anything may have changed that their turns go by, and runs that began or ended,
   // since the last call; at first all that are under way.
@@ -156,6 +161,7 @@ class Board final {
   std::set<TaskKey> changed_specs_;
   std::set<AttemptKey> changed_attempts_;
   std::set<CheckpointKey> changed_checkpoints_;
+  std::set<CheckpointKey> asked_;
   ChangeSet changes_;
 };
 

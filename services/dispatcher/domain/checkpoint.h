@@ -10,6 +10,16 @@
 
 namespace slipway::dispatcher {
 
+// Why a task fails, as a model sees it.
+struct Diagnosis {
+  std::string cause;  // Empty when there is none.
+  std::vector<std::string> findings;
+  std::string guidance;  // To the next agent, or the new description.
+  Decision advice = Decision::kNone;
+  std::string role;     // That was asked.
+  std::string problem;  // Why there is none.
+};
+
 // A question to a person.
 struct Checkpoint {
   CheckpointKey key;
@@ -22,6 +32,7 @@ struct Checkpoint {
   std::string actor;
   absl::Time open_time;
   std::optional<absl::Time> resolve_time;
+  std::optional<Diagnosis> diagnosis;
 };
 
 // A scope in which no work is granted.

@@ -39,6 +39,8 @@ Dispatcher::Dispatcher(Collaborators with)
       amend_(board_, tasks_, clock_),
       review_(board_, tasks_, outbox_, with.reviewer, clock_, with.random,
               [this](auto command) { loop_.Post(std::move(command)); }),
+      diagnoses_(board_, outbox_, with.reviewer, clock_, with.random,
+                 [this](auto command) { loop_.Post(std::move(command)); }),
       grants_({.store = store_,
                .board = board_,
                .tasks = tasks_,
@@ -125,6 +127,7 @@ void Dispatcher::Publish() {
 void Dispatcher::Finish() {
   tasks_.EndAnsweredPatterns();
   review_.Drive();
+  diagnoses_.Drive();
   hosts_.Scale(grants_.Schedule());
   ChangeSet changes = board_.TakeChanges();
   std::vector<Outbox::Effect> effects = outbox_.Take();

@@ -14,6 +14,7 @@
 #include "lib/base/reply.h"
 #include "services/dispatcher/domain/amend_flow.h"
 #include "services/dispatcher/domain/board.h"
+#include "services/dispatcher/domain/diagnosis_flow.h"
 #include "services/dispatcher/domain/dispatch_loop.h"
 #include "services/dispatcher/domain/grant_flow.h"
 #include "services/dispatcher/domain/host_flow.h"
@@ -107,7 +108,9 @@ class Dispatcher final {
 
   // What is in memory and not in the store, as text: for explorations, which tell states apart by
   // it. Only without own_thread.
-  std::string DescribeMemory() const { return grants_.DescribeMemory() + review_.DescribeMemory(); }
+  std::string DescribeMemory() const {
+    return grants_.DescribeMemory() + review_.DescribeMemory() + diagnoses_.DescribeMemory();
+  }
 
   size_t queue_size() const { return loop_.size(); }
 
@@ -134,6 +137,7 @@ class Dispatcher final {
   AmendFlow amend_;
   DispatchLoop loop_;
   ReviewFlow review_;
+  DiagnosisFlow diagnoses_;
   GrantFlow grants_;
   HostFlow hosts_;
   std::atomic<int> commits_under_way_ = 0;

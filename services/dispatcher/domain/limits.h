@@ -19,6 +19,10 @@ inline constexpr size_t kTasksMax = 10'000;
 inline constexpr size_t kTaskTextBytesMax = 64 << 10;  // One description.
 inline constexpr size_t kTaskListMax = 1'000;          // Paths, acceptance, dependencies: each.
 
+// Diagnoses at once, and how often one is tried again.
+inline constexpr int kDiagnosesMax = 4;
+inline constexpr int kDiagnosisTriesMax = 5;
+
 // A person's guidance, and the name of whoever acts.
 inline constexpr size_t kGuidanceBytesMax = 16 << 10;
 

@@ -23,6 +23,14 @@ bool BudgetCovers(const std::string& scope, const Task& task) {
          absl::StartsWith(scope, absl::StrCat(task.key.Name(), "/attempts/"));
 }
 
+// What the diagnosis would say with the decision; empty when it advises another one.
+std::string AdviceFor(const Checkpoint& checkpoint, Decision decision) {
+  const std::optional<Diagnosis>& diagnosis = checkpoint.diagnosis;
+  const bool advised = diagnosis.has_value() && diagnosis->advice == decision &&
+                       (decision == Decision::kRetry || decision == Decision::kEdit);
+  return advised ? diagnosis->guidance : "";
+}
+
 std::string OptionNames(const Checkpoint& checkpoint) {
   return absl::StrJoin(checkpoint.options, ", ", [](std::string* out, Decision decision) {
     absl::StrAppend(out, Name(decision));
@@ -135,13 +143,14 @@ absl::StatusOr<Resolution> OperatorFlow::Resolve(const CheckpointKey& key, Decis
     return CheckpointResolved(key.Name(), checkpoint->decision);
   }
   const auto& options = checkpoint->options;
-  const bool edits_to_nothing = decision == Decision::kEdit && guidance.empty();
+  const std::string said = guidance.empty() ? AdviceFor(*checkpoint, decision) : guidance;
+  const bool edits_to_nothing = decision == Decision::kEdit && said.empty();
   if (edits_to_nothing || std::find(options.begin(), options.end(), decision) == options.end()) {
     return DecisionInvalid(edits_to_nothing ? "EDIT without a new description" : Name(decision),
                            OptionNames(*checkpoint));
   }
-  board_.Resolve(*checkpoint, decision, guidance, actor);
-  Apply(*task, *checkpoint, decision, guidance, actor);
+  board_.Resolve(*checkpoint, decision, said, actor);
+  Apply(*task, *checkpoint, decision, said, actor);
   return Resolution{.checkpoint = *checkpoint, .task = *task};
 }
 

@@ -7,6 +7,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "services/dispatcher/domain/attempt.h"
+#include "services/dispatcher/domain/checkpoint.h"
 #include "services/dispatcher/domain/task.h"
 
 namespace slipway::dispatcher {
@@ -95,6 +96,17 @@ struct Judgement {
   std::vector<std::string> gaps;
 };
 
+struct DiagnosisStep {
+  CheckpointKey checkpoint;
+  std::string question;
+  std::string title;
+  std::string description;
+  std::vector<std::string> acceptance;
+  std::vector<std::string> allowed_paths;
+  std::vector<std::string> feedback;  // Oldest first, as the attempts.
+  std::vector<std::string> attempts;
+};
+
 struct MergeStep {
   std::string candidate;
   std::string approver;
@@ -113,6 +125,8 @@ class Reviewer {
   virtual void CreateCandidate(const CandidateStep& step, Done<CandidateOutcome> done) = 0;
   virtual void RecordEvidence(const EvidenceStep& step, Done<EvidenceOutcome> done) = 0;
   virtual void Judge(const JudgeStep& step, Done<Judgement> done) = 0;
+  // Without a role and a problem when the project wants no diagnosis.
+  virtual void Diagnose(const DiagnosisStep& step, Done<Diagnosis> done) = 0;
   virtual void Merge(const MergeStep& step, Done<Merged> done) = 0;
 };
 

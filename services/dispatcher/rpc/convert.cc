@@ -246,6 +246,16 @@ void ToProto(const Checkpoint& checkpoint, v1::Checkpoint& proto) {
   for (const Decision option : checkpoint.options) {
     proto.add_options(static_cast<v1::Checkpoint::Decision>(option));
   }
+  if (checkpoint.diagnosis.has_value()) {
+    const Diagnosis& diagnosis = *checkpoint.diagnosis;
+    v1::Diagnosis& shown = *proto.mutable_diagnosis();
+    shown.set_cause(diagnosis.cause);
+    shown.mutable_findings()->Add(diagnosis.findings.begin(), diagnosis.findings.end());
+    shown.set_guidance(diagnosis.guidance);
+    shown.set_advice(static_cast<v1::Checkpoint::Decision>(diagnosis.advice));
+    shown.set_role(diagnosis.role);
+    shown.set_problem(diagnosis.problem);
+  }
   proto.set_decision(static_cast<v1::Checkpoint::Decision>(checkpoint.decision));
   proto.set_guidance(checkpoint.guidance);
   proto.set_actor(checkpoint.actor);

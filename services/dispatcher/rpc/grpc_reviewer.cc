@@ -93,6 +93,30 @@ absl::StatusOr<Judgement> JudgementFromProto(const reviewer_pb::JudgeResponse& p
   }
 }
 
+absl::StatusOr<Diagnosis> DiagnosisFromProto(const reviewer_pb::DiagnoseResponse& proto) {
+  Diagnosis diagnosis{.cause = proto.cause(),
+                      .findings = {proto.findings().begin(), proto.findings().end()},
+                      .guidance = proto.guidance(),
+                      .role = proto.role()};
+  switch (proto.advice()) {
+    case reviewer_pb::DiagnoseResponse::ADVICE_RETRY:
+      diagnosis.advice = Decision::kRetry;
+      break;
+    case reviewer_pb::DiagnoseResponse::ADVICE_EDIT:
+      diagnosis.advice = Decision::kEdit;
+      break;
+    case reviewer_pb::DiagnoseResponse::ADVICE_SKIP:
+      diagnosis.advice = Decision::kSkip;
+      break;
+    case reviewer_pb::DiagnoseResponse::ADVICE_FAIL:
+      diagnosis.advice = Decision::kFail;
+      break;
+    default:
+      break;
+  }
+  return diagnosis;
+}
+
 absl::StatusOr<Merged> MergeFromProto(const reviewer_pb::MergeResponse& proto) {
   if (!proto.has_merged()) return Unreadable();
   return MergedFromProto(proto.merged());
@@ -216,6 +240,23 @@ void GrpcReviewer::Judge(const JudgeStep& step, Done<Judgement> done) {
                              reviewer_pb::JudgeResponse*, std::function<void(grpc::Status)>);
   Call(calls_.Begin(), static_cast<Method>(&ReviewerStub::Judge), std::move(request), kJudgeTimeout,
        &JudgementFromProto, std::move(done));
+}
+
+void GrpcReviewer::Diagnose(const DiagnosisStep& step, Done<Diagnosis> done) {
+  reviewer_pb::DiagnoseRequest request;
+  request.set_checkpoint(step.checkpoint.Name());
+  request.set_question(step.question);
+  request.set_title(step.title);
+  request.set_description(step.description);
+  request.mutable_acceptance()->Add(step.acceptance.begin(), step.acceptance.end());
+  request.mutable_allowed_paths()->Add(step.allowed_paths.begin(), step.allowed_paths.end());
+  request.mutable_feedback()->Add(step.feedback.begin(), step.feedback.end());
+  request.mutable_attempts()->Add(step.attempts.begin(), step.attempts.end());
+  using Method =
+      void (ReviewerStub::*)(grpc::ClientContext*, const reviewer_pb::DiagnoseRequest*,
+                             reviewer_pb::DiagnoseResponse*, std::function<void(grpc::Status)>);
+  Call(calls_.Begin(), static_cast<Method>(&ReviewerStub::Diagnose), std::move(request),
+       kJudgeTimeout, &DiagnosisFromProto, std::move(done));
 }
 
 void GrpcReviewer::Merge(const MergeStep& step, Done<Merged> done) {

@@ -29,6 +29,7 @@ class GrpcReviewer final : public Reviewer {
   void CreateCandidate(const CandidateStep& step, Done<CandidateOutcome> done) override;
   void RecordEvidence(const EvidenceStep& step, Done<EvidenceOutcome> done) override;
   void Judge(const JudgeStep& step, Done<Judgement> done) override;
+  void Diagnose(const DiagnosisStep& step, Done<Diagnosis> done) override;
   void Merge(const MergeStep& step, Done<Merged> done) override;
 
  private:

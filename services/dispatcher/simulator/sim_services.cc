@@ -129,6 +129,23 @@ absl::StatusOr<Judgement> SimReviewer::JudgeNow(const JudgeStep& step) {
   return Judgement{.verdict = Verdict::kPassed};
 }
 
+void SimReviewer::Diagnose(const DiagnosisStep& step, Done<Diagnosis> done) {
+  CallService<absl::StatusOr<Diagnosis>>(
+      world_, std::move(done), [this, step] { return DiagnoseNow(step); }, Away());
+}
+
+absl::StatusOr<Diagnosis> SimReviewer::DiagnoseNow(const DiagnosisStep& step) {
+  if (world_.Chance(10)) {
+    return Error(absl::StatusCode::kResourceExhausted, "BUDGET_DENIED", "no money left");
+  }
+  if (world_.Chance(10)) return Diagnosis();
+  world_.Count("diagnoses");
+  return Diagnosis{.cause = absl::StrCat("why of ", step.checkpoint.Name()),
+                   .guidance = "another way",
+                   .advice = world_.Chance(50) ? Decision::kRetry : Decision::kSkip,
+                   .role = "frontier_reviewer"};
+}
+
 void SimReviewer::Merge(const MergeStep& step, Done<Merged> done) {
   CallService<absl::StatusOr<Merged>>(
       world_, std::move(done), [this, step] { return MergeNow(step); }, Away());

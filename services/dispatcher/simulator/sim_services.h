@@ -49,6 +49,7 @@ class SimReviewer final : public Reviewer {
   void CreateCandidate(const CandidateStep& step, Done<CandidateOutcome> done) override;
   void RecordEvidence(const EvidenceStep& step, Done<EvidenceOutcome> done) override;
   void Judge(const JudgeStep& step, Done<Judgement> done) override;
+  void Diagnose(const DiagnosisStep& step, Done<Diagnosis> done) override;
   void Merge(const MergeStep& step, Done<Merged> done) override;
 
   struct Landing {
@@ -71,6 +72,7 @@ class SimReviewer final : public Reviewer {
   absl::StatusOr<EvidenceOutcome> RecordNow(const std::string& candidate,
                                             const EvidenceResult& evidence);
   absl::StatusOr<Judgement> JudgeNow(const JudgeStep& step);
+  absl::StatusOr<Diagnosis> DiagnoseNow(const DiagnosisStep& step);
   absl::StatusOr<Merged> MergeNow(const MergeStep& step);
 
   World& world_;

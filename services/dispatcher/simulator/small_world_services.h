@@ -81,6 +81,11 @@ class SmallWorld::Services final : public Models, public Reviewer, public AgentF
         /*judges=*/true);
   }
 
+  // It changes no task, so it is left out of what is explored.
+  void Diagnose(const DiagnosisStep&, Done<Diagnosis> done) override {
+    std::move(done)(Diagnosis());
+  }
+
   void Merge(const MergeStep& step, Done<Merged> done) override {
     Call<absl::StatusOr<Merged>>(absl::StrCat("merge ", step.candidate), std::move(done),
                                  [this, name = step.candidate](Fate) { return Land(name); });

@@ -37,9 +37,10 @@ constexpr sqlite::Sql kUpsertAttempt =
 
 constexpr sqlite::Sql kUpsertCheckpoint =
     "INSERT INTO checkpoint(plan,task,number,reason,question,evidence,options,decision,guidance,"
-    "actor,open_time_us,resolve_time_us) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)"
+    "actor,open_time_us,resolve_time_us,diagnosis) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)"
     " ON CONFLICT(plan,task,number) DO UPDATE SET decision=excluded.decision,"
-    "guidance=excluded.guidance,actor=excluded.actor,resolve_time_us=excluded.resolve_time_us";
+    "guidance=excluded.guidance,actor=excluded.actor,resolve_time_us=excluded.resolve_time_us,"
+    "diagnosis=excluded.diagnosis";
 
 constexpr sqlite::Sql kUpsertPause =
     "INSERT INTO pause(scope,reason,actor,time_us) VALUES(?,?,?,?) ON CONFLICT(scope) DO NOTHING";
@@ -115,7 +116,8 @@ absl::Status WriteCheckpoint(sqlite::Transaction& transaction, const Checkpoint&
                              checkpoint.reason, checkpoint.question, ToJson(checkpoint.evidence),
                              ToJson(options), static_cast<int>(checkpoint.decision),
                              checkpoint.guidance, checkpoint.actor, checkpoint.open_time,
-                             checkpoint.resolve_time);
+                             checkpoint.resolve_time,
+                             checkpoint.diagnosis.has_value() ? ToJson(*checkpoint.diagnosis) : "");
 }
 
 absl::Status WriteResult(sqlite::Transaction& transaction, const ResultWrite& write) {

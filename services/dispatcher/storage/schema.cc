@@ -63,6 +63,9 @@ constexpr sqlite::Migration kMigrations[] = {
      // What projects used of slots and money by attempts that ended: whose turn it is goes by it.
      "CREATE TABLE project_usage(project TEXT PRIMARY KEY NOT NULL, virtual_us INTEGER NOT NULL,"
      " slot_us INTEGER NOT NULL, cost_usd_nanos INTEGER NOT NULL) STRICT;"},
+    {6,
+     // Why a task fails, as a model sees it: JSON, see task_json.h; empty when there is none.
+     "ALTER TABLE checkpoint ADD COLUMN diagnosis TEXT NOT NULL DEFAULT '';"},
 };
 
 }  // namespace

@@ -239,6 +239,24 @@ absl::StatusOr<std::vector<std::string>> StringsFromJson(const std::string& text
       text, [](const json& value) { return value.get<std::vector<std::string>>(); });
 }
 
+std::string ToJson(const Diagnosis& diagnosis) {
+  return json{{"cause", diagnosis.cause},       {"findings", diagnosis.findings},
+              {"guidance", diagnosis.guidance}, {"advice", static_cast<int>(diagnosis.advice)},
+              {"role", diagnosis.role},         {"problem", diagnosis.problem}}
+      .dump();
+}
+
+absl::StatusOr<Diagnosis> DiagnosisFromJson(const std::string& text) {
+  return Parse<Diagnosis>(text, [](const json& value) {
+    return Diagnosis{.cause = Get<std::string>(value, "cause"),
+                     .findings = Get<std::vector<std::string>>(value, "findings"),
+                     .guidance = Get<std::string>(value, "guidance"),
+                     .advice = static_cast<Decision>(Get<int>(value, "advice")),
+                     .role = Get<std::string>(value, "role"),
+                     .problem = Get<std::string>(value, "problem")};
+  });
+}
+
 std::string ToJson(const EvidenceResult& evidence) {
   json outcomes = json::array();
   for (const ValidatorOutcome& outcome : evidence.outcomes) {

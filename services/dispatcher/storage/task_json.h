@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "services/dispatcher/domain/attempt.h"
+#include "services/dispatcher/domain/checkpoint.h"
 #include "services/dispatcher/domain/policy.h"
 #include "services/dispatcher/domain/scheduling.h"
 #include "services/dispatcher/domain/task.h"
@@ -28,6 +29,9 @@ absl::StatusOr<GrantRules> GrantRulesFromJson(const std::string& text);
 
 std::string ToJson(const std::vector<std::string>& strings);
 absl::StatusOr<std::vector<std::string>> StringsFromJson(const std::string& text);
+
+std::string ToJson(const Diagnosis& diagnosis);
+absl::StatusOr<Diagnosis> DiagnosisFromJson(const std::string& text);
 
 std::string ToJson(const EvidenceResult& evidence);
 absl::StatusOr<EvidenceResult> EvidenceFromJson(const std::string& text);

@@ -74,6 +74,9 @@ absl::StatusOr<CheckpointRow> ReadCheckpoint(const sqlite::Row& row) {
                                     .open_time = row.Time(10),
                                     .resolve_time = row.OptionalTime(11)},
                      .position = row.Int64(12)};
+  if (const std::string diagnosis = row.Text(13); !diagnosis.empty()) {
+    ASSIGN_OR_RETURN(read.checkpoint.diagnosis, DiagnosisFromJson(diagnosis));
+  }
   for (const std::string& option : options) {
     int number = 0;
     if (absl::SimpleAtoi(option, &number)) {

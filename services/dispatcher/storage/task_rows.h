@@ -20,7 +20,7 @@ namespace slipway::dispatcher {
   "end_time_us,has_result,key_open,silence_us"
 #define SLIPWAY_CHECKPOINT_COLUMNS                                                          \
   "plan,task,number,reason,question,evidence,options,decision,guidance,actor,open_time_us," \
-  "resolve_time_us,position"
+  "resolve_time_us,position,diagnosis"
 
 struct RunRow {
   Run run;

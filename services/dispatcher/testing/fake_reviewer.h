@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <map>
@@ -24,6 +25,7 @@ class FakeReviewer final : public reviewer::v1::ReviewerService::Service {
   Script<reviewer::v1::CreateCandidateRequest, reviewer::v1::CreateCandidateResponse> candidate;
   Script<reviewer::v1::RecordEvidenceRequest, reviewer::v1::RecordEvidenceResponse> evidence;
   Script<reviewer::v1::JudgeRequest, reviewer::v1::JudgeResponse> judge;
+  Script<reviewer::v1::DiagnoseRequest, reviewer::v1::DiagnoseResponse> diagnose;
   Script<reviewer::v1::MergeRequest, reviewer::v1::MergeResponse> merge;
 
   // Candidates have a validator, which agents must run.
@@ -37,6 +39,11 @@ class FakeReviewer final : public reviewer::v1::ReviewerService::Service {
   std::vector<std::string> calls() {
     base::MutexLock lock(mutex_);
     return calls_;
+  }
+
+  int Count(const std::string& call) {
+    const std::vector<std::string> all = calls();
+    return static_cast<int>(std::count(all.begin(), all.end(), call));
   }
 
   static void FillCandidate(const std::string& change, bool validators,
@@ -88,6 +95,12 @@ class FakeReviewer final : public reviewer::v1::ReviewerService::Service {
     if (judge) return judge(*request, *response);
     response->set_verdict(reviewer::v1::VERDICT_PASSED);
     return grpc::Status::OK;
+  }
+
+  grpc::Status Diagnose(grpc::ServerContext*, const reviewer::v1::DiagnoseRequest* request,
+                        reviewer::v1::DiagnoseResponse* response) override {
+    Note("Diagnose " + request->checkpoint());
+    return diagnose ? diagnose(*request, *response) : grpc::Status::OK;
   }
 
   grpc::Status Merge(grpc::ServerContext*, const reviewer::v1::MergeRequest* request,

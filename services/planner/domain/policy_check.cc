@@ -124,6 +124,7 @@ absl::Status CheckRole(const std::string& field, absl::string_view role) {
 
 absl::Status CheckReview(const ReviewPolicy& review) {
   RETURN_IF_ERROR(CheckRole("policy.review.critic_role", review.critic_role));
+  RETURN_IF_ERROR(CheckRole("policy.review.diagnosis_role", review.diagnosis_role));
   if (review.council_roles.size() > kCouncilRolesMax) {
     return PolicyInvalid("policy.review.council_roles",
                          absl::StrCat("more than ", kCouncilRolesMax, " roles"));

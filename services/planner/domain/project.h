@@ -45,6 +45,7 @@ struct PathPolicy {
 struct ReviewPolicy {
   std::string critic_role;
   std::vector<std::string> council_roles;
+  std::string diagnosis_role;  // Says why a task fails; empty: "frontier_reviewer"; "none": nobody.
   bool human_approval = false;
 
   friend bool operator==(const ReviewPolicy&, const ReviewPolicy&) = default;

@@ -152,6 +152,7 @@ ProjectPolicy PolicyFrom(const Json& json) {
   policy.paths = PathsFrom(json.at("paths"));
   Read(json, "critic_role", policy.review.critic_role);
   Read(json, "council_roles", policy.review.council_roles);
+  Read(json, "diagnosis_role", policy.review.diagnosis_role);
   Read(json, "human_approval", policy.review.human_approval);
   ReadEnum(json, "integration_mode", policy.integration_mode);
   if (json.contains("retries_max")) policy.attempts.retries_max = json.at("retries_max").get<int>();
@@ -204,6 +205,7 @@ std::string EncodePolicy(const ProjectPolicy& policy) {
                {"paths", ToJson(policy.paths)},
                {"critic_role", policy.review.critic_role},
                {"council_roles", policy.review.council_roles},
+               {"diagnosis_role", policy.review.diagnosis_role},
                {"human_approval", policy.review.human_approval},
                {"integration_mode", static_cast<int>(policy.integration_mode)},
                {"attempt_timeout_us", absl::ToInt64Microseconds(policy.attempts.attempt_timeout)},

@@ -60,6 +60,7 @@ absl::StatusOr<ProjectPolicy> PolicyFromProto(const common::v1::ProjectPolicy& m
   policy.review.critic_role = message.review().critic_role();
   policy.review.council_roles.assign(message.review().council_roles().begin(),
                                      message.review().council_roles().end());
+  policy.review.diagnosis_role = message.review().diagnosis_role();
   policy.review.human_approval = message.review().human_approval();
   const auto mode = message.integration().mode();
   if (!common::v1::IntegrationPolicy::Mode_IsValid(mode)) {
@@ -94,6 +95,7 @@ common::v1::ProjectPolicy ToProto(const ProjectPolicy& policy) {
   review.set_critic_role(policy.review.critic_role);
   review.mutable_council_roles()->Assign(policy.review.council_roles.begin(),
                                          policy.review.council_roles.end());
+  review.set_diagnosis_role(policy.review.diagnosis_role);
   review.set_human_approval(policy.review.human_approval);
   message.mutable_integration()->set_mode(
       static_cast<common::v1::IntegrationPolicy::Mode>(policy.integration_mode));

@@ -219,6 +219,12 @@ absl::Status VerdictUnreadable(absl::string_view role, absl::string_view problem
                      {{"role", Shown(role)}, {"problem", Shown(problem)}});
 }
 
+absl::Status DiagnosisUnreadable(absl::string_view role, absl::string_view problem) {
+  return base::Error(StatusCode::kAborted, "DIAGNOSIS_UNREADABLE",
+                     absl::StrCat("the reply of ", role, " is not a diagnosis: ", problem),
+                     {{"role", Shown(role)}, {"problem", Shown(problem)}});
+}
+
 absl::Status RoundInvalid(int round) {
   return base::Error(StatusCode::kInvalidArgument, "ROUND_INVALID",
                      absl::StrCat("rounds of judging count from 1, not ", round),

@@ -49,6 +49,7 @@ absl::Status BaseUnknown(absl::string_view commit);
 absl::Status PatchDiffers(absl::string_view attempt);
 absl::Status TreeDiffers(absl::string_view given, absl::string_view wanted);
 absl::Status ValidatorsDiffer(absl::string_view problem);
+absl::Status DiagnosisUnreadable(absl::string_view role, absl::string_view problem);
 absl::Status VerdictUnreadable(absl::string_view role, absl::string_view problem);
 absl::Status RoundInvalid(int round);
 absl::Status EvidenceMissing(absl::string_view tree);

@@ -22,6 +22,11 @@ inline constexpr size_t kCriticReplyBytesMax = 256 << 10;
 inline constexpr size_t kGapsMax = 20;
 inline constexpr size_t kGapBytesMax = 2 << 10;
 inline constexpr size_t kSummaryBytesMax = 4 << 10;
+inline constexpr size_t kFindingsMax = 10;
+// Becomes what an agent is told, or the description of a task.
+inline constexpr size_t kDiagnosisGuidanceBytesMax = 8 << 10;
+// Feedback and attempts of one task that a diagnosis reads: more than the retries of any policy.
+inline constexpr int kDiagnosisLinesMax = 200;
 // Calls for one verdict of one role whose ids stay apart: each denied call needs a new one.
 inline constexpr int kCriticTriesMax = 1'000;
 inline constexpr size_t kCouncilRolesMax = 9;

@@ -14,6 +14,7 @@ struct ModelTurn {
 
 struct ModelRequest {
   std::string call_id;  // Unique; a repeat is answered from the record.
+  std::string intent;
   std::string role;
   std::string project;
   std::string plan;

@@ -49,6 +49,12 @@ absl::StatusOr<Names> ParseCandidate(absl::string_view name) {
   return Names{.project_id = ids[0], .plan_id = ids[1], .candidate_id = ids[2]};
 }
 
+absl::StatusOr<Names> ParseCheckpoint(absl::string_view name) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> ids,
+                   base::MatchName("projects/*/plans/*/tasks/*/checkpoints/*", name));
+  return Names{.project_id = ids[0], .plan_id = ids[1], .task_id = ids[2], .checkpoint_id = ids[3]};
+}
+
 absl::StatusOr<Names> ParseAttempt(absl::string_view name, int64_t epoch) {
   ASSIGN_OR_RETURN(Names names, ParseAttempt(name));
   if (epoch <= 0 || names.attempt_id != absl::StrCat(epoch)) return EpochInvalid(name, epoch);

@@ -15,6 +15,7 @@ struct Names {
   std::string task_id;
   std::string attempt_id;
   std::string candidate_id;
+  std::string checkpoint_id;
 
   std::string project() const;
   std::string plan() const;
@@ -27,6 +28,8 @@ absl::StatusOr<Names> ParsePlan(absl::string_view name);
 absl::StatusOr<Names> ParseTask(absl::string_view name);
 absl::StatusOr<Names> ParseAttempt(absl::string_view name);
 absl::StatusOr<Names> ParseCandidate(absl::string_view name);
+// checkpoint_id as well.
+absl::StatusOr<Names> ParseCheckpoint(absl::string_view name);
 
 // The attempt whose id is its epoch.
 absl::StatusOr<Names> ParseAttempt(absl::string_view name, int64_t epoch);

@@ -23,6 +23,7 @@ using policy::PathPolicy;
 struct ReviewPolicy {
   std::string critic_role;  // Empty: no model judges.
   std::vector<std::string> council_roles;
+  std::string diagnosis_role;  // Empty: "frontier_reviewer"; "none": nobody is asked.
   bool human_approval = false;
   friend bool operator==(const ReviewPolicy&, const ReviewPolicy&) = default;
 };

@@ -70,6 +70,7 @@ ProjectPolicy PolicyFrom(const Json& json) {
   const Json review = json.value("review", Json::object());
   policy.review = {.critic_role = review.value("critic_role", ""),
                    .council_roles = review.value("council_roles", std::vector<std::string>()),
+                   .diagnosis_role = review.value("diagnosis_role", ""),
                    .human_approval = review.value("human_approval", false)};
   const std::string mode = json.value("integration", "BRANCH");
   policy.integration = mode == "NONE"    ? IntegrationMode::kNone
@@ -115,6 +116,7 @@ std::string StoredPolicy(const ProjectPolicy& policy) {
                {"review",
                 {{"critic_role", policy.review.critic_role},
                  {"council_roles", policy.review.council_roles},
+                 {"diagnosis_role", policy.review.diagnosis_role},
                  {"human_approval", policy.review.human_approval}}},
                {"integration", NameOf(policy.integration)}});
 }

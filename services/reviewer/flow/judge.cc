@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "lib/base/digest.h"
-#include "lib/base/error.h"
 #include "lib/base/status_macros.h"
 #include "lib/git/tree_diff.h"
 #include "lib/metrics/metrics.h"
@@ -15,6 +14,7 @@
 #include "services/reviewer/domain/errors.h"
 #include "services/reviewer/domain/feedback.h"
 #include "services/reviewer/domain/limits.h"
+#include "services/reviewer/flow/model_dialogue.h"
 
 namespace slipway::reviewer {
 namespace {
@@ -30,13 +30,6 @@ std::vector<std::string> RolesFor(const ReviewPolicy& policy, bool critical) {
     roles.insert(roles.end(), policy.council_roles.begin(), policy.council_roles.end());
   }
   return roles;
-}
-
-// Whether the call of this id is over, so that the next one needs another id. A call whose answer
-// was merely lost is asked for again under its id, and answered from the record.
-bool EndsCall(const absl::Status& status) {
-  return !base::ReasonOf(status).empty() && status.code() != absl::StatusCode::kDeadlineExceeded &&
-         status.code() != absl::StatusCode::kCancelled;
 }
 
 }  // namespace
@@ -106,10 +99,10 @@ absl::StatusOr<CriticCase> Judge::CaseOf(const JudgeRequest& request, const Cand
                     .evidence = evidence.has_value() ? SummaryOf(evidence->results) : ""};
 }
 
-// One call, and one more when its reply cannot be read.
 absl::StatusOr<Verdict> Judge::Ask(const Bench& bench, const std::string& role) {
   ASSIGN_OR_RETURN(const Names names, ParseCandidate(bench.candidate.name));
   ModelRequest request{.call_id = "",
+                       .intent = "judge",
                        .role = role,
                        .project = names.project(),
                        .plan = names.plan(),
@@ -118,34 +111,17 @@ absl::StatusOr<Verdict> Judge::Ask(const Bench& bench, const std::string& role) 
                        .system = bench.prompt.system,
                        .turns = {{.assistant = false, .text = bench.prompt.user}},
                        .response_schema = std::string(CriticReplySchema())};
-  std::string problem;
-  constexpr int kTurns = 2;
-  for (int turn = 1; turn <= kTurns; ++turn) {
-    const std::string call = absl::StrCat("judge:", names.plan_id, "/", names.candidate_id, ":",
-                                          bench.round, ":", role, ".", turn);
-    ASSIGN_OR_RETURN(const std::string reply, Call(request, call));
-    absl::StatusOr<Verdict> verdict = ParseCriticReply(reply);
-    if (verdict.ok()) return verdict;
-    problem = std::string(verdict.status().message());
-    request.turns.push_back({.assistant = true, .text = reply.substr(0, kCriticReplyBytesMax)});
-    request.turns.push_back({.assistant = false, .text = BuildRepairPrompt(problem)});
-  }
-  // Both replies are on record: the next try of the round asks anew.
-  for (int turn = 1; turn <= kTurns; ++turn) {
-    RETURN_IF_ERROR(workshop_.store.EndTry(absl::StrCat(
-        "judge:", names.plan_id, "/", names.candidate_id, ":", bench.round, ":", role, ".", turn)));
-  }
-  return VerdictUnreadable(role, problem);
-}
-
-absl::StatusOr<std::string> Judge::Call(ModelRequest& request, const std::string& call) {
-  ASSIGN_OR_RETURN(const int current, workshop_.store.CurrentTry(call));
-  request.call_id = absl::StrCat(call, ".", current);
-  absl::StatusOr<std::string> reply = models_.Generate(request);
-  if (!reply.ok() && EndsCall(reply.status())) {
-    RETURN_IF_ERROR(workshop_.store.EndTry(call));
-  }
-  return reply;
+  absl::StatusOr<Verdict> verdict = VerdictUnreadable(role, "");
+  ASSIGN_OR_RETURN(const std::string problem,
+                   ModelDialogue(workshop_.store, models_)
+                       .Ask(absl::StrCat("judge:", names.plan_id, "/", names.candidate_id, ":",
+                                         bench.round, ":", role),
+                            std::move(request), [&verdict](absl::string_view reply) {
+                              verdict = ParseCriticReply(reply);
+                              return verdict.status();
+                            }));
+  if (!problem.empty()) return VerdictUnreadable(role, problem);
+  return verdict;
 }
 
 }  // namespace slipway::reviewer

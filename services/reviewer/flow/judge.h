@@ -36,7 +36,6 @@ class Judge final {
 
   absl::StatusOr<CriticCase> CaseOf(const JudgeRequest& request, const Candidate& candidate);
   absl::StatusOr<Verdict> Ask(const Bench& bench, const std::string& role);
-  absl::StatusOr<std::string> Call(ModelRequest& request, const std::string& call);
 
   const Workshop& workshop_;
   ModelClient& models_;

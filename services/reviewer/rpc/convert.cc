@@ -63,6 +63,7 @@ absl::StatusOr<ProjectPolicy> PolicyFromProto(const common::v1::ProjectPolicy& m
                   .binary_bytes_max = paths.binary_bytes_max()};
   policy.review = {.critic_role = message.review().critic_role(),
                    .council_roles = ListFrom(message.review().council_roles()),
+                   .diagnosis_role = message.review().diagnosis_role(),
                    .human_approval = message.review().human_approval()};
   ASSIGN_OR_RETURN(policy.integration, ModeFrom(message.integration()));
   return policy;
@@ -106,6 +107,17 @@ EvidenceReport EvidenceFromProto(const v1::RecordEvidenceRequest& request) {
                               .failures = ListFrom(result.failures())});
   }
   return report;
+}
+
+FailedTask FailedTaskFromProto(const v1::DiagnoseRequest& request) {
+  return {.title = request.title(),
+          .description = request.description(),
+          .acceptance = ListFrom(request.acceptance()),
+          .allowed_paths = ListFrom(request.allowed_paths()),
+          .question = request.question(),
+          .feedback = ListFrom(request.feedback()),
+          .attempts = ListFrom(request.attempts()),
+          .change = ""};
 }
 
 JudgeRequest JudgeFromProto(const v1::JudgeRequest& request) {
@@ -219,6 +231,17 @@ v1::JudgeResponse VerdictToProto(const Verdict& verdict) {
   }
   response.set_summary(verdict.summary);
   response.mutable_gaps()->Assign(verdict.gaps.begin(), verdict.gaps.end());
+  return response;
+}
+
+v1::DiagnoseResponse DiagnosisToProto(const Diagnosis& diagnosis) {
+  v1::DiagnoseResponse response;
+  response.set_cause(diagnosis.cause);
+  response.mutable_findings()->Assign(diagnosis.findings.begin(), diagnosis.findings.end());
+  response.set_guidance(diagnosis.guidance);
+  // The numbers are the same.
+  response.set_advice(static_cast<v1::DiagnoseResponse::Advice>(diagnosis.advice));
+  response.set_role(diagnosis.role);
   return response;
 }
 

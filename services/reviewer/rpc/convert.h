@@ -2,6 +2,7 @@
 
 #include "absl/status/statusor.h"
 #include "services/reviewer/domain/change.h"
+#include "services/reviewer/domain/diagnosis.h"
 #include "services/reviewer/domain/merge_queue.h"
 #include "services/reviewer/domain/policy.h"
 #include "services/reviewer/flow/candidate_builder.h"
@@ -26,6 +27,7 @@ absl::StatusOr<ProjectPolicy> PolicyFromProto(const common::v1::ProjectPolicy& m
 absl::StatusOr<Plan> PlanFromProto(const repository::v1::OpenPlanRequest& request);
 InspectionRequest InspectionFromProto(const v1::InspectRequest& request);
 EvidenceReport EvidenceFromProto(const v1::RecordEvidenceRequest& request);
+FailedTask FailedTaskFromProto(const v1::DiagnoseRequest& request);
 JudgeRequest JudgeFromProto(const v1::JudgeRequest& request);
 
 v1::InspectResponse InspectionToProto(const Inspection& inspection);
@@ -35,6 +37,7 @@ v1::Merged MergedToProto(const Merged& merged);
 v1::GetQueueResponse::Place PlaceToProto(const QueuePlace& place);
 v1::RollBackResponse RollbackToProto(const Rollback& rollback);
 v1::JudgeResponse VerdictToProto(const Verdict& verdict);
+v1::DiagnoseResponse DiagnosisToProto(const Diagnosis& diagnosis);
 v1::ValidatorResult ResultToProto(const ValidatorResult& result);
 
 }  // namespace slipway::reviewer

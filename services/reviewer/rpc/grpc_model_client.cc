@@ -27,7 +27,7 @@ models::v1::GenerateRequest RequestOf(const ModelRequest& request) {
     added.set_text(turn.text);
   }
   message.set_response_schema(request.response_schema);
-  message.set_intent("judge");
+  message.set_intent(request.intent);
   return message;
 }
 

@@ -6,6 +6,7 @@
 #include "lib/base/status_macros.h"
 #include "services/reviewer/domain/errors.h"
 #include "services/reviewer/domain/stored_form.h"
+#include "services/reviewer/flow/diagnostician.h"
 #include "services/reviewer/flow/integration_builder.h"
 #include "services/reviewer/flow/landing_queue.h"
 #include "services/reviewer/flow/merger.h"
@@ -82,6 +83,14 @@ absl::StatusOr<v1::JudgeResponse> ReviewerHandlers::Judge(const rpc::Call&,
   reviewer::Judge judge(workshop_, models_);
   ASSIGN_OR_RETURN(const Verdict verdict, judge.Decide(JudgeFromProto(request)));
   return VerdictToProto(verdict);
+}
+
+absl::StatusOr<v1::DiagnoseResponse> ReviewerHandlers::Diagnose(
+    const rpc::Call&, const v1::DiagnoseRequest& request) {
+  ASSIGN_OR_RETURN(const Diagnosis diagnosis,
+                   Diagnostician(workshop_, models_)
+                       .Diagnose(request.checkpoint(), FailedTaskFromProto(request)));
+  return DiagnosisToProto(diagnosis);
 }
 
 absl::StatusOr<v1::MergeResponse> ReviewerHandlers::Merge(const rpc::Call&,

@@ -21,6 +21,8 @@ class ReviewerHandlers final {
   absl::StatusOr<v1::RecordEvidenceResponse> RecordEvidence(
       const rpc::Call& call, const v1::RecordEvidenceRequest& request);
   absl::StatusOr<v1::JudgeResponse> Judge(const rpc::Call& call, const v1::JudgeRequest& request);
+  absl::StatusOr<v1::DiagnoseResponse> Diagnose(const rpc::Call& call,
+                                                const v1::DiagnoseRequest& request);
   absl::StatusOr<v1::MergeResponse> Merge(const rpc::Call& call, const v1::MergeRequest& request);
   absl::StatusOr<v1::RollBackResponse> RollBack(const rpc::Call& call,
                                                 const v1::RollBackRequest& request);

@@ -16,6 +16,7 @@ class ReviewerBinding final : public v1::ReviewerService::CallbackService {
   SLIPWAY_UNARY(v1, CreateCandidate, executor_, handlers_)
   SLIPWAY_UNARY(v1, RecordEvidence, executor_, handlers_)
   SLIPWAY_UNARY(v1, Judge, model_executor_, handlers_)
+  SLIPWAY_UNARY(v1, Diagnose, model_executor_, handlers_)
   SLIPWAY_UNARY(v1, Merge, executor_, handlers_)
   SLIPWAY_UNARY(v1, RollBack, executor_, handlers_)
   SLIPWAY_UNARY(v1, GetQueue, executor_, handlers_)
