@@ -41,6 +41,7 @@ bool IsPassing(const absl::Status& status) {
 DispatcherClient::DispatcherClient(Target target, base::Clock& clock)
     : token_(std::move(target.token)),
       clock_(clock),
+      uses_tls_(target.credentials != nullptr),
       channel_(rpc::MakeChannel(target.address, {.credentials = std::move(target.credentials),
                                                  .server_name = std::move(target.server_name)})),
       stub_(v1::AgentService::NewStub(channel_)) {}

@@ -36,6 +36,7 @@ class DispatcherClient final {
   // Puts the token into `context`.
   void Authorize(grpc::ClientContext& context) const;
   v1::AgentService::StubInterface& stub() { return *stub_; }
+  bool uses_tls() const { return uses_tls_; }
 
   // Hands the pack of the grant's snapshot to `sink`, whose first error ends the call. Returns the
   // one of `cached_commits` from which the pack is the difference; empty when it is complete.
@@ -52,6 +53,7 @@ class DispatcherClient final {
  private:
   const std::string token_;
   base::Clock& clock_;
+  const bool uses_tls_;
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::AgentService::StubInterface> stub_;
 };

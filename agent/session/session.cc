@@ -48,11 +48,11 @@ bool IsFinal(const absl::Status& status) {
   }
 }
 
-// gRPC does not say what a server minded in a handshake.
-std::string Explained(const absl::Status& status) {
-  if (!absl::StrContains(status.message(), "Handshake read failed")) {
-    return std::string(status.message());
-  }
+// gRPC does not say what a server minded in a handshake: the connection just ends.
+std::string Explained(const absl::Status& status, bool tls) {
+  const bool ended = absl::StrContains(status.message(), "Handshake read failed") ||
+                     absl::StrContains(status.message(), "Socket closed");
+  if (!tls || !ended) return std::string(status.message());
   return absl::StrCat(status.message(),
                       "; the dispatcher may not accept the certificate of dispatcher_tls, or "
                       "serve no TLS there");
@@ -94,10 +94,10 @@ absl::Status Session::Run() {
     }
     if (IsFinal(status)) return status;
     if (!holder_.held().has_value() && clock_.Elapsed() - offline_since > kIdleOfflineMax) {
-      return DispatcherUnreachable(Explained(status));
+      return DispatcherUnreachable(Explained(status, client_.uses_tls()));
     }
-    log::Info("session lost, dialling again",
-              {{"reason", base::ReasonOf(status)}, {"error", Explained(status)}});
+    log::Info("session lost, dialling again", {{"reason", base::ReasonOf(status)},
+                                               {"error", Explained(status, client_.uses_tls())}});
     const absl::Duration again = clock_.Elapsed() + backoff;
     backoff = std::min(backoff * 2, kBackoffMax);
     base::MutexLock lock(mutex_);
