@@ -189,7 +189,7 @@ INSTANTIATE_TEST_SUITE_P(
                  {"I6"}},
         Breakage{"CursorBeyondTheLog", "UPDATE log_meta SET compacted_sequence=7", {"I6"}},
         Breakage{"GrantBeforeDependency",
-                 "UPDATE task SET spec=json_set(spec,'$.depends_on',json('[\"b\"]')) WHERE id='a'",
+                 "UPDATE task_spec SET spec=json_set(spec,'$.depends_on',json('[\"b\"]')) WHERE id='a'",
                  {"I7"}},
         Breakage{"GrantInAPausedScope",
                  "UPDATE event SET kind='pause.changed',task='',attempt='',payload="

@@ -69,18 +69,17 @@ class ScriptedServices::Reviewer final : public reviewer::v1::ReviewerService::C
 
 class ScriptedServices::Models final : public models::v1::ModelsService::CallbackService {
  public:
-  grpc::ServerUnaryReactor* IssueAttemptKey(
-      grpc::CallbackServerContext* context, const models::v1::IssueAttemptKeyRequest* request,
-      models::v1::IssueAttemptKeyResponse* response) override {
-    response->set_key(absl::StrCat("key of ", request->scopes().attempt()));
-    response->set_proxy_address("unix:/models-proxy.sock");
-    return Finished(context);
-  }
-
-  grpc::ServerUnaryReactor* RevokeAttemptKeys(
-      grpc::CallbackServerContext* context, const models::v1::RevokeAttemptKeysRequest*,
-      models::v1::RevokeAttemptKeysResponse* response) override {
-    response->set_revoked(1);
+  grpc::ServerUnaryReactor* ChangeAttemptKeys(
+      grpc::CallbackServerContext* context, const models::v1::ChangeAttemptKeysRequest* request,
+      models::v1::ChangeAttemptKeysResponse* response) override {
+    for (const models::v1::IssueAttemptKeyRequest& issue : request->issues()) {
+      models::v1::IssueAttemptKeyResponse& key = *response->add_issued()->mutable_key();
+      key.set_key(absl::StrCat("key of ", issue.scopes().attempt()));
+      key.set_proxy_address("unix:/models-proxy.sock");
+    }
+    for (int i = 0; i < request->revocations_size(); ++i) {
+      response->add_revoked()->mutable_revoked()->set_revoked(1);
+    }
     return Finished(context);
   }
 };

@@ -4,17 +4,16 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include <nlohmann/json.hpp>
-
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "lib/base/json_object.h"
 #include "lib/base/utf8.h"
 #include "services/dispatcher/domain/limits.h"
 
 namespace slipway::dispatcher {
 namespace {
 
-using nlohmann::json;
+using base::JsonObject;
 
 std::string Text(absl::string_view text) { return base::ToUtf8(text, kDetailBytesMax); }
 
@@ -45,11 +44,11 @@ void Board::Restore(Snapshot snapshot) {
     runs_.emplace(run.plan, std::move(run));
   }
   for (Task& task : snapshot.tasks) {
-    Index(task);
     touched_.insert(task.key);
     stirred_.insert(task.key);
     stored_epochs_[task.key] = task.epoch;
-    tasks_.emplace(task.key, std::move(task));
+    TaskKey key = task.key;
+    Index(tasks_.emplace(std::move(key), std::move(task)).first->second);
   }
   for (Attempt& attempt : snapshot.attempts) {
     if (IsLive(attempt.state)) live_.insert(attempt.key);
@@ -74,11 +73,9 @@ Attempt* Board::LiveAttempt(const Task& task) {
 }
 
 std::vector<Task*> Board::TasksOf(const std::string& plan) {
-  std::vector<Task*> tasks;
-  for (auto at = tasks_.lower_bound({.plan = plan, .id = ""});
-       at != tasks_.end() && at->first.plan == plan; ++at) {
-    tasks.push_back(&at->second);
-  }
+  const auto found = plans_.find(plan);
+  if (found == plans_.end()) return {};
+  std::vector<Task*> tasks = found->second.tasks;
   std::sort(tasks.begin(), tasks.end(),
             [](const Task* a, const Task* b) { return a->position < b->position; });
   return tasks;
@@ -105,30 +102,32 @@ int Board::CountOpen(const std::string& plan) const {
   return found == plans_.end() ? 0 : found->second.open;
 }
 
-void Board::Index(const Task& task) {
-  by_state_[task.state].insert(task.key);
+void Board::Index(Task& task) {
+  by_state_[task.state].insert(&task);
   PlanIndex& index = plans_[task.key.plan];
+  index.tasks.push_back(&task);
   index.open += !IsEnd(task.state);
   index.dependents.reset();
 }
 
 void Board::Stir(const std::string& plan) {
-  for (auto at = tasks_.lower_bound({.plan = plan, .id = ""});
-       at != tasks_.end() && at->first.plan == plan; ++at) {
-    stirred_.insert(at->first);
-  }
+  const auto found = plans_.find(plan);
+  if (found == plans_.end()) return;
+  for (const Task* const task : found->second.tasks) stirred_.insert(task->key);
 }
 
 // What is paused, and what is not any more, can be among them.
 void Board::StirWaiting() {
   for (const TaskState state : {TaskState::kReady, TaskState::kValidating}) {
-    stirred_.insert(by_state_[state].begin(), by_state_[state].end());
+    for (const Task* const task : by_state_[state]) stirred_.insert(task->key);
   }
 }
 
 std::vector<Task*> Board::TasksIn(TaskState state) {
-  std::vector<Task*> tasks;
-  for (const TaskKey& key : by_state_[state]) tasks.push_back(&tasks_.at(key));
+  const absl::flat_hash_set<Task*>& in = by_state_[state];
+  std::vector<Task*> tasks(in.begin(), in.end());
+  std::sort(tasks.begin(), tasks.end(),
+            [](const Task* a, const Task* b) { return a->key < b->key; });
   return tasks;
 }
 
@@ -150,6 +149,7 @@ std::vector<AttemptKey> Board::OpenKeys() const {
   for (const auto& [key, attempt] : attempts_) {
     if (attempt.key_open && !IsLive(attempt.state)) keys.push_back(key);
   }
+  std::sort(keys.begin(), keys.end());
   return keys;
 }
 
@@ -167,13 +167,17 @@ void Board::AddRun(Run run) {
   changed_runs_.insert(added.plan);
   stirred_runs_.insert(added.plan);
   Emit("run.state_changed",
-       json{{"from", ""}, {"to", std::string(Name(added.state))}, {"detail", Text(added.title)}}
-           .dump(),
+       JsonObject()
+           .Add("from", "")
+           .Add("to", Name(added.state))
+           .Add("detail", Text(added.title))
+           .Take(),
        added.plan, nullptr, nullptr);
 }
 
 Task& Board::AddTask(Task task) {
-  Task& added = tasks_.emplace(task.key, std::move(task)).first->second;
+  TaskKey key = task.key;
+  Task& added = tasks_.emplace(std::move(key), std::move(task)).first->second;
   Index(added);
   Touch(added);
   EmitTask(added, "");
@@ -181,7 +185,8 @@ Task& Board::AddTask(Task task) {
 }
 
 Attempt& Board::AddAttempt(Attempt attempt) {
-  Attempt& added = attempts_.emplace(attempt.key, std::move(attempt)).first->second;
+  AttemptKey key = attempt.key;
+  Attempt& added = attempts_.emplace(std::move(key), std::move(attempt)).first->second;
   live_.insert(added.key);
   changed_attempts_.insert(added.key);
   stirred_.insert(added.key.task);
@@ -194,11 +199,13 @@ Checkpoint& Board::AddCheckpoint(Checkpoint checkpoint) {
   Checkpoint& added = checkpoints_.emplace(key, std::move(checkpoint)).first->second;
   changed_checkpoints_.insert(key);
   asked_.insert(key);
-  Emit(
-      "checkpoint.opened",
-      json{{"checkpoint", key.Name()}, {"reason", added.reason}, {"question", Text(added.question)}}
-          .dump(),
-      key.task.plan, &key.task, nullptr);
+  Emit("checkpoint.opened",
+       JsonObject()
+           .Add("checkpoint", key.Name())
+           .Add("reason", added.reason)
+           .Add("question", Text(added.question))
+           .Take(),
+       key.task.plan, &key.task, nullptr);
   return added;
 }
 
@@ -208,8 +215,8 @@ void Board::Move(Task& task, TaskCommand command, TaskState to, absl::string_vie
   if (!Allows(from, command, to)) {
     EndOnBadTransition(task.key.Name(), Name(from), Name(command), Name(to));
   }
-  by_state_[from].erase(task.key);
-  by_state_[to].insert(task.key);
+  by_state_[from].erase(&task);
+  by_state_[to].insert(&task);
   plans_[task.key.plan].open += IsEnd(from) - IsEnd(to);
   task.state = to;
   task.reason = std::string(reason);
@@ -255,11 +262,9 @@ void Board::Move(Run& run, RunState to, absl::string_view result) {
   if (IsEnd(to)) run.end_time = clock_.Now();
   changed_runs_.insert(run.plan);
   stirred_runs_.insert(run.plan);
-  Emit(
-      "run.state_changed",
-      json{{"from", std::string(Name(from))}, {"to", std::string(Name(to))}, {"detail", run.result}}
-          .dump(),
-      run.plan, nullptr, nullptr);
+  Emit("run.state_changed",
+       JsonObject().Add("from", Name(from)).Add("to", Name(to)).Add("detail", run.result).Take(),
+       run.plan, nullptr, nullptr);
 }
 
 void Board::Resolve(Checkpoint& checkpoint, Decision decision, const std::string& guidance,
@@ -271,34 +276,36 @@ void Board::Resolve(Checkpoint& checkpoint, Decision decision, const std::string
   changed_checkpoints_.insert(checkpoint.key);
   const TaskKey& task = checkpoint.key.task;
   Emit("checkpoint.resolved",
-       json{{"checkpoint", checkpoint.key.Name()},
-            {"decision", std::string(Name(decision))},
-            {"actor", actor}}
-           .dump(),
+       JsonObject()
+           .Add("checkpoint", checkpoint.key.Name())
+           .Add("decision", Name(decision))
+           .Add("actor", actor)
+           .Take(),
        task.plan, &task, nullptr);
 }
 
 void Board::Diagnose(Checkpoint& checkpoint, Diagnosis diagnosis) {
   const TaskKey& task = checkpoint.key.task;
   Emit("checkpoint.diagnosed",
-       json{{"checkpoint", checkpoint.key.Name()},
-            {"cause", Text(diagnosis.cause)},
-            {"advice",
-             diagnosis.advice == Decision::kNone ? "" : std::string(Name(diagnosis.advice))},
-            {"role", diagnosis.role},
-            {"problem", Text(diagnosis.problem)}}
-           .dump(),
+       JsonObject()
+           .Add("checkpoint", checkpoint.key.Name())
+           .Add("cause", Text(diagnosis.cause))
+           .Add("advice", diagnosis.advice == Decision::kNone ? "" : Name(diagnosis.advice))
+           .Add("role", diagnosis.role)
+           .Add("problem", Text(diagnosis.problem))
+           .Take(),
        task.plan, &task, nullptr);
   checkpoint.diagnosis = std::move(diagnosis);
   changed_checkpoints_.insert(checkpoint.key);
 }
 
 void Board::SetPause(Pause pause) {
-  const json facts = {
-      {"scope", pause.scope}, {"paused", true}, {"reason", "operator"}, {"actor", pause.actor}};
+  JsonObject facts;
+  facts.Add("scope", pause.scope).Add("paused", true).Add("reason", "operator");
+  facts.Add("actor", pause.actor);
   const bool below_project = absl::StartsWith(pause.scope, "projects/");
   changes_.pauses.push_back(pause);
-  Emit("pause.changed", facts.dump(), below_project ? pause.scope : "", nullptr, nullptr);
+  Emit("pause.changed", facts.Take(), below_project ? pause.scope : "", nullptr, nullptr);
   pauses_[pause.scope] = std::move(pause);
   StirWaiting();
 }
@@ -307,9 +314,9 @@ void Board::EndPause(const std::string& scope, const std::string& actor) {
   pauses_.erase(scope);
   StirWaiting();
   changes_.ended_pauses.push_back(scope);
-  const json facts = {
-      {"scope", scope}, {"paused", false}, {"reason", "operator"}, {"actor", actor}};
-  Emit("pause.changed", facts.dump(), absl::StartsWith(scope, "projects/") ? scope : "", nullptr,
+  JsonObject facts;
+  facts.Add("scope", scope).Add("paused", false).Add("reason", "operator").Add("actor", actor);
+  Emit("pause.changed", facts.Take(), absl::StartsWith(scope, "projects/") ? scope : "", nullptr,
        nullptr);
 }
 
@@ -325,16 +332,20 @@ void Board::StoreResult(const AttemptKey& attempt, AttemptResult result, bool sa
 void Board::EmitProgress(const AttemptKey& attempt, absl::string_view phase,
                          absl::string_view detail) {
   Emit("attempt.progressed",
-       json{{"phase", base::ToUtf8(phase, 40)}, {"detail", base::ToUtf8(detail, 200)}}.dump(),
+       JsonObject()
+           .Add("phase", base::ToUtf8(phase, 40))
+           .Add("detail", base::ToUtf8(detail, 200))
+           .Take(),
        attempt.task.plan, &attempt.task, &attempt);
 }
 
 void Board::EmitStale(const AttemptKey& attempt, int64_t current_epoch, absl::string_view message) {
   Emit("stale.refused",
-       json{{"epoch", attempt.epoch},
-            {"current_epoch", current_epoch},
-            {"message", std::string(message)}}
-           .dump(),
+       JsonObject()
+           .Add("epoch", attempt.epoch)
+           .Add("current_epoch", current_epoch)
+           .Add("message", message)
+           .Take(),
        attempt.task.plan, &attempt.task, &attempt);
 }
 
@@ -345,35 +356,29 @@ void Board::EmitAmended(const Run& run, const Amended& amended) {
     ids.resize(std::min(ids.size(), kIdsMax));
     return ids;
   };
-  const json facts = {{"version", run.version},
-                      {"base_version", amended.base_version},
-                      {"added", first(amended.added)},
-                      {"changed", first(amended.changed)},
-                      {"removed", first(amended.removed)},
-                      {"actor", amended.actor}};
-  Emit("run.amended", facts.dump(), run.plan, nullptr, nullptr);
+  JsonObject facts;
+  facts.Add("version", run.version).Add("base_version", amended.base_version);
+  facts.Add("added", first(amended.added)).Add("changed", first(amended.changed));
+  facts.Add("removed", first(amended.removed)).Add("actor", amended.actor);
+  Emit("run.amended", facts.Take(), run.plan, nullptr, nullptr);
 }
 
 void Board::EmitTask(const Task& task, absl::string_view from) {
   const auto agent_retries = task.progress.retries.find("agent");
-  const json facts = {
-      {"from", std::string(from)},
-      {"to", std::string(Name(task.state))},
-      {"epoch", task.epoch},
-      {"reason", task.reason},
-      {"detail", task.detail},
-      {"title", Text(task.spec.title)},
-      {"fingerprint", task.failure},
-      {"retries", agent_retries == task.progress.retries.end() ? 0 : agent_retries->second}};
-  Emit("task.state_changed", facts.dump(), task.key.plan, &task.key, nullptr);
+  const int retries = agent_retries == task.progress.retries.end() ? 0 : agent_retries->second;
+  JsonObject facts;
+  facts.Add("from", from).Add("to", Name(task.state)).Add("epoch", task.epoch);
+  facts.Add("reason", task.reason).Add("detail", task.detail).Add("title", Text(task.spec.title));
+  facts.Add("fingerprint", task.failure).Add("retries", retries);
+  Emit("task.state_changed", facts.Take(), task.key.plan, &task.key, nullptr);
 }
 
 void Board::EmitAttempt(const Attempt& attempt, absl::string_view from) {
-  const json facts = {{"from", std::string(from)},  {"to", std::string(Name(attempt.state))},
-                      {"epoch", attempt.key.epoch}, {"grant_kind", std::string(Name(attempt.kind))},
-                      {"host", attempt.host},       {"reason", attempt.reason},
-                      {"detail", attempt.detail}};
-  Emit("attempt.state_changed", facts.dump(), attempt.key.task.plan, &attempt.key.task,
+  JsonObject facts;
+  facts.Add("from", from).Add("to", Name(attempt.state)).Add("epoch", attempt.key.epoch);
+  facts.Add("grant_kind", Name(attempt.kind)).Add("host", attempt.host);
+  facts.Add("reason", attempt.reason).Add("detail", attempt.detail);
+  Emit("attempt.state_changed", facts.Take(), attempt.key.task.plan, &attempt.key.task,
        &attempt.key);
 }
 
@@ -420,18 +425,25 @@ ChangeSet Board::TakeChanges() {
 }
 
 void Board::ForgetEnded() {
-  for (auto at = tasks_.begin(); at != tasks_.end();) {
-    const Run& run = runs_.at(at->first.plan);
-    if (!IsEnd(run.state) || changed_tasks_.count(at->first) > 0) {
+  for (auto at = plans_.begin(); at != plans_.end();) {
+    const std::vector<Task*>& tasks = at->second.tasks;
+    const bool keep = !IsEnd(runs_.at(at->first).state) ||
+                      std::any_of(tasks.begin(), tasks.end(), [this](const Task* task) {
+                        return changed_tasks_.count(task->key) > 0;
+                      });
+    if (keep) {
       ++at;
       continue;
     }
-    by_state_[at->second.state].erase(at->first);
-    plans_.erase(at->first.plan);  // Of a run that has ended: its tasks go together.
-    stored_epochs_.erase(at->first);
-    at = tasks_.erase(at);
+    for (Task* const task : tasks) {
+      by_state_[task->state].erase(task);
+      stored_epochs_.erase(task->key);
+      const TaskKey key = task->key;
+      tasks_.erase(key);
+    }
+    at = plans_.erase(at);
   }
-  std::erase_if(attempts_, [this](const auto& entry) {
+  absl::erase_if(attempts_, [this](const auto& entry) {
     return tasks_.count(entry.first.task) == 0 && !entry.second.key_open &&
            changed_attempts_.count(entry.first) == 0;
   });

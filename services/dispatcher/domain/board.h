@@ -8,6 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/container/node_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "lib/base/clock.h"
@@ -130,12 +133,13 @@ class Board final {
  private:
   // Of a plan under way: keeps an event's cost independent of how many tasks there are.
   struct PlanIndex {
+    std::vector<Task*> tasks;  // In no order.
     int open = 0;
     // By the id of what they depend on; made when it is first asked for after a change of the plan.
     std::optional<std::map<std::string, std::vector<TaskKey>>> dependents;
   };
 
-  void Index(const Task& task);
+  void Index(Task& task);
   void StirWaiting();
   void EmitTask(const Task& task, absl::string_view from);
   void EmitAttempt(const Attempt& attempt, absl::string_view from);
@@ -144,14 +148,15 @@ class Board final {
 
   base::Clock& clock_;
   std::map<std::string, Run> runs_;
-  std::map<TaskKey, Task> tasks_;
-  std::map<AttemptKey, Attempt> attempts_;
+  // Found by hash, as keys are long and alike; nothing goes by the order of these.
+  absl::node_hash_map<TaskKey, Task> tasks_;
+  absl::node_hash_map<AttemptKey, Attempt> attempts_;
   std::map<CheckpointKey, Checkpoint> checkpoints_;
   std::map<std::string, Pause> pauses_;
-  std::map<TaskState, std::set<TaskKey>> by_state_;
+  std::map<TaskState, absl::flat_hash_set<Task*>> by_state_;
   std::map<std::string, PlanIndex> plans_;
   std::set<AttemptKey> live_;
-  std::map<TaskKey, int64_t> stored_epochs_;
+  absl::flat_hash_map<TaskKey, int64_t> stored_epochs_;
 
   std::set<std::string> changed_runs_;
   std::set<TaskKey> changed_tasks_;

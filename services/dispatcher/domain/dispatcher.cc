@@ -30,6 +30,8 @@ metrics::Gauge queue_depth({.name = "slipway_dispatcher_queue_depth",
 
 Dispatcher::Dispatcher(Collaborators with)
     : store_(with.store),
+      models_(with.models),
+      reviewer_(with.reviewer),
       clock_(with.clock),
       settings_(std::move(with.settings)),
       own_thread_(with.own_thread),
@@ -131,17 +133,22 @@ void Dispatcher::Finish() {
   hosts_.Scale(grants_.Schedule());
   ChangeSet changes = board_.TakeChanges();
   std::vector<Outbox::Effect> effects = outbox_.Take();
+  for (Outbox::Effect& effect : outbox_.TakeSettled()) std::move(effect)();
   const bool unchanged = changes.empty();
   if (unchanged && effects.empty()) return;
-  if (unchanged && commits_under_way_ == 0) {
-    for (Outbox::Effect& effect : effects) std::move(effect)();
-    return;
-  }
+  if (unchanged && commits_under_way_ == 0) return Carry(effects);
   ++commits_under_way_;
   store_.Commit(std::move(changes), [this, effects = std::move(effects)]() mutable {
-    for (Outbox::Effect& effect : effects) std::move(effect)();
+    Carry(effects);
     --commits_under_way_;
   });
+}
+
+void Dispatcher::Carry(std::vector<Outbox::Effect>& effects) {
+  if (effects.empty()) return;
+  for (Outbox::Effect& effect : effects) std::move(effect)();
+  models_.Flush();
+  reviewer_.Flush();
 }
 
 template <typename T>

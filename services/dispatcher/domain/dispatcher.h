@@ -123,9 +123,13 @@ class Dispatcher final {
   void ArmTick();
   void Tick();
   void Finish();
+  // Does what was decided, on any thread.
+  void Carry(std::vector<Outbox::Effect>& effects);
   void Publish();
 
   TaskStore& store_;
+  Models& models_;
+  Reviewer& reviewer_;
   base::Clock& clock_;
   const Settings settings_;
   const bool own_thread_;

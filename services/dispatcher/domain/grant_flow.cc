@@ -197,15 +197,23 @@ void GrantFlow::SendOffer(const Task& task, const Attempt& attempt, const Issued
                                .validator_digest = candidate.validator_digest,
                                .tree = candidate.tree};
   }
-  Send(attempt.agent, std::move(offer));
+  // A key was asked for when the offer was on disk, a grant to validate is only now decided.
+  const bool settled = attempt.kind == GrantKind::kWork;
+  if (Outbox::Effect effect = ToSend(attempt.agent, std::move(offer))) {
+    settled ? outbox_.AddSettled(std::move(effect)) : outbox_.Add(std::move(effect));
+  }
 }
 
-void GrantFlow::Send(const std::string& agent_id, AgentOrder order) {
+Outbox::Effect GrantFlow::ToSend(const std::string& agent_id, AgentOrder order) {
   const Agent* const agent = roster_.Find(agent_id);
-  if (agent == nullptr || agent->session == nullptr) return;
-  outbox_.Add([session = agent->session, order = std::move(order)]() mutable {
+  if (agent == nullptr || agent->session == nullptr) return nullptr;
+  return [session = agent->session, order = std::move(order)]() mutable {
     session->Send(std::move(order));
-  });
+  };
+}
+
+void GrantFlow::Send(const std::string& agent, AgentOrder order) {
+  if (Outbox::Effect effect = ToSend(agent, std::move(order))) outbox_.Add(std::move(effect));
 }
 
 bool GrantFlow::Take(Attempt& attempt) {

@@ -150,6 +150,8 @@ class GrantFlow final {
   void OnReleased(Attempt& attempt);
   void RevokeKeys(const AttemptKey& key);
   void Send(const std::string& agent, AgentOrder order);
+  // Null when the agent has no session.
+  Outbox::Effect ToSend(const std::string& agent, AgentOrder order);
 
   void Report(Task& task, Attempt& attempt, ChangeResult result);
   void Report(Task& task, Attempt& attempt, EvidenceResult result);

@@ -3,6 +3,7 @@
 #include <compare>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -16,6 +17,10 @@ struct TaskKey {
 
   std::string Name() const;
   friend auto operator<=>(const TaskKey&, const TaskKey&) = default;
+  template <typename H>
+  friend H AbslHashValue(H hash, const TaskKey& key) {
+    return H::combine(std::move(hash), key.plan, key.id);
+  }
 };
 
 // .../attempts/{k}, where k is the epoch.
@@ -25,6 +30,10 @@ struct AttemptKey {
 
   std::string Name() const;
   friend auto operator<=>(const AttemptKey&, const AttemptKey&) = default;
+  template <typename H>
+  friend H AbslHashValue(H hash, const AttemptKey& key) {
+    return H::combine(std::move(hash), key.task, key.epoch);
+  }
 };
 
 // .../checkpoints/c{n}.

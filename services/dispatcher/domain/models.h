@@ -39,6 +39,8 @@ class Models {
                         absl::AnyInvocable<void(absl::StatusOr<IssuedKey>) &&> done) = 0;
   virtual void RevokeKeys(const AttemptKey& attempt,
                           absl::AnyInvocable<void(absl::Status) &&> done) = 0;
+  // What was asked for since the last Flush may go out together; it goes out now.
+  virtual void Flush() {}
 };
 
 }  // namespace slipway::dispatcher

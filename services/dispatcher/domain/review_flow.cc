@@ -82,21 +82,53 @@ void ReviewFlow::Drive() {
   std::sort(tasks.begin(), tasks.end(), [](const Task* a, const Task* b) {
     return std::tie(a->state, a->position, a->key) < std::tie(b->state, b->position, b->key);
   });
-  for (Task* const task : tasks) {
-    const auto step = steps_.find(task->key);
-    const bool under_way = step != steps_.end() && step->second.under_way;
-    if (under_way || !IsUnderReview(task->state) || IsEnd(board_.RunOf(task->key).state)) {
-      waiting_.erase(task->key);
-    } else if (MayStart(*task)) {
-      waiting_.erase(task->key);
-      StartStep(*task);
+  for (Task* const task : tasks) Consider(*task);
+  DriveLanes();
+}
+
+void ReviewFlow::Consider(Task& task) {
+  const auto step = steps_.find(task.key);
+  const bool under_way = step != steps_.end() && step->second.under_way;
+  if (under_way || !IsUnderReview(task.state) || IsEnd(board_.RunOf(task.key).state)) {
+    waiting_.erase(task.key);
+  } else if (MayStart(task)) {
+    waiting_.erase(task.key);
+    // Merges of one plan go one by one, so that the tip that is stored last is the tip.
+    if (task.state != kMerging) return StartStep(task);
+    lanes_[task.key.plan].emplace(task.progress.queue_number, task.key);
+    free_lanes_.insert(task.key.plan);
+  }
+}
+
+void ReviewFlow::DriveLanes() {
+  for (const std::string& plan : std::exchange(free_lanes_, {})) {
+    const auto lane = lanes_.find(plan);
+    while (lane != lanes_.end() && !lane->second.empty() && merging_.count(plan) == 0) {
+      const TaskKey key = lane->second.begin()->second;
+      lane->second.erase(lane->second.begin());
+      Task* const task = board_.FindTask(key);
+      if (task == nullptr || task->state != kMerging) continue;
+      const auto step = steps_.find(key);
+      if (step != steps_.end() && step->second.under_way) continue;
+      if (IsEnd(board_.RunOf(key).state)) continue;
+      if (MayStart(*task)) {
+        StartStep(*task);
+      } else {
+        waiting_.insert(key);
+      }
     }
+    if (lane != lanes_.end() && lane->second.empty()) lanes_.erase(lane);
   }
 }
 
 void ReviewFlow::Forget(std::map<TaskKey, Step>::iterator step) {
-  if (step->second.under_way && step->second.state == kMerging) merging_.erase(step->first.plan);
+  if (step->second.under_way && step->second.state == kMerging) EndMerge(step->first.plan);
   steps_.erase(step);
+}
+
+void ReviewFlow::EndMerge(const std::string& plan) {
+  merging_.erase(plan);
+  free_lanes_.insert(plan);
 }
 
 size_t ReviewFlow::steps_under_way() const {
@@ -107,9 +139,7 @@ size_t ReviewFlow::steps_under_way() const {
 bool ReviewFlow::MayStart(const Task& task) {
   if (board_.IsPaused(task.key)) return false;
   const auto step = steps_.find(task.key);
-  if (step != steps_.end() && step->second.not_before > clock_.Elapsed()) return false;
-  // Merges of one plan go one by one, so that the tip that is stored last is the tip.
-  return task.state != kMerging || merging_.count(task.key.plan) == 0;
+  return step == steps_.end() || step->second.not_before <= clock_.Elapsed();
 }
 
 void ReviewFlow::StartStep(Task& task) {
@@ -202,7 +232,7 @@ void ReviewFlow::OnDone(const TaskKey& key, uint64_t ticket, const absl::StatusO
   Step& step = found->second;
   if (task == nullptr || task->state != step.state || task->epoch != step.epoch) return;
   step.under_way = false;
-  if (step.state == kMerging) merging_.erase(key.plan);
+  if (step.state == kMerging) EndMerge(key.plan);
   waiting_.insert(key);
   const char* const outcome = result.ok()                       ? "ok"
                               : WaitsForOthers(result.status()) ? "waits"

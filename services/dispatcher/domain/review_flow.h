@@ -53,6 +53,10 @@ class ReviewFlow final {
 
   void Forget(std::map<TaskKey, Step>::iterator step);
   bool MayStart(const Task& task);
+  void Consider(Task& task);
+  // Considers, plan by plan, who is next to merge.
+  void DriveLanes();
+  void EndMerge(const std::string& plan);
   void StartStep(Task& task);
   void StartInspecting(const Task& task, uint64_t ticket);
   void StartValidating(const Task& task, uint64_t ticket, Step& step);
@@ -99,6 +103,10 @@ class ReviewFlow final {
   std::map<std::string, std::set<std::pair<int64_t, TaskKey>>> queues_;
   std::map<TaskKey, int64_t> queue_numbers_;
   int64_t last_queue_number_ = 0;
+  // What waits for the merge before it, by plan, as numbers in the queue and tasks. Tasks that have
+  // left the state are dropped when their turn comes.
+  std::map<std::string, std::set<std::pair<int64_t, TaskKey>>> lanes_;
+  std::set<std::string> free_lanes_;  // Plans whose lanes have changed, or were freed.
   uint64_t last_ticket_ = 0;
 };
 

@@ -128,6 +128,8 @@ class Reviewer {
   // Without a role and a problem when the project wants no diagnosis.
   virtual void Diagnose(const DiagnosisStep& step, Done<Diagnosis> done) = 0;
   virtual void Merge(const MergeStep& step, Done<Merged> done) = 0;
+  // What was asked for since the last Flush may go out together; it goes out now.
+  virtual void Flush() {}
 };
 
 }  // namespace slipway::dispatcher

@@ -122,6 +122,11 @@ class TaskStore {
   };
   // What the attempt handed in, if that was a change.
   virtual absl::StatusOr<std::optional<KeptChange>> FindChange(const AttemptKey& attempt) = 0;
+  // The same from memory, where it is soon after it was handed in; once.
+  virtual std::optional<ChangeResult> TakeRecentChange(const AttemptKey& attempt) {
+    static_cast<void>(attempt);
+    return std::nullopt;
+  }
   virtual absl::StatusOr<ChangeResult> ReadChange(const AttemptKey& attempt) = 0;
   virtual absl::StatusOr<EvidenceResult> ReadEvidence(const AttemptKey& attempt) = 0;
 

@@ -172,13 +172,18 @@ void GrpcReviewer::Call(uint64_t id, Method method, Request request, absl::Durat
 
 void GrpcReviewer::Inspect(const InspectStep& step, Done<Inspection> done) {
   const uint64_t id = calls_.Begin();
+  using Method =
+      void (ReviewerStub::*)(grpc::ClientContext*, const reviewer_pb::InspectRequest*,
+                             reviewer_pb::InspectResponse*, std::function<void(grpc::Status)>);
+  if (std::optional<ChangeResult> recent = store_.TakeRecentChange(step.attempt)) {
+    return Call(id, static_cast<Method>(&ReviewerStub::Inspect),
+                InspectToProto(step, *std::move(recent)), kStepTimeout, &InspectionFromProto,
+                std::move(done));
+  }
   auto shared = std::make_shared<Done<Inspection>>(std::move(done));
   const absl::Status queued = executor_.TryRun([this, id, step, shared] {
     absl::StatusOr<ChangeResult> change = store_.ReadChange(step.attempt);
     if (change.ok()) {
-      using Method =
-          void (ReviewerStub::*)(grpc::ClientContext*, const reviewer_pb::InspectRequest*,
-                                 reviewer_pb::InspectResponse*, std::function<void(grpc::Status)>);
       return Call(id, static_cast<Method>(&ReviewerStub::Inspect),
                   InspectToProto(step, *std::move(change)), kStepTimeout, &InspectionFromProto,
                   std::move(*shared));

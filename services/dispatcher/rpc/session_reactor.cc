@@ -64,6 +64,7 @@ void SessionReactor::End(absl::Status status) {
 void SessionReactor::Pump() {
   const std::shared_ptr<SessionReactor> hold = shared_from_this();
   bool write = false;
+  bool more = false;
   std::optional<absl::Status> finish;
   {
     base::MutexLock lock(mutex_);
@@ -72,12 +73,15 @@ void SessionReactor::Pump() {
       response_ = std::move(queue_.front());
       queue_.pop_front();
       writing_ = write = true;
+      more = !queue_.empty();
     } else if (ending_.has_value()) {
       finished_ = true;
       finish = ending_;
     }
   }
-  if (write) StartWrite(&response_);
+  // What follows at once goes out with it.
+  if (write)
+    StartWrite(&response_, more ? grpc::WriteOptions().set_buffer_hint() : grpc::WriteOptions());
   if (finish.has_value()) Finish(rpc::ToGrpcStatus(*finish));
 }
 

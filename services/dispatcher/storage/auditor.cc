@@ -20,7 +20,8 @@ using sqlite::Sql;
 using enum TaskState;
 
 constexpr Sql kAuditedRuns = "SELECT " SLIPWAY_RUN_COLUMNS " FROM run ORDER BY position";
-constexpr Sql kAuditedTasks = "SELECT " SLIPWAY_TASK_COLUMNS " FROM task ORDER BY plan,id";
+constexpr Sql kAuditedTasks =
+    "SELECT " SLIPWAY_TASK_COLUMNS " FROM " SLIPWAY_TASKS " ORDER BY plan,id";
 constexpr Sql kAuditedAttempts = "SELECT " SLIPWAY_ATTEMPT_COLUMNS " FROM attempt";
 constexpr Sql kAuditedCheckpoints = "SELECT " SLIPWAY_CHECKPOINT_COLUMNS " FROM checkpoint";
 constexpr Sql kAuditedResults = "SELECT plan,task,epoch,salvage,patch IS NOT NULL FROM result";
@@ -36,6 +37,8 @@ constexpr Sql kAuditedEvents =
 constexpr Sql kOrphans =
     "SELECT 'task '||plan||'/tasks/'||id||' has no run' FROM task"
     " WHERE plan NOT IN (SELECT plan FROM run)"
+    " UNION ALL SELECT 'task '||t.plan||'/tasks/'||t.id||' has no description' FROM task t"
+    " LEFT JOIN task_spec s ON s.plan=t.plan AND s.id=t.id WHERE s.id IS NULL"
     " UNION ALL SELECT 'attempt '||a.plan||'/tasks/'||a.task||'/attempts/'||a.epoch||' has no task'"
     " FROM attempt a LEFT JOIN task t ON t.plan=a.plan AND t.id=a.task WHERE t.id IS NULL"
     " UNION ALL SELECT 'result '||r.plan||'/tasks/'||r.task||' '||r.epoch||' has no attempt'"

@@ -2,7 +2,9 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/error.h"
 #include "lib/base/status_macros.h"
@@ -19,13 +21,14 @@ constexpr sqlite::Sql kUpsertRun =
 
 constexpr sqlite::Sql kInsertTask =
     "INSERT INTO task(plan,id,position,state,epoch,reason,detail,resume_time_us,ready_time_us,"
-    "end_time_us,merged_commit,open_checkpoint,spec,progress) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    "end_time_us,merged_commit,open_checkpoint,progress) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)";
+constexpr sqlite::Sql kInsertSpec = "INSERT INTO task_spec(plan,id,spec) VALUES(?,?,?)";
 
 constexpr sqlite::Sql kUpdateTask =
     "UPDATE task SET state=?,epoch=?,reason=?,detail=?,resume_time_us=?,ready_time_us=?,"
     "end_time_us=?,merged_commit=?,open_checkpoint=?,progress=?"
     " WHERE plan=? AND id=? AND epoch=?";
-constexpr sqlite::Sql kUpdateSpec = "UPDATE task SET spec=? WHERE plan=? AND id=?";
+constexpr sqlite::Sql kUpdateSpec = "UPDATE task_spec SET spec=? WHERE plan=? AND id=?";
 
 constexpr sqlite::Sql kUpsertAttempt =
     "INSERT INTO attempt(plan,task,epoch,kind,state,host,agent,commit_id,reason,detail,feedback,"
@@ -69,13 +72,21 @@ constexpr sqlite::Sql kUpsertUsage =
 
 constexpr sqlite::Sql kUpdateCursor = "UPDATE meta SET ledger_cursor=?";
 
+absl::Status EpochFenced(const TaskWrite& write) {
+  return base::Error(
+      absl::StatusCode::kInternal, "EPOCH_FENCED",
+      absl::StrCat(write.task.key.Name(), " is not at epoch ", write.expected_epoch));
+}
+
 absl::Status WriteTask(sqlite::Transaction& transaction, const TaskWrite& write) {
   const Task& task = write.task;
   if (write.insert) {
+    RETURN_IF_ERROR(
+        transaction.Execute(kInsertSpec, task.key.plan, task.key.id, ToJson(task.spec)));
     return transaction.Execute(kInsertTask, task.key.plan, task.key.id, task.position,
                                static_cast<int>(task.state), task.epoch, task.reason, task.detail,
                                task.resume_time, task.ready_time, task.end_time, task.merged_commit,
-                               task.open_checkpoint, ToJson(task.spec), ToJson(task.progress));
+                               task.open_checkpoint, ToJson(task.progress));
   }
   RETURN_IF_ERROR(transaction.Execute(
       kUpdateTask, static_cast<int>(task.state), task.epoch, task.reason, task.detail,
@@ -85,8 +96,7 @@ absl::Status WriteTask(sqlite::Transaction& transaction, const TaskWrite& write)
     if (!write.spec_changed) return absl::OkStatus();
     return transaction.Execute(kUpdateSpec, ToJson(task.spec), task.key.plan, task.key.id);
   }
-  return base::Error(absl::StatusCode::kInternal, "EPOCH_FENCED",
-                     absl::StrCat(task.key.Name(), " is not at epoch ", write.expected_epoch));
+  return EpochFenced(write);
 }
 
 absl::Status WriteRun(sqlite::Transaction& transaction, const Run& run) {
@@ -161,14 +171,66 @@ absl::Status WriteTurns(sqlite::Transaction& transaction, const ChangeSet& chang
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::Status WriteRows(sqlite::Transaction& transaction, const ChangeSet& changes) {
-  for (const Run& run : changes.runs) RETURN_IF_ERROR(WriteRun(transaction, run));
-  for (const TaskWrite& task : changes.tasks) RETURN_IF_ERROR(WriteTask(transaction, task));
-  for (const Attempt& attempt : changes.attempts) {
-    RETURN_IF_ERROR(WriteAttempt(transaction, attempt));
+// The last states of rows of one table, in the order in which they were first changed.
+template <typename Key, typename Value>
+class LastStates final {
+ public:
+  // The state that was added before; null the first time.
+  Value* Find(const Key& key) {
+    const auto found = places_.find(key);
+    return found == places_.end() ? nullptr : states_[found->second];
   }
+  void Add(const Key& key, Value& value) {
+    const auto [place, is_new] = places_.emplace(key, states_.size());
+    if (is_new) {
+      states_.push_back(&value);
+    } else {
+      states_[place->second] = &value;
+    }
+  }
+  const std::vector<Value*>& states() const { return states_; }
+
+ private:
+  absl::flat_hash_map<Key, size_t> places_;
+  std::vector<Value*> states_;
+};
+
+absl::Status WriteTasks(sqlite::Transaction& transaction, std::vector<ChangeSet>& changes) {
+  LastStates<TaskKey, TaskWrite> last;
+  for (ChangeSet& each : changes) {
+    for (TaskWrite& write : each.tasks) {
+      if (TaskWrite* const before = last.Find(write.task.key); before != nullptr) {
+        if (write.insert || write.expected_epoch != before->task.epoch) return EpochFenced(write);
+        if (!write.spec_changed) write.task.spec = std::move(before->task.spec);
+        write.insert = before->insert;
+        write.spec_changed |= before->spec_changed;
+        write.expected_epoch = before->expected_epoch;
+      }
+      last.Add(write.task.key, write);
+    }
+  }
+  for (const TaskWrite* const write : last.states()) {
+    RETURN_IF_ERROR(WriteTask(transaction, *write));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteRunsAndAttempts(sqlite::Transaction& transaction,
+                                  std::vector<ChangeSet>& changes) {
+  LastStates<std::string, Run> runs;
+  LastStates<AttemptKey, Attempt> attempts;
+  for (ChangeSet& each : changes) {
+    for (Run& run : each.runs) runs.Add(run.plan, run);
+    for (Attempt& attempt : each.attempts) attempts.Add(attempt.key, attempt);
+  }
+  for (const Run* const run : runs.states()) RETURN_IF_ERROR(WriteRun(transaction, *run));
+  for (const Attempt* const attempt : attempts.states()) {
+    RETURN_IF_ERROR(WriteAttempt(transaction, *attempt));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteOthers(sqlite::Transaction& transaction, const ChangeSet& changes) {
   for (const Checkpoint& checkpoint : changes.checkpoints) {
     RETURN_IF_ERROR(WriteCheckpoint(transaction, checkpoint));
   }
@@ -191,6 +253,15 @@ absl::Status WriteRows(sqlite::Transaction& transaction, const ChangeSet& change
   if (changes.ledger_cursor.has_value()) {
     RETURN_IF_ERROR(transaction.Execute(kUpdateCursor, *changes.ledger_cursor));
   }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status WriteRows(sqlite::Transaction& transaction, std::vector<ChangeSet> changes) {
+  RETURN_IF_ERROR(WriteRunsAndAttempts(transaction, changes));
+  RETURN_IF_ERROR(WriteTasks(transaction, changes));
+  for (const ChangeSet& each : changes) RETURN_IF_ERROR(WriteOthers(transaction, each));
   return absl::OkStatus();
 }
 

@@ -66,6 +66,12 @@ constexpr sqlite::Migration kMigrations[] = {
     {6,
      // Why a task fails, as a model sees it: JSON, see task_json.h; empty when there is none.
      "ALTER TABLE checkpoint ADD COLUMN diagnosis TEXT NOT NULL DEFAULT '';"},
+    {7,
+     // Apart from what changes with each step: a row of a task stays small, and so do its commits.
+     "CREATE TABLE task_spec(plan TEXT NOT NULL, id TEXT NOT NULL, spec TEXT NOT NULL,"
+     " PRIMARY KEY(plan,id)) STRICT, WITHOUT ROWID;"
+     "INSERT INTO task_spec(plan,id,spec) SELECT plan,id,spec FROM task;"
+     "ALTER TABLE task DROP COLUMN spec;"},
 };
 
 }  // namespace

@@ -16,6 +16,14 @@
 namespace slipway::dispatcher {
 namespace {
 
+// A plan of 10,000 tasks whose rows are written for hours fits.
+constexpr int kCacheKib = 32 << 10;
+// 32 MiB: a page that changes often is carried over once for many commits.
+constexpr int kCheckpointPages = 8'000;
+// Changes that wait for their inspection, which comes right after their commit.
+constexpr size_t kRecentBytesMax = 16 << 20;
+constexpr size_t kRecentMax = 1'024;
+
 constexpr sqlite::Sql kBeginTerm = "UPDATE meta SET term=term+1 RETURNING term";
 constexpr sqlite::Sql kInsertTerm =
     "INSERT INTO term(number,begin_time_us,begin_sequence,lease_timeout_us)"
@@ -25,8 +33,8 @@ constexpr sqlite::Sql kSelectCursor = "SELECT ledger_cursor FROM meta";
 
 constexpr sqlite::Sql kAllRuns = "SELECT " SLIPWAY_RUN_COLUMNS " FROM run ORDER BY position";
 constexpr sqlite::Sql kActiveTasks =
-    "SELECT " SLIPWAY_TASK_COLUMNS
-    " FROM task WHERE plan IN (SELECT plan FROM run WHERE state IN (1,2)) ORDER BY plan,position";
+    "SELECT " SLIPWAY_TASK_COLUMNS " FROM " SLIPWAY_TASKS
+    " WHERE plan IN (SELECT plan FROM run WHERE state IN (1,2)) ORDER BY plan,position";
 constexpr sqlite::Sql kActiveAttempts =
     "SELECT " SLIPWAY_ATTEMPT_COLUMNS
     " FROM attempt WHERE plan IN (SELECT plan FROM run WHERE state IN (1,2))";
@@ -51,11 +59,11 @@ constexpr sqlite::Sql kListRuns =
     " FROM run WHERE (?1='' OR project=?1) AND (?2=0 OR position<?2) ORDER BY position DESC LIMIT "
     "?3";
 constexpr sqlite::Sql kCountTasks = "SELECT state,count(*) FROM task WHERE plan=? GROUP BY state";
-constexpr sqlite::Sql kFindTask = "SELECT " SLIPWAY_TASK_COLUMNS " FROM task WHERE plan=? AND id=?";
-constexpr sqlite::Sql kListTasks =
-    "SELECT " SLIPWAY_TASK_COLUMNS
-    " FROM task WHERE plan=?1 AND position>=?2 AND (?3=0 OR (?3>>state)&1=1)"
-    " ORDER BY position LIMIT ?4";
+constexpr sqlite::Sql kFindTask =
+    "SELECT " SLIPWAY_TASK_COLUMNS " FROM " SLIPWAY_TASKS " WHERE plan=? AND id=?";
+constexpr sqlite::Sql kListTasks = "SELECT " SLIPWAY_TASK_COLUMNS " FROM " SLIPWAY_TASKS
+                                   " WHERE plan=?1 AND position>=?2 AND (?3=0 OR (?3>>state)&1=1)"
+                                   " ORDER BY position LIMIT ?4";
 constexpr sqlite::Sql kFindAttempt =
     "SELECT " SLIPWAY_ATTEMPT_COLUMNS " FROM attempt WHERE plan=? AND task=? AND epoch=?";
 constexpr sqlite::Sql kListAttempts =
@@ -128,7 +136,11 @@ absl::StatusOr<std::unique_ptr<SqliteTaskStore>> SqliteTaskStore::Open(Options o
   ASSIGN_OR_RETURN(std::unique_ptr<sqlite::Database> database,
                    sqlite::Database::Open(options.path, {.migrations = Migrations(),
                                                          .exclusive = options.path != ":memory:",
-                                                         .vfs = options.vfs}));
+                                                         .vfs = options.vfs,
+                                                         .gather_log = true,
+                                                         .cache_kib = kCacheKib,
+                                                         .checkpoint_pages = kCheckpointPages,
+                                                         .checkpoint_apart = options.own_thread}));
   std::unique_ptr<SqliteTaskStore> store(
       new SqliteTaskStore(std::move(database), std::move(options), clock));
   ASSIGN_OR_RETURN(store->log_, events::EventLog::Open(*store->database_, ids, "dispatcher"));
@@ -192,26 +204,39 @@ absl::StatusOr<Snapshot> SqliteTaskStore::Load() {
   });
 }
 
-absl::Status SqliteTaskStore::Apply(sqlite::Transaction& transaction, const ChangeSet& changes) {
+// Everything that is queued, also by later calls whose callbacks come with a later transaction: of
+// a row that was changed more than once only the last state is written.
+absl::Status SqliteTaskStore::ApplyQueued(sqlite::Transaction& transaction) {
+  std::vector<ChangeSet> queued;
+  {
+    base::MutexLock lock(queue_mutex_);
+    queued.swap(queue_);
+  }
+  if (queued.empty()) return absl::OkStatus();
   ASSIGN_OR_RETURN(const int64_t term,
                    transaction.QueryOne(kSelectTerm, [](const auto& row) { return row.Int64(0); }));
   if (term != term_) {
     return base::Error(absl::StatusCode::kAborted, "TERM_OVER",
                        absl::StrCat("another dispatcher began term ", term, " after ", term_));
   }
-  RETURN_IF_ERROR(WriteRows(transaction, changes));
   const absl::Time now = clock_.Now();
-  for (const events::EventDraft& event : changes.events) {
-    RETURN_IF_ERROR(log_->Append(transaction, now, event).status());
+  for (const ChangeSet& changes : queued) {
+    for (const events::EventDraft& event : changes.events) {
+      RETURN_IF_ERROR(log_->Append(transaction, now, event).status());
+    }
   }
-  return absl::OkStatus();
+  return WriteRows(transaction, std::move(queued));
 }
 
 void SqliteTaskStore::Commit(ChangeSet changes, absl::AnyInvocable<void() &&> committed) {
+  Keep(changes.results);
+  {
+    base::MutexLock lock(queue_mutex_);
+    if (!changes.empty()) queue_.push_back(std::move(changes));
+  }
   writer_->Write<bool>(
-      [this,
-       changes = std::move(changes)](sqlite::Transaction& transaction) -> absl::StatusOr<bool> {
-        const absl::Status applied = Apply(transaction, changes);
+      [this](sqlite::Transaction& transaction) -> absl::StatusOr<bool> {
+        const absl::Status applied = ApplyQueued(transaction);
         if (!applied.ok()) return sqlite::GroupWriter::LostBatch(applied);
         return true;
       },
@@ -222,6 +247,34 @@ void SqliteTaskStore::Commit(ChangeSet changes, absl::AnyInvocable<void() &&> co
             if (!stored.ok()) return Lose(stored.status());
             std::move(committed)();
           }));
+}
+
+void SqliteTaskStore::Keep(const std::vector<ResultWrite>& results) {
+  base::MutexLock lock(recent_mutex_);
+  for (const ResultWrite& write : results) {
+    const auto* const change = std::get_if<ChangeResult>(&write.result);
+    if (change == nullptr || write.salvage) continue;
+    const size_t bytes = change->patch.size() + change->summary.size();
+    if (bytes > kRecentBytesMax || !recent_.emplace(write.attempt, *change).second) continue;
+    recent_bytes_ += bytes;
+    recent_order_.push_back(write.attempt);
+    while (recent_bytes_ > kRecentBytesMax || recent_order_.size() > kRecentMax) {
+      DropRecent(recent_order_.front());
+      recent_order_.pop_front();
+    }
+  }
+}
+
+std::optional<ChangeResult> SqliteTaskStore::DropRecent(const AttemptKey& attempt) {
+  auto found = recent_.extract(attempt);
+  if (found.empty()) return std::nullopt;
+  recent_bytes_ -= found.mapped().patch.size() + found.mapped().summary.size();
+  return std::move(found.mapped());
+}
+
+std::optional<ChangeResult> SqliteTaskStore::TakeRecentChange(const AttemptKey& attempt) {
+  base::MutexLock lock(recent_mutex_);
+  return DropRecent(attempt);
 }
 
 absl::StatusOr<std::optional<Run>> SqliteTaskStore::FindRun(const std::string& plan) {

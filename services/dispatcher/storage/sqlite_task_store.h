@@ -1,14 +1,18 @@
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/container/node_hash_map.h"
 #include "absl/status/statusor.h"
 #include "lib/base/clock.h"
 #include "lib/base/id_generator.h"
+#include "lib/base/mutex.h"
 #include "lib/events/event_log.h"
 #include "lib/sqlite/database.h"
 #include "lib/sqlite/group_writer.h"
@@ -62,6 +66,7 @@ class SqliteTaskStore final : public TaskStore {
                                                  int64_t after, int limit) override;
   absl::StatusOr<std::vector<Pause>> ListPauses() override;
   absl::StatusOr<std::optional<KeptChange>> FindChange(const AttemptKey& attempt) override;
+  std::optional<ChangeResult> TakeRecentChange(const AttemptKey& attempt) override;
   absl::StatusOr<ChangeResult> ReadChange(const AttemptKey& attempt) override;
   absl::StatusOr<EvidenceResult> ReadEvidence(const AttemptKey& attempt) override;
   absl::StatusOr<AuditResult> Audit() override;
@@ -72,13 +77,22 @@ class SqliteTaskStore final : public TaskStore {
 
   absl::Status BeginTerm();
   void Lose(const absl::Status& status);
-  absl::Status Apply(sqlite::Transaction& transaction, const ChangeSet& changes);
+  absl::Status ApplyQueued(sqlite::Transaction& transaction);
+  void Keep(const std::vector<ResultWrite>& results);
+  std::optional<ChangeResult> DropRecent(const AttemptKey& attempt)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(recent_mutex_);
 
   std::unique_ptr<sqlite::Database> database_;
   const Options options_;
   base::Clock& clock_;
   std::unique_ptr<events::EventLog> log_;
   int64_t term_ = 0;
+  base::Mutex queue_mutex_;
+  std::vector<ChangeSet> queue_ ABSL_GUARDED_BY(queue_mutex_);
+  base::Mutex recent_mutex_;
+  absl::node_hash_map<AttemptKey, ChangeResult> recent_ ABSL_GUARDED_BY(recent_mutex_);
+  std::deque<AttemptKey> recent_order_ ABSL_GUARDED_BY(recent_mutex_);  // Also what was taken.
+  size_t recent_bytes_ ABSL_GUARDED_BY(recent_mutex_) = 0;
   std::unique_ptr<sqlite::GroupWriter> writer_;
 };
 

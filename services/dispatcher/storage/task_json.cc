@@ -4,10 +4,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/error.h"
+#include "lib/base/json_object.h"
 
 namespace slipway::dispatcher {
 namespace {
 
+using base::JsonObject;
 using nlohmann::json;
 
 int64_t Micros(absl::Duration duration) { return absl::ToInt64Microseconds(duration); }
@@ -36,18 +38,22 @@ absl::StatusOr<T> Parse(const std::string& text, Read read) {
   }
 }
 
-json ValidatorJson(const Validator& validator) {
-  return {{"name", validator.name},
-          {"command", validator.command},
-          {"run_timeout_us", Micros(validator.run_timeout)},
-          {"directory", validator.directory},
-          {"output_format", validator.output_format}};
+std::string ValidatorJson(const Validator& validator) {
+  return JsonObject()
+      .Add("name", validator.name)
+      .Add("command", validator.command)
+      .Add("run_timeout_us", Micros(validator.run_timeout))
+      .Add("directory", validator.directory)
+      .Add("output_format", validator.output_format)
+      .Take();
 }
 
-json ValidatorsJson(const std::vector<Validator>& validators) {
-  json array = json::array();
-  for (const Validator& validator : validators) array.push_back(ValidatorJson(validator));
-  return array;
+std::string ValidatorsJson(const std::vector<Validator>& validators) {
+  std::string array = "[";
+  for (const Validator& validator : validators) {
+    absl::StrAppend(&array, array.size() > 1 ? "," : "", ValidatorJson(validator));
+  }
+  return array + "]";
 }
 
 std::vector<Validator> ReadValidators(const json& object) {
@@ -74,21 +80,23 @@ Candidate ReadCandidate(const json& value) {
 }  // namespace
 
 std::string ToJson(const TaskSpec& spec) {
-  return Dump({{"id", spec.id},
-               {"title", spec.title},
-               {"description", spec.description},
-               {"depends_on", spec.depends_on},
-               {"intent", spec.intent},
-               {"role", spec.role},
-               {"allowed_paths", spec.allowed_paths},
-               {"context_paths", spec.context_paths},
-               {"acceptance", spec.acceptance},
-               {"priority", spec.priority},
-               {"critical", spec.critical},
-               {"limit_usd_nanos", spec.limit_usd_nanos},
-               {"attempt_timeout_us", Micros(spec.attempt_timeout)},
-               {"estimate_us", Micros(spec.estimate)},
-               {"complexity", spec.complexity}});
+  return JsonObject()
+      .Add("id", spec.id)
+      .Add("title", spec.title)
+      .Add("description", spec.description)
+      .Add("depends_on", spec.depends_on)
+      .Add("intent", spec.intent)
+      .Add("role", spec.role)
+      .Add("allowed_paths", spec.allowed_paths)
+      .Add("context_paths", spec.context_paths)
+      .Add("acceptance", spec.acceptance)
+      .Add("priority", spec.priority)
+      .Add("critical", spec.critical)
+      .Add("limit_usd_nanos", spec.limit_usd_nanos)
+      .Add("attempt_timeout_us", Micros(spec.attempt_timeout))
+      .Add("estimate_us", Micros(spec.estimate))
+      .Add("complexity", spec.complexity)
+      .Take();
 }
 
 absl::StatusOr<TaskSpec> TaskSpecFromJson(const std::string& text) {
@@ -113,32 +121,35 @@ absl::StatusOr<TaskSpec> TaskSpecFromJson(const std::string& text) {
 }
 
 std::string ToJson(const Progress& progress) {
-  json value = {{"retries", progress.retries},
-                {"feedback", progress.feedback},
-                {"guidance", progress.guidance},
-                {"work_epoch", progress.work_epoch},
-                {"inspected", progress.inspected},
-                {"queue_number", progress.queue_number},
-                {"judge_round", progress.judge_round},
-                {"patch_approver", progress.patch_approver},
-                {"approver", progress.approver},
-                {"paused_in", static_cast<int>(progress.paused_in)},
-                {"step_failures", progress.step_failures},
-                {"checkpoints", progress.checkpoints},
-                {"last_host", progress.last_host},
-                {"fingerprint", progress.fingerprint},
-                {"same_failures", progress.same_failures},
-                {"deaths", progress.deaths}};
+  JsonObject value;
+  value.Add("retries", progress.retries)
+      .Add("feedback", progress.feedback)
+      .Add("guidance", progress.guidance)
+      .Add("work_epoch", progress.work_epoch)
+      .Add("inspected", progress.inspected)
+      .Add("queue_number", progress.queue_number)
+      .Add("judge_round", progress.judge_round)
+      .Add("patch_approver", progress.patch_approver)
+      .Add("approver", progress.approver)
+      .Add("paused_in", static_cast<int>(progress.paused_in))
+      .Add("step_failures", progress.step_failures)
+      .Add("checkpoints", progress.checkpoints)
+      .Add("last_host", progress.last_host)
+      .Add("fingerprint", progress.fingerprint)
+      .Add("same_failures", progress.same_failures)
+      .Add("deaths", progress.deaths);
   if (progress.candidate.has_value()) {
     const Candidate& candidate = *progress.candidate;
-    value["candidate"] = {{"name", candidate.name},
-                          {"commit", candidate.commit},
-                          {"tree", candidate.tree},
-                          {"validator_digest", candidate.validator_digest},
-                          {"validators", ValidatorsJson(candidate.validators)},
-                          {"evidence_passed", candidate.evidence_passed}};
+    value.AddJson("candidate", JsonObject()
+                                   .Add("name", candidate.name)
+                                   .Add("commit", candidate.commit)
+                                   .Add("tree", candidate.tree)
+                                   .Add("validator_digest", candidate.validator_digest)
+                                   .AddJson("validators", ValidatorsJson(candidate.validators))
+                                   .Add("evidence_passed", candidate.evidence_passed)
+                                   .Take());
   }
-  return Dump(value);
+  return value.Take();
 }
 
 absl::StatusOr<Progress> ProgressFromJson(const std::string& text) {
@@ -166,13 +177,15 @@ absl::StatusOr<Progress> ProgressFromJson(const std::string& text) {
 }
 
 std::string ToJson(const RunPolicy& policy) {
-  return Dump({{"retries_max", policy.retries_max},
-               {"attempt_timeout_us", Micros(policy.attempt_timeout)},
-               {"task_limit_usd_nanos", policy.task_limit_usd_nanos},
-               {"parallel_max", policy.parallel_max},
-               {"human_approval", policy.human_approval},
-               {"validators", ValidatorsJson(policy.validators)},
-               {"skip_agent_checks", policy.skip_agent_checks}});
+  return JsonObject()
+      .Add("retries_max", policy.retries_max)
+      .Add("attempt_timeout_us", Micros(policy.attempt_timeout))
+      .Add("task_limit_usd_nanos", policy.task_limit_usd_nanos)
+      .Add("parallel_max", policy.parallel_max)
+      .Add("human_approval", policy.human_approval)
+      .AddJson("validators", ValidatorsJson(policy.validators))
+      .Add("skip_agent_checks", policy.skip_agent_checks)
+      .Take();
 }
 
 absl::StatusOr<RunPolicy> RunPolicyFromJson(const std::string& text) {
@@ -232,7 +245,7 @@ absl::StatusOr<GrantRules> GrantRulesFromJson(const std::string& text) {
   });
 }
 
-std::string ToJson(const std::vector<std::string>& strings) { return Dump(json(strings)); }
+std::string ToJson(const std::vector<std::string>& strings) { return base::JsonArray(strings); }
 
 absl::StatusOr<std::vector<std::string>> StringsFromJson(const std::string& text) {
   return Parse<std::vector<std::string>>(

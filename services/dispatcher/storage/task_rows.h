@@ -15,6 +15,7 @@ namespace slipway::dispatcher {
 #define SLIPWAY_TASK_COLUMNS                                                             \
   "plan,id,position,state,epoch,reason,detail,resume_time_us,ready_time_us,end_time_us," \
   "merged_commit,open_checkpoint,spec,progress"
+#define SLIPWAY_TASKS "task JOIN task_spec USING(plan,id)"
 #define SLIPWAY_ATTEMPT_COLUMNS                                                           \
   "plan,task,epoch,kind,state,host,agent,commit_id,reason,detail,feedback,start_time_us," \
   "end_time_us,has_result,key_open,silence_us"

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "lib/base/mutex.h"
+#include "lib/rpc/failure.h"
 #include "slipway/models/v1/models_service.grpc.pb.h"
 
 namespace slipway::dispatcher {
@@ -25,33 +26,39 @@ class FakeModels final : public models::v1::ModelsService::Service {
     return requests_;
   }
 
-  grpc::Status IssueAttemptKey(grpc::ServerContext*,
-                               const models::v1::IssueAttemptKeyRequest* request,
-                               models::v1::IssueAttemptKeyResponse* response) override {
-    if (issue) {
-      const grpc::Status status = issue();
-      if (!status.ok()) return status;
+  grpc::Status ChangeAttemptKeys(grpc::ServerContext*,
+                                 const models::v1::ChangeAttemptKeysRequest* request,
+                                 models::v1::ChangeAttemptKeysResponse* response) override {
+    for (const models::v1::IssueAttemptKeyRequest& each : request->issues()) {
+      auto& result = *response->add_issued();
+      const grpc::Status status = issue ? issue() : grpc::Status::OK;
+      if (status.ok()) {
+        Issue(each, *result.mutable_key());
+      } else {
+        rpc::ToFailure(rpc::FromGrpcStatus(status), *result.mutable_failure());
+      }
     }
     base::MutexLock lock(mutex_);
-    open_.insert(request->scopes().attempt());
-    requests_.push_back(*request);
-    // A step up the ladder for each failure, as the service has it.
-    const bool failed = request->traits().escalation_depth() > 0;
-    response->set_role(failed ? "general_builder" : request->roles(0));
-    response->set_key("key of " + request->scopes().attempt());
-    response->set_proxy_address("unix:/models-proxy.sock");
-    return grpc::Status::OK;
-  }
-
-  grpc::Status RevokeAttemptKeys(grpc::ServerContext*,
-                                 const models::v1::RevokeAttemptKeysRequest* request,
-                                 models::v1::RevokeAttemptKeysResponse* response) override {
-    base::MutexLock lock(mutex_);
-    response->set_revoked(static_cast<int>(open_.erase(request->attempt())));
+    for (const models::v1::RevokeAttemptKeysRequest& each : request->revocations()) {
+      response->add_revoked()->mutable_revoked()->set_revoked(
+          static_cast<int>(open_.erase(each.attempt())));
+    }
     return grpc::Status::OK;
   }
 
  private:
+  void Issue(const models::v1::IssueAttemptKeyRequest& request,
+             models::v1::IssueAttemptKeyResponse& response) {
+    base::MutexLock lock(mutex_);
+    open_.insert(request.scopes().attempt());
+    requests_.push_back(request);
+    // A step up the ladder for each failure, as the service has it.
+    const bool failed = request.traits().escalation_depth() > 0;
+    response.set_role(failed ? "general_builder" : request.roles(0));
+    response.set_key("key of " + request.scopes().attempt());
+    response.set_proxy_address("unix:/models-proxy.sock");
+  }
+
   base::Mutex mutex_;
   std::vector<models::v1::IssueAttemptKeyRequest> requests_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string> open_ ABSL_GUARDED_BY(mutex_);

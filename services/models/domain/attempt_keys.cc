@@ -30,7 +30,8 @@ absl::StatusOr<RoleChoice> AttemptKeys::Choose(const Issue& issue) const {
   return choice;
 }
 
-absl::StatusOr<AttemptKeys::Issued> AttemptKeys::IssueKey(const Issue& issue) {
+absl::StatusOr<AttemptKeys::Issued> AttemptKeys::IssueKey(const Issue& issue,
+                                                          Durability durability) {
   AttemptKey key = {.epoch = issue.epoch,
                     .roles = issue.roles,
                     .expire_time = clock_.Now() + issue.lifetime,
@@ -68,7 +69,7 @@ absl::StatusOr<AttemptKeys::Issued> AttemptKeys::IssueKey(const Issue& issue) {
                 .reasons = choice.reasons};
     decision->scopes.role = choice.role;
   }
-  ASSIGN_OR_RETURN(const std::string replaced, store_.PutKey(key, decision));
+  ASSIGN_OR_RETURN(const std::string replaced, store_.PutKey(key, decision, durability));
   if (!replaced.empty()) {
     Drop({replaced});
     running_.CancelKeys({replaced}, "KEY_REPLACED");
@@ -76,10 +77,10 @@ absl::StatusOr<AttemptKeys::Issued> AttemptKeys::IssueKey(const Issue& issue) {
   return Issued{secret, key.expire_time, key.roles.front(), std::move(choice.reasons)};
 }
 
-absl::StatusOr<int> AttemptKeys::Revoke(const std::string& attempt) {
+absl::StatusOr<int> AttemptKeys::Revoke(const std::string& attempt, Durability durability) {
   Scopes scopes;
   RETURN_IF_ERROR(ScopesOfAttempt(attempt, scopes));
-  ASSIGN_OR_RETURN(const std::vector<std::string> hashes, store_.RemoveKeys(attempt));
+  ASSIGN_OR_RETURN(const std::vector<std::string> hashes, store_.RemoveKeys(attempt, durability));
   Drop(hashes);
   running_.CancelKeys(hashes, "KEY_REVOKED");
   return static_cast<int>(hashes.size());

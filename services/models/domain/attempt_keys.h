@@ -54,11 +54,12 @@ class AttemptKeys final {
   // ScopeInvalid, RoleUnknown, RouteMissing, LifetimeInvalid or LimitInvalid, or with
   // AttemptRevoked for an attempt whose keys were revoked: a request to issue one that comes late
   // makes none.
-  absl::StatusOr<Issued> IssueKey(const Issue& issue);
+  absl::StatusOr<Issued> IssueKey(const Issue& issue, Durability durability = Durability::kAtOnce);
 
   // Ends the keys of an attempt for good, cancels their calls, and returns how many keys there
   // were.
-  absl::StatusOr<int> Revoke(const std::string& attempt);
+  absl::StatusOr<int> Revoke(const std::string& attempt,
+                             Durability durability = Durability::kAtOnce);
 
   // The live key of that secret. Fails with KeyInvalid.
   absl::StatusOr<AttemptKey> Authenticate(absl::string_view secret);

@@ -219,6 +219,11 @@ absl::Status LimitInvalid() {
                "limit_usd_nanos and token limits must not be negative");
 }
 
+absl::Status BatchTooLarge(int operations, int operations_max) {
+  return Error(StatusCode::kInvalidArgument, "BATCH_TOO_LARGE",
+               absl::StrCat(operations, " operations in one call; send at most ", operations_max));
+}
+
 absl::Status PageInvalid() {
   return Error(StatusCode::kInvalidArgument, "PAGE_INVALID",
                "page_size must not be negative and page_token must be one that was returned");

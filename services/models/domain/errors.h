@@ -26,6 +26,7 @@ absl::Status CassetteUnknown(absl::string_view plan);
 absl::Status DecisionUnknown(absl::string_view scope);
 absl::Status CallUnknown(absl::string_view call);
 absl::Status RequestIdRequired();
+absl::Status BatchTooLarge(int operations, int operations_max);
 absl::Status RoleUnknown(absl::string_view role);
 absl::Status RouteMissing(absl::string_view role);
 absl::Status ApprovalRequired(absl::string_view role);

@@ -82,6 +82,8 @@ inline constexpr absl::Duration kBusyRetryDefault = absl::Seconds(5);
 
 inline constexpr absl::Duration kKeyLifetimeMax = absl::Hours(24);
 inline constexpr int kKeyRolesMax = 32;
+// In one call: the dispatcher decides no more at once.
+inline constexpr int kKeyChangesMax = 256;
 // Keys kept in memory, of attempts that run: each some hundred bytes.
 inline constexpr size_t kKeysKnownMax = 10'000;
 

@@ -20,6 +20,10 @@
 
 namespace slipway::models {
 
+// When a change survives a power failure: when the call returns, or with the next Sync, before
+// which its caller tells nobody of it.
+enum class Durability { kAtOnce, kWithSync };
+
 // What must survive the process. Every change survives it, however it ends, when its method
 // returns. It survives a power failure, too, except those of Begin, MarkSending, End, MarkSettled,
 // MarkOwnerClosed and Prune, which do not wait for the disk: for the first two LeftRunning makes
@@ -96,13 +100,15 @@ class Store {
   // about its role is kept with it, in place of an earlier one about the attempt. Fails with
   // AttemptRevoked once the keys of the attempt were removed.
   virtual absl::StatusOr<std::string> PutKey(const AttemptKey& key,
-                                             const std::optional<RoleDecision>& decision) = 0;
+                                             const std::optional<RoleDecision>& decision,
+                                             Durability durability = Durability::kAtOnce) = 0;
   // Those about attempts below a scope, newest first.
   virtual absl::StatusOr<std::vector<RoleDecision>> Decisions(const std::string& scope,
                                                               int limit) = 0;
   virtual absl::StatusOr<std::optional<AttemptKey>> FindKey(const std::string& hash) = 0;
   // Removes the keys of an attempt and returns their hashes. No key is put for it afterwards.
-  virtual absl::StatusOr<std::vector<std::string>> RemoveKeys(const std::string& attempt) = 0;
+  virtual absl::StatusOr<std::vector<std::string>> RemoveKeys(
+      const std::string& attempt, Durability durability = Durability::kAtOnce) = 0;
 
   // What is dropped: replies of calls that ended, and keys and approvals that expired, before
   // `replies_before`; calls that ended, decisions made and attempts revoked before

@@ -10,6 +10,7 @@
 #include "lib/base/error.h"
 #include "lib/base/status_macros.h"
 #include "lib/log/log.h"
+#include "lib/rpc/failure.h"
 #include "lib/rpc/proto_time.h"
 #include "services/models/domain/call_check.h"
 #include "services/models/domain/errors.h"
@@ -52,11 +53,46 @@ absl::StatusOr<v1::IssueAttemptKeyResponse> ModelsHandlers::IssueAttemptKey(
     const rpc::Call&, const v1::IssueAttemptKeyRequest& request) {
   ASSIGN_OR_RETURN(const AttemptKeys::Issued issued, with_.keys.IssueKey(IssueFromProto(request)));
   v1::IssueAttemptKeyResponse response;
+  FillKey(issued, response);
+  return response;
+}
+
+void ModelsHandlers::FillKey(const AttemptKeys::Issued& issued,
+                             v1::IssueAttemptKeyResponse& response) {
   response.set_key(issued.secret);
   *response.mutable_expire_time() = rpc::ToProto(issued.expire_time);
   response.set_proxy_address(with_.proxy_address);
   response.set_role(issued.role);
   for (const std::string& reason : issued.role_reasons) response.add_role_reasons(reason);
+}
+
+absl::StatusOr<v1::ChangeAttemptKeysResponse> ModelsHandlers::ChangeAttemptKeys(
+    const rpc::Call&, const v1::ChangeAttemptKeysRequest& request) {
+  const int operations = request.issues_size() + request.revocations_size();
+  if (operations > kKeyChangesMax) return BatchTooLarge(operations, kKeyChangesMax);
+  v1::ChangeAttemptKeysResponse response;
+  for (const v1::IssueAttemptKeyRequest& issue : request.issues()) {
+    const absl::StatusOr<AttemptKeys::Issued> issued =
+        with_.keys.IssueKey(IssueFromProto(issue), Durability::kWithSync);
+    auto& result = *response.add_issued();
+    if (issued.ok()) {
+      FillKey(*issued, *result.mutable_key());
+    } else {
+      rpc::ToFailure(issued.status(), *result.mutable_failure());
+    }
+  }
+  for (const v1::RevokeAttemptKeysRequest& revocation : request.revocations()) {
+    const absl::StatusOr<int> revoked =
+        with_.keys.Revoke(revocation.attempt(), Durability::kWithSync);
+    auto& result = *response.add_revoked();
+    if (revoked.ok()) {
+      result.mutable_revoked()->set_revoked(*revoked);
+    } else {
+      rpc::ToFailure(revoked.status(), *result.mutable_failure());
+    }
+  }
+  // One sync for all of them, before anybody hears of one.
+  RETURN_IF_ERROR(with_.store.Sync());
   return response;
 }
 

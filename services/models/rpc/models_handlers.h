@@ -50,6 +50,8 @@ class ModelsHandlers final {
                                                 const v1::EstimateRequest& request);
   absl::StatusOr<v1::IssueAttemptKeyResponse> IssueAttemptKey(
       const rpc::Call& call, const v1::IssueAttemptKeyRequest& request);
+  absl::StatusOr<v1::ChangeAttemptKeysResponse> ChangeAttemptKeys(
+      const rpc::Call& call, const v1::ChangeAttemptKeysRequest& request);
   absl::StatusOr<v1::RevokeAttemptKeysResponse> RevokeAttemptKeys(
       const rpc::Call& call, const v1::RevokeAttemptKeysRequest& request);
   absl::StatusOr<v1::ListCallsResponse> ListCalls(const rpc::Call& call,
@@ -76,6 +78,8 @@ class ModelsHandlers final {
                                                 const v1::OpenGateRequest& request);
 
  private:
+  void FillKey(const AttemptKeys::Issued& issued, v1::IssueAttemptKeyResponse& response);
+
   absl::StatusOr<v1::ExplainRouteResponse> ExplainScope(const std::string& scope);
 
   const Collaborators with_;

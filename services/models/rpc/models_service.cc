@@ -18,6 +18,7 @@ class ModelsBinding final : public v1::ModelsService::CallbackService {
   }
   SLIPWAY_UNARY(v1, Estimate, executor_, handlers_)
   SLIPWAY_UNARY(v1, IssueAttemptKey, executor_, handlers_)
+  SLIPWAY_UNARY(v1, ChangeAttemptKeys, executor_, handlers_)
   SLIPWAY_UNARY(v1, RevokeAttemptKeys, executor_, handlers_)
   SLIPWAY_UNARY(v1, ListCalls, executor_, handlers_)
   SLIPWAY_UNARY(v1, ListRoutes, executor_, handlers_)

@@ -425,8 +425,9 @@ absl::Status SqliteStore::RemoveGate(const std::string& name, const events::Even
 }
 
 absl::StatusOr<std::string> SqliteStore::PutKey(const AttemptKey& key,
-                                                const std::optional<RoleDecision>& decision) {
-  return database_->Write([&](sqlite::Transaction& transaction) -> absl::StatusOr<std::string> {
+                                                const std::optional<RoleDecision>& decision,
+                                                Durability durability) {
+  const auto put = [&](sqlite::Transaction& transaction) -> absl::StatusOr<std::string> {
     ASSIGN_OR_RETURN(const std::optional<std::string> revoked,
                      transaction.FindOne(kIsRevoked, ReadHash, key.scopes.attempt));
     if (revoked.has_value()) return AttemptRevoked(key.scopes.attempt);
@@ -438,7 +439,8 @@ absl::StatusOr<std::string> SqliteStore::PutKey(const AttemptKey& key,
         key.scopes.task, LinesToJson(key.roles), key.expire_time, key.limit_usd_nanos));
     if (decision.has_value()) RETURN_IF_ERROR(WriteDecision(transaction, *decision));
     return replaced.value_or("");
-  });
+  };
+  return durability == Durability::kAtOnce ? database_->Write(put) : database_->WriteUnsynced(put);
 }
 
 absl::StatusOr<std::vector<RoleDecision>> SqliteStore::Decisions(const std::string& scope,
@@ -464,13 +466,16 @@ absl::StatusOr<std::optional<AttemptKey>> SqliteStore::FindKey(const std::string
       [&](sqlite::Reader& reader) { return reader.FindOne(kSelectKey, read, hash); });
 }
 
-absl::StatusOr<std::vector<std::string>> SqliteStore::RemoveKeys(const std::string& attempt) {
+absl::StatusOr<std::vector<std::string>> SqliteStore::RemoveKeys(const std::string& attempt,
+                                                                 Durability durability) {
   const absl::Time now = clock_.Now();
   using Hashes = absl::StatusOr<std::vector<std::string>>;
-  return database_->Write([&](sqlite::Transaction& transaction) -> Hashes {
+  const auto remove = [&](sqlite::Transaction& transaction) -> Hashes {
     RETURN_IF_ERROR(transaction.Execute(kRevokeAttempt, attempt, now));
     return transaction.Query(kDeleteKeys, ReadHash, attempt);
-  });
+  };
+  return durability == Durability::kAtOnce ? database_->Write(remove)
+                                           : database_->WriteUnsynced(remove);
 }
 
 absl::StatusOr<int> SqliteStore::Prune(const Retention& retention) {

@@ -33,7 +33,6 @@ class SqliteStore final : public Store {
   absl::Status MarkSending(const std::string& id, int64_t held_usd_nanos) override;
   absl::Status End(const CallRecord& record, const std::optional<Settlement>& owed,
                    const events::EventDraft& event) override;
-  absl::Status Sync() override { return database_->SyncLog(); }
   absl::Status MarkSettled(const std::string& reservation,
                            std::optional<int64_t> cost_usd_nanos) override;
   absl::StatusOr<std::vector<InputCalibration>> Calibrations() override;
@@ -53,10 +52,13 @@ class SqliteStore final : public Store {
   absl::Status PutGate(const Gate& gate, const events::EventDraft& event) override;
   absl::Status RemoveGate(const std::string& name, const events::EventDraft& event) override;
   absl::StatusOr<std::string> PutKey(const AttemptKey& key,
-                                     const std::optional<RoleDecision>& decision) override;
+                                     const std::optional<RoleDecision>& decision,
+                                     Durability durability) override;
   absl::StatusOr<std::vector<RoleDecision>> Decisions(const std::string& scope, int limit) override;
   absl::StatusOr<std::optional<AttemptKey>> FindKey(const std::string& hash) override;
-  absl::StatusOr<std::vector<std::string>> RemoveKeys(const std::string& attempt) override;
+  absl::StatusOr<std::vector<std::string>> RemoveKeys(const std::string& attempt,
+                                                      Durability durability) override;
+  absl::Status Sync() override { return database_->SyncLog(); }
   absl::StatusOr<int> Prune(const Retention& retention) override;
 
  private:
