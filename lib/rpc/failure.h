@@ -1,24 +1,24 @@
 #pragma once
 
+#include "absl/strings/string_view.h"
 #include "lib/rpc/status.h"
 
 namespace slipway::rpc {
 
-// One operation of a call with several: slipway.common.v1.Failure, by its fields, as this library
-// knows no messages of services. `status` is not OK; what operators alone may see is hidden as in
-// the status of a call.
-template <typename Failure>
-void ToFailure(const absl::Status& status, Failure& proto) {
+// One operation of a call with several, as slipway.common.v1.Status, whose name this library does not
+// know. `status` is not OK; what operators alone may see is hidden as in the status of a call.
+template <typename Proto>
+void ToFailure(const absl::Status& status, Proto& proto) {
   const grpc::Status shown = ToGrpcStatus(status);
-  proto.set_code(static_cast<int>(shown.error_code()));
+  if (proto.ParseFromString(shown.error_details()) && proto.code() != 0) return;
+  proto.set_code(shown.error_code());
   proto.set_message(shown.error_message());
-  proto.set_details(shown.error_details());
 }
 
-template <typename Failure>
-absl::Status FromFailure(const Failure& proto) {
-  return FromGrpcStatus(
-      grpc::Status(static_cast<grpc::StatusCode>(proto.code()), proto.message(), proto.details()));
+template <typename Proto>
+absl::Status FromFailure(const Proto& proto) {
+  return FromGrpcStatus(grpc::Status(static_cast<grpc::StatusCode>(proto.code()), proto.message(),
+                                     proto.SerializeAsString()));
 }
 
 }  // namespace slipway::rpc

@@ -40,6 +40,23 @@ class YesReviewer final : public Reviewer {
   void Merge(const MergeStep& step, Done<Merged> done) override {
     std::move(done)(Merged{.branch = "b", .commit = "merge of " + step.candidate});
   }
+  void Review(std::vector<ReviewStep> steps, Done<ReviewOutcomes> done) override {
+    ReviewOutcomes outcomes;
+    for (const ReviewStep& step : steps) {
+      const std::string name = step.inspection.attempt.Name();
+      const bool asks = step.inspection.attempt.task.id == quarantined;
+      ReviewOutcome outcome{.inspection = {.accepted = !asks, .human_may_accept = asks}};
+      Candidate candidate{.name = name};
+      if (with_validators) candidate.validators = {{.name = "tests"}};
+      if (!asks) outcome.candidate = candidate;
+      if (!asks && !with_validators) {
+        outcome.judgement = Judgement{.verdict = Verdict::kPassed};
+        outcome.merged = Merged{.branch = "b", .commit = "merge of " + name};
+      }
+      outcomes.push_back(std::move(outcome));
+    }
+    std::move(done)(std::move(outcomes));
+  }
 
   bool with_validators = false;
   std::string quarantined;

@@ -138,7 +138,8 @@ class Server::Parts final {
     if (agents_ != nullptr) agents_->Shutdown();
     // What follows from the end of sessions and processes is for the next start to find.
     dispatcher_.Stop();
-    store_->Stop();  // With the last effects of the core, which are for the fleet.
+    store_->Stop();
+    dispatcher_.StopCarrying();  // The last effects of the core are for the fleet.
     fleet_.Stop();
     processes_.Stop();
     reviewer_.Stop();

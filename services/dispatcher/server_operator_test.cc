@@ -1,4 +1,7 @@
 // What people and other services ask of a whole dispatcher.
+#include <future>
+
+#include "absl/strings/match.h"
 #include "lib/base/file.h"
 #include "services/dispatcher/testing/server_fixture.h"
 
@@ -123,6 +126,31 @@ TEST_F(OperatorTest, ACancelledTaskIsRevivedWithItsDependents) {
   ExpectRun(v1::Run::STATE_SUCCEEDED);
   EXPECT_EQ(GetTask("b").state(), v1::Task::STATE_MERGED);
   EXPECT_THAT(Call(&Service::RetryTask, retry), FailsWithReason("RUN_STATE"));
+}
+
+TEST_F(OperatorTest, AChangeThatIsAboutToLandIsNotCancelled) {
+  std::promise<void> release;
+  const std::shared_future<void> released = release.get_future().share();
+  reviewer_.merge = [&](const auto&, auto&) {
+    released.wait();
+    return grpc::Status::OK;
+  };
+  AddAgent();
+  ASSERT_OK(Submit(Plan({"a"})));
+  ASSERT_TRUE(Eventually([&] {
+    const std::vector<std::string> calls = reviewer_.calls();
+    return !calls.empty() && absl::StartsWith(calls.back(), "Merge ");
+  }));
+  v1::CancelTaskRequest cancel;
+  cancel.set_name(std::string(kPlan) + "/tasks/a");
+
+  const absl::Status refused = Call(&Service::CancelTask, cancel).status();
+  release.set_value();
+
+  EXPECT_THAT(refused, FailsWithReason("TASK_STATE"));
+  EXPECT_THAT(std::string(refused.message()), ::testing::HasSubstr("about to land"));
+  ExpectRun(v1::Run::STATE_SUCCEEDED);
+  EXPECT_EQ(GetTask("a").state(), v1::Task::STATE_MERGED);
 }
 
 TEST_F(OperatorTest, AnOperationThatTheStateForbidsSaysWhatIsPossible) {

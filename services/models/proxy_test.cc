@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "lib/rpc/failure.h"
 #include "services/models/testing/server_fixture.h"
 
 namespace slipway::models {
@@ -217,6 +218,42 @@ TEST_F(ProxyTest, RevokedKeyIsDeadAndItsCallsEnd) {
   EXPECT_EQ(Calls()[0].outcome(), "CANCELLED");
   EXPECT_EQ(Calls()[0].reason(), "KEY_REVOKED");
   EXPECT_EQ(Chat(key, "writer").result.http_status, 401);
+}
+
+TEST_F(ProxyTest, KeysOfManyAttemptsAreMadeAndEndedInOneCallEachByItself) {
+  StartServer();
+  const std::string task = "projects/p/plans/n/tasks/parse/attempts/";
+  v1::ChangeAttemptKeysRequest request;
+  for (const std::string& attempt : {task + "1", task + "2", std::string("no attempt")}) {
+    v1::IssueAttemptKeyRequest& issue = *request.add_issues();
+    issue.mutable_scopes()->set_attempt(attempt);
+    issue.set_epoch(1);
+    issue.add_roles("writer");
+    issue.mutable_lifetime()->set_seconds(3'600);
+  }
+  request.mutable_issues(1)->clear_roles();
+  ASSERT_OK_AND_ASSIGN(const auto issued,
+                       rpc::CallUnary(*stub_, &Stub::ChangeAttemptKeys, request));
+  ASSERT_EQ(issued.issued_size(), 3);
+  const std::string key = issued.issued(0).key().key();
+  EXPECT_EQ(rpc::FromFailure(issued.issued(1).error()).code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(rpc::FromFailure(issued.issued(2).error()), FailsWithReason("SCOPE_INVALID"));
+  EXPECT_EQ(Chat(key, "writer").result.http_status, 200);
+
+  v1::ChangeAttemptKeysRequest revoke;
+  revoke.add_revocations()->set_attempt("no attempt");
+  revoke.add_revocations()->set_attempt(task + "1");
+  ASSERT_OK_AND_ASSIGN(const auto revoked,
+                       rpc::CallUnary(*stub_, &Stub::ChangeAttemptKeys, revoke));
+  ASSERT_EQ(revoked.revoked_size(), 2);
+  EXPECT_THAT(rpc::FromFailure(revoked.revoked(0).error()), FailsWithReason("SCOPE_INVALID"));
+  EXPECT_EQ(revoked.revoked(1).revoked().revoked(), 1);
+  EXPECT_EQ(Chat(key, "writer").result.http_status, 401);
+
+  for (int i = 0; i < 256; ++i) revoke.add_revocations();
+  EXPECT_THAT(rpc::CallUnary(*stub_, &Stub::ChangeAttemptKeys, revoke),
+              FailsWithReason("BATCH_TOO_LARGE"));
 }
 
 TEST_F(ProxyTest, AKeyThatIsAskedForAfterItsRevocationIsNotMade) {

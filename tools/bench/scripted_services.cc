@@ -56,6 +56,23 @@ class ScriptedServices::Reviewer final : public reviewer::v1::ReviewerService::C
     return Finished(context);
   }
 
+  grpc::ServerUnaryReactor* ReviewChanges(grpc::CallbackServerContext* context,
+                                          const reviewer::v1::ReviewChangesRequest* request,
+                                          reviewer::v1::ReviewChangesResponse* response) override {
+    for (const auto& change : request->changes()) {
+      auto& outcome = *response->add_outcomes();
+      outcome.mutable_inspection()->mutable_accepted()->set_commit("accepted");
+      reviewer::v1::Candidate& made = *outcome.mutable_candidate()->mutable_candidate();
+      made.set_name(absl::StrCat(change.inspection().attempt(), kCandidate));
+      made.set_commit("candidate");
+      made.set_tree("tree");
+      made.set_validator_digest("none");
+      outcome.mutable_judgement()->set_verdict(reviewer::v1::VERDICT_PASSED);
+      outcome.mutable_merge()->mutable_merged()->set_commit(services_.Land(made.name()));
+    }
+    return Finished(context);
+  }
+
   grpc::ServerUnaryReactor* Merge(grpc::CallbackServerContext* context,
                                   const reviewer::v1::MergeRequest* request,
                                   reviewer::v1::MergeResponse* response) override {

@@ -72,6 +72,12 @@ absl::StatusOr<std::string> Dispatcher::Start() {
   board_.Restore(std::move(snapshot));
   // Before agents can dial: those of containers have been running on.
   hosts_.Restore(starts, orders);
+  carrier_.Start(
+      [this] {
+        models_.Flush();
+        reviewer_.Flush();
+      },
+      own_thread_);
   loop_.Start([this] { Finish(); }, own_thread_);
   loop_.Post([this] {
     board_.StoreLeaseTimeout(settings_.lease_timeout);
@@ -94,6 +100,8 @@ void Dispatcher::Stop() {
   loop_.Post([this] { hosts_.ReleaseIdle(); });
   loop_.Stop();
 }
+
+void Dispatcher::StopCarrying() { carrier_.Stop(); }
 
 void Dispatcher::ArmTick() {
   base::MutexLock lock(timer_mutex_);
@@ -136,19 +144,22 @@ void Dispatcher::Finish() {
   for (Outbox::Effect& effect : outbox_.TakeSettled()) std::move(effect)();
   const bool unchanged = changes.empty();
   if (unchanged && effects.empty()) return;
-  if (unchanged && commits_under_way_ == 0) return Carry(effects);
+  if (unchanged && commits_under_way_ == 0) return Carry(std::move(effects));
   ++commits_under_way_;
   store_.Commit(std::move(changes), [this, effects = std::move(effects)]() mutable {
-    Carry(effects);
+    Carry(std::move(effects));
     --commits_under_way_;
   });
 }
 
-void Dispatcher::Carry(std::vector<Outbox::Effect>& effects) {
+// On a thread of its own, so that the next commit does not wait for messages to be sent; in the
+// order of the decisions.
+void Dispatcher::Carry(std::vector<Outbox::Effect> effects) {
   if (effects.empty()) return;
-  for (Outbox::Effect& effect : effects) std::move(effect)();
-  models_.Flush();
-  reviewer_.Flush();
+  carrier_.Post([effects = std::move(effects)]() mutable {
+    for (Outbox::Effect& effect : effects) std::move(effect)();
+  });
+  if (!own_thread_) carrier_.RunQueued();
 }
 
 template <typename T>

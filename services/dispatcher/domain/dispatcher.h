@@ -46,7 +46,10 @@ class Dispatcher final {
   };
 
   explicit Dispatcher(Collaborators with);
-  ~Dispatcher() { Stop(); }
+  ~Dispatcher() {
+    Stop();
+    StopCarrying();
+  }
 
   // Reads the store and takes up what was under way. Once, before any other call; returns the
   // cursor in the ledger's log.
@@ -55,6 +58,8 @@ class Dispatcher final {
   // Finishes the commands that are queued and takes no more. Effects may still run until the store
   // has stopped. Idempotent.
   void Stop();
+  // Finishes the effects of what is stored. After the store was stopped; idempotent.
+  void StopCarrying();
 
   void SubmitPlan(PlanSpec spec, base::Reply<Run> reply);
   void AmendPlan(PlanAmendment amendment, bool validate_only, base::Reply<Run> reply);
@@ -124,7 +129,7 @@ class Dispatcher final {
   void Tick();
   void Finish();
   // Does what was decided, on any thread.
-  void Carry(std::vector<Outbox::Effect>& effects);
+  void Carry(std::vector<Outbox::Effect> effects);
   void Publish();
 
   TaskStore& store_;
@@ -139,6 +144,7 @@ class Dispatcher final {
   TaskFlow tasks_;
   OperatorFlow operator_;
   AmendFlow amend_;
+  DispatchLoop carrier_;  // Does what was decided, once it is stored.
   DispatchLoop loop_;
   ReviewFlow review_;
   DiagnosisFlow diagnoses_;

@@ -154,6 +154,13 @@ absl::Status TaskStateWrong(absl::string_view task, TaskState state, absl::strin
                {{"task", Owned(task)}, {"state", Owned(Name(state))}, {"possible", possible}});
 }
 
+absl::Status TaskLanding(absl::string_view task) {
+  return Error(StatusCode::kFailedPrecondition, "TASK_STATE",
+               StrCat("cannot cancel '", task,
+                      "', whose change is about to land; ask again when it has landed or has not"),
+               {{"task", Owned(task)}, {"state", Owned(Name(TaskState::kInspecting))}});
+}
+
 absl::Status CheckpointResolved(absl::string_view checkpoint, Decision decision) {
   return Error(StatusCode::kFailedPrecondition, "CHECKPOINT_RESOLVED",
                StrCat("'", checkpoint, "' was resolved before: ", Name(decision)),

@@ -46,6 +46,8 @@ struct BegunTask {
 };
 absl::Status TasksBegun(const std::vector<BegunTask>& tasks);
 absl::Status TaskStateWrong(absl::string_view task, TaskState state, absl::string_view operation);
+// A change that lands at once, or not, is no longer a person's to stop.
+absl::Status TaskLanding(absl::string_view task);
 absl::Status CheckpointResolved(absl::string_view checkpoint, Decision decision);
 // Of an agent that speaks versions from `oldest` to `newest` to a dispatcher that speaks others.
 struct ProtocolRange {

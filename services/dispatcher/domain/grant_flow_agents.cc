@@ -265,6 +265,7 @@ void GrantFlow::Report(Task& task, Attempt& attempt, ChangeResult result) {
   tasks_.EndAttempt(attempt, AttemptCommand::kReport, AttemptState::kReported, "");
   TaskFlow::ClearReview(task);
   task.progress.work_epoch = attempt.key.epoch;
+  task.progress.landing = LandsAtOnce(board_.RunOf(task.key).policy);
   board_.Move(task, TaskCommand::kReport, kInspecting);
 }
 

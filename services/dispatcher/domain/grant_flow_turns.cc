@@ -15,6 +15,7 @@ using enum TaskState;
 
 // Projects whose names are labels of metrics, by name: whoever creates more reads their sum.
 constexpr size_t kProjectLabelsMax = 100;
+constexpr int kManyTurns = 100;
 constexpr char kOtherProjects[] = "others";
 
 metrics::Histogram grant_wait_seconds(
@@ -169,7 +170,8 @@ int GrantFlow::Schedule() {
 }
 
 // Counting costs as many turns as are counted, and whoever starts agents looks ahead by seconds: it
-// is done once in a tick. Between, each grant is one less.
+// is done once in a tick, and once in ten when there are many, all of whom are not started in less.
+// Between, each grant is one less.
 void GrantFlow::CountUnserved(int granted, absl::Duration now) {
   const int limit = schedule_.is_waiting() ? roster_.Startable(now) : 0;
   if (limit > 0 && now < next_count_) {
@@ -177,7 +179,7 @@ void GrantFlow::CountUnserved(int granted, absl::Duration now) {
     return;
   }
   unserved_ = schedule_.CountTurns(limit, now);
-  next_count_ = now + kTickInterval;
+  next_count_ = now + (unserved_ < kManyTurns ? 1 : 10) * kTickInterval;
 }
 
 void GrantFlow::RestoreUsage(const std::vector<ProjectUsage>& usage) {

@@ -7,6 +7,8 @@
 
 namespace slipway::dispatcher {
 
+// Changes of a plan that are taken to its branch in one call: the rest wait for its answer.
+inline constexpr size_t kReviewedTogetherMax = 32;
 // Changes of a plan that the reviewer is told of: those behind wait anyway.
 inline constexpr size_t kMergeQueueMax = 200;
 // A change that waits in the queue is asked about again when another one of its plan has come

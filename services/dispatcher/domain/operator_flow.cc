@@ -121,6 +121,7 @@ absl::StatusOr<Task> OperatorFlow::RetryTask(const TaskKey& key, const std::stri
 absl::StatusOr<Task> OperatorFlow::CancelTask(const TaskKey& key) {
   ASSIGN_OR_RETURN(Task* const task, FindOpen(key, "cancel"));
   if (task->state == kCancelled) return *task;
+  if (task->progress.landing) return TaskLanding(key.Name());
   if (task->state == kMerging || !Allows(task->state, TaskCommand::kCancel)) {
     return TaskStateWrong(key.Name(), task->state, "cancel");
   }

@@ -31,4 +31,10 @@ struct RunPolicy {
   friend bool operator==(const RunPolicy&, const RunPolicy&) = default;
 };
 
+// Whether a change is taken to its branch in one call: nothing has to run and nobody to approve it.
+// The reviewer stops where it knows better.
+inline bool LandsAtOnce(const RunPolicy& policy) {
+  return policy.validators.empty() && !policy.human_approval;
+}
+
 }  // namespace slipway::dispatcher

@@ -23,12 +23,6 @@ bool IsUnderReview(TaskState state) {
   return state == kInspecting || state == kValidating || state == kJudging || state == kMerging;
 }
 
-// Whether its change waits to land. What was under review before there were queues is in none, and
-// lands as if alone.
-bool IsQueued(const Task& task) {
-  return IsUnderReview(task.state) && task.progress.inspected && task.progress.queue_number > 0;
-}
-
 // Whether the change has to wait until others of its plan have landed.
 bool WaitsForOthers(const absl::Status& status) {
   return base::ReasonOf(status) == "QUEUE_WAITING";
@@ -94,41 +88,15 @@ void ReviewFlow::Consider(Task& task) {
   } else if (MayStart(task)) {
     waiting_.erase(task.key);
     // Merges of one plan go one by one, so that the tip that is stored last is the tip.
-    if (task.state != kMerging) return StartStep(task);
+    if (task.state != kMerging && !task.lands_at_once()) return StartStep(task);
     lanes_[task.key.plan].emplace(task.progress.queue_number, task.key);
     free_lanes_.insert(task.key.plan);
-  }
-}
-
-void ReviewFlow::DriveLanes() {
-  for (const std::string& plan : std::exchange(free_lanes_, {})) {
-    const auto lane = lanes_.find(plan);
-    while (lane != lanes_.end() && !lane->second.empty() && merging_.count(plan) == 0) {
-      const TaskKey key = lane->second.begin()->second;
-      lane->second.erase(lane->second.begin());
-      Task* const task = board_.FindTask(key);
-      if (task == nullptr || task->state != kMerging) continue;
-      const auto step = steps_.find(key);
-      if (step != steps_.end() && step->second.under_way) continue;
-      if (IsEnd(board_.RunOf(key).state)) continue;
-      if (MayStart(*task)) {
-        StartStep(*task);
-      } else {
-        waiting_.insert(key);
-      }
-    }
-    if (lane != lanes_.end() && lane->second.empty()) lanes_.erase(lane);
   }
 }
 
 void ReviewFlow::Forget(std::map<TaskKey, Step>::iterator step) {
   if (step->second.under_way && step->second.state == kMerging) EndMerge(step->first.plan);
   steps_.erase(step);
-}
-
-void ReviewFlow::EndMerge(const std::string& plan) {
-  merging_.erase(plan);
-  free_lanes_.insert(plan);
 }
 
 size_t ReviewFlow::steps_under_way() const {
@@ -142,14 +110,19 @@ bool ReviewFlow::MayStart(const Task& task) {
   return step == steps_.end() || step->second.not_before <= clock_.Elapsed();
 }
 
-void ReviewFlow::StartStep(Task& task) {
-  const uint64_t ticket = ++last_ticket_;
+ReviewFlow::Step& ReviewFlow::Begin(const Task& task) {
   Step& step = steps_[task.key];
   step.state = task.state;
   step.epoch = task.epoch;
-  step.ticket = ticket;
+  step.ticket = ++last_ticket_;
   step.under_way = true;
   step.started = clock_.Elapsed();
+  return step;
+}
+
+void ReviewFlow::StartStep(Task& task) {
+  Step& step = Begin(task);
+  const uint64_t ticket = step.ticket;
   const TaskKey key = task.key;
   if (task.state == kInspecting) return StartInspecting(task, ticket);
   if (task.state == kValidating) return StartValidating(task, ticket, step);
@@ -175,6 +148,16 @@ void ReviewFlow::StartStep(Task& task) {
       });
 }
 
+InspectStep ReviewFlow::InspectStepOf(const Task& task) {
+  const AttemptKey work{.task = task.key, .epoch = task.progress.work_epoch};
+  const Attempt* const attempt = board_.FindAttempt(work);
+  return {.attempt = work,
+          .base_commit = attempt == nullptr ? "" : attempt->commit,
+          .allowed_paths = task.spec.allowed_paths,
+          .title = task.spec.title,
+          .approver = task.progress.patch_approver};
+}
+
 void ReviewFlow::StartInspecting(const Task& task, uint64_t ticket) {
   const AttemptKey work{.task = task.key, .epoch = task.progress.work_epoch};
   if (task.is_integration() || task.progress.inspected) {
@@ -187,13 +170,7 @@ void ReviewFlow::StartInspecting(const Task& task, uint64_t ticket) {
       reviewer_.CreateCandidate(step, std::move(done));
     });
   }
-  const Attempt* const attempt = board_.FindAttempt(work);
-  InspectStep step{.attempt = work,
-                   .base_commit = attempt == nullptr ? "" : attempt->commit,
-                   .allowed_paths = task.spec.allowed_paths,
-                   .title = task.spec.title,
-                   .approver = task.progress.patch_approver};
-  outbox_.Add([this, step = std::move(step),
+  outbox_.Add([this, step = InspectStepOf(task),
                done = Then(task.key, ticket, &ReviewFlow::OnInspection)]() mutable {
     reviewer_.Inspect(step, std::move(done));
   });
@@ -245,44 +222,30 @@ void ReviewFlow::OnDone(const TaskKey& key, uint64_t ticket, const absl::StatusO
   if (!step.queued) WakeQueue(key.plan);
 }
 
-std::vector<AttemptKey> ReviewFlow::QueueOf(const std::string& plan) {
-  std::vector<AttemptKey> queue;
-  const auto found = queues_.find(plan);
-  if (found == queues_.end()) return queue;
-  for (const auto& [number, key] : found->second) {
-    if (queue.size() >= kMergeQueueMax) break;
-    const Task* const task = board_.FindTask(key);
-    // Who waits for a person holds up nobody.
-    if (task == nullptr || !IsQueued(*task) || board_.IsPaused(key)) continue;
-    queue.push_back({.task = key, .epoch = task->progress.work_epoch});
-  }
-  return queue;
-}
-
-void ReviewFlow::KeepQueue(const TaskKey& key, const Task* task) {
-  const int64_t number = task == nullptr || !IsQueued(*task) ? 0 : task->progress.queue_number;
-  last_queue_number_ = std::max(last_queue_number_, number);
-  const auto known = queue_numbers_.find(key);
-  const int64_t before = known == queue_numbers_.end() ? 0 : known->second;
-  if (before == number) return;
-  std::set<std::pair<int64_t, TaskKey>>& queue = queues_[key.plan];
-  queue.erase({before, key});
-  queue_numbers_.erase(key);
-  if (number > 0) {
-    queue.emplace(number, key);
-    queue_numbers_[key] = number;
-  }
-  if (queue.empty()) queues_.erase(key.plan);
-}
-
-void ReviewFlow::WakeQueue(const std::string& plan) {
-  const std::vector<AttemptKey> queue = QueueOf(plan);
-  for (size_t i = 0; i < queue.size() && i < kQueueWokenMax; ++i) {
-    const auto step = steps_.find(queue[i].task);
-    if (step != steps_.end() && step->second.queued) {
-      step->second.not_before = absl::ZeroDuration();
+void ReviewFlow::OnReviews(const std::string& plan, const std::vector<Reviewed>& changes,
+                           const absl::StatusOr<ReviewOutcomes>& outcomes) {
+  for (size_t i = 0; i < changes.size(); ++i) {
+    absl::StatusOr<ReviewOutcome> outcome =
+        absl::InternalError("the reviewer's answer leaves out changes");
+    if (!outcomes.ok()) {
+      outcome = outcomes.status();
+    } else if (i < outcomes->size()) {
+      outcome = (*outcomes)[i];
     }
+    OnDone(changes[i].key, changes[i].ticket, outcome, &ReviewFlow::OnReview);
   }
+  EndMerge(plan);
+}
+
+void ReviewFlow::OnReview(Task& task, const ReviewOutcome& outcome) {
+  task.progress.landing = false;
+  OnInspection(task, outcome.inspection);
+  if (!outcome.inspection.accepted || !outcome.candidate.has_value()) return;
+  OnCandidate(task, *outcome.candidate);
+  if (task.state != kJudging || !outcome.judgement.has_value()) return;
+  OnJudgement(task, *outcome.judgement);
+  if (task.state != kMerging || !outcome.merged.has_value()) return;
+  OnMerged(task, *outcome.merged);
 }
 
 void ReviewFlow::OnInspection(Task& task, const Inspection& inspection) {

@@ -57,7 +57,10 @@ class ReviewFlow final {
   // Considers, plan by plan, who is next to merge.
   void DriveLanes();
   void EndMerge(const std::string& plan);
+  // What is under way for the task from now on.
+  Step& Begin(const Task& task);
   void StartStep(Task& task);
+  InspectStep InspectStepOf(const Task& task);
   void StartInspecting(const Task& task, uint64_t ticket);
   void StartValidating(const Task& task, uint64_t ticket, Step& step);
 
@@ -67,6 +70,18 @@ class ReviewFlow final {
   template <typename T>
   void OnDone(const TaskKey& key, uint64_t ticket, const absl::StatusOr<T>& result,
               void (ReviewFlow::*handle)(Task&, const T&));
+
+  // A change of a review in one call, and the name of its step.
+  struct Reviewed {
+    TaskKey key;
+    uint64_t ticket = 0;
+  };
+  // Takes the changes of the lane that land at once, first `first`, in one call.
+  void StartReview(const std::string& plan, Task& first);
+  ReviewStep ReviewStepOf(const Task& task);
+  void OnReviews(const std::string& plan, const std::vector<Reviewed>& changes,
+                 const absl::StatusOr<ReviewOutcomes>& outcomes);
+  void OnReview(Task& task, const ReviewOutcome& outcome);
 
   void OnInspection(Task& task, const Inspection& inspection);
   void OnCandidate(Task& task, const CandidateOutcome& outcome);
@@ -103,7 +118,8 @@ class ReviewFlow final {
   std::map<std::string, std::set<std::pair<int64_t, TaskKey>>> queues_;
   std::map<TaskKey, int64_t> queue_numbers_;
   int64_t last_queue_number_ = 0;
-  // What waits for the merge before it, by plan, as numbers in the queue and tasks. Tasks that have
+  // What waits for the merge before it, by plan, as numbers in the queue and tasks; what lands at
+  // once has none and goes first. Tasks that have
   // left the state are dropped when their turn comes.
   std::map<std::string, std::set<std::pair<int64_t, TaskKey>>> lanes_;
   std::set<std::string> free_lanes_;  // Plans whose lanes have changed, or were freed.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -113,6 +114,24 @@ struct MergeStep {
   std::vector<AttemptKey> queue;  // Of the plan, as they are to land.
 };
 
+// What a change needs for every step that needs no agent, model or person.
+struct ReviewStep {
+  InspectStep inspection;
+  JudgeStep judge;  // Its candidate is yet to be made.
+};
+
+// What the steps gave; those that were not reached are absent.
+struct ReviewOutcome {
+  Inspection inspection;
+  std::optional<CandidateOutcome> candidate;
+  std::optional<Judgement> judgement;
+  std::optional<Merged> merged;
+};
+
+// By change, in the order in which they were asked for: an error when not even the inspection was
+// reached.
+using ReviewOutcomes = std::vector<absl::StatusOr<ReviewOutcome>>;
+
 // The steps between a change and its branch. Every step may be repeated. Calls do not block; the
 // callback comes once, on any thread, and must not block either.
 class Reviewer {
@@ -128,6 +147,8 @@ class Reviewer {
   // Without a role and a problem when the project wants no diagnosis.
   virtual void Diagnose(const DiagnosisStep& step, Done<Diagnosis> done) = 0;
   virtual void Merge(const MergeStep& step, Done<Merged> done) = 0;
+  // Changes of one plan, in this order, as far as they get.
+  virtual void Review(std::vector<ReviewStep> steps, Done<ReviewOutcomes> done) = 0;
   // What was asked for since the last Flush may go out together; it goes out now.
   virtual void Flush() {}
 };

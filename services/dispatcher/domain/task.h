@@ -56,6 +56,7 @@ struct Progress {
   int64_t work_epoch = 0;              // The attempt whose change is under review; 0: none.
   bool inspected = false;              // The patch of work_epoch was accepted.
   int64_t queue_number = 0;            // Its turn in the plan's merge queue; 0: not in it.
+  bool landing = false;  // Its change may land before more is heard of it: as in MERGING.
   std::optional<Candidate> candidate;
   int judge_round = 0;
   std::string patch_approver;               // Who let a quarantined patch through.
@@ -89,6 +90,10 @@ struct Task {
   std::string failure;  // Fingerprint of what moves it now, for its next event; not stored.
 
   bool is_integration() const { return key.id == kIntegrationId; }
+  // Whether its change is taken from its patch to the branch in one call.
+  bool lands_at_once() const {
+    return state == TaskState::kInspecting && progress.landing && !progress.inspected;
+  }
   AttemptKey attempt() const { return {.task = key, .epoch = epoch}; }
 };
 

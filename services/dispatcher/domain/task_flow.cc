@@ -276,6 +276,7 @@ void TaskFlow::ClearReview(Task& task) {
   Progress& progress = task.progress;
   progress.work_epoch = 0;
   progress.inspected = false;
+  progress.landing = false;
   progress.queue_number = 0;
   progress.candidate.reset();
   progress.judge_round = 0;

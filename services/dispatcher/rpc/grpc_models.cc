@@ -56,7 +56,7 @@ absl::StatusOr<IssuedKey> KeyOf(
   if (!response.ok()) return response.status();
   if (place >= static_cast<size_t>(response->issued_size())) return Unanswered();
   const auto& result = response->issued(static_cast<int>(place));
-  if (result.has_failure()) return rpc::FromFailure(result.failure());
+  if (result.has_error()) return rpc::FromFailure(result.error());
   if (!result.has_key()) return Unanswered();
   return IssuedKey{.key = result.key().key(),
                    .proxy_address = result.key().proxy_address(),
@@ -68,7 +68,7 @@ absl::Status RevocationOf(const absl::StatusOr<models_pb::ChangeAttemptKeysRespo
   if (!response.ok()) return response.status();
   if (place >= static_cast<size_t>(response->revoked_size())) return Unanswered();
   const auto& result = response->revoked(static_cast<int>(place));
-  if (result.has_failure()) return rpc::FromFailure(result.failure());
+  if (result.has_error()) return rpc::FromFailure(result.error());
   return result.has_revoked() ? absl::OkStatus() : Unanswered();
 }
 

@@ -4,7 +4,9 @@
 
 #include "lib/base/status_macros.h"
 #include "lib/rpc/client_call.h"
+#include "lib/rpc/failure.h"
 #include "lib/rpc/proto_time.h"
+#include "services/dispatcher/domain/limits.h"
 #include "services/dispatcher/rpc/convert.h"
 #include "services/dispatcher/rpc/service_identity.h"
 
@@ -154,6 +156,50 @@ reviewer_pb::RecordEvidenceRequest EvidenceToProto(const EvidenceStep& step,
   return request;
 }
 
+absl::StatusOr<ReviewOutcome> OutcomeFromProto(
+    const reviewer_pb::ReviewChangesResponse::Outcome& proto) {
+  if (!proto.has_inspection()) {
+    return proto.has_error() ? rpc::FromFailure(proto.error()) : Unreadable();
+  }
+  ReviewOutcome outcome;
+  ASSIGN_OR_RETURN(outcome.inspection, InspectionFromProto(proto.inspection()));
+  // Why a later step failed it will say again when it is asked for alone.
+  if (proto.has_candidate()) {
+    ASSIGN_OR_RETURN(outcome.candidate, CandidateFromProto(proto.candidate()));
+  }
+  if (proto.has_judgement()) {
+    ASSIGN_OR_RETURN(outcome.judgement, JudgementFromProto(proto.judgement()));
+  }
+  if (proto.has_merge()) {
+    ASSIGN_OR_RETURN(outcome.merged, MergeFromProto(proto.merge()));
+  }
+  return outcome;
+}
+
+ReviewOutcomes OutcomesFromProto(const reviewer_pb::ReviewChangesResponse& response,
+                                 const std::vector<absl::StatusOr<int>>& places) {
+  ReviewOutcomes outcomes;
+  for (const absl::StatusOr<int>& place : places) {
+    if (!place.ok()) {
+      outcomes.push_back(place.status());
+    } else if (*place >= response.outcomes_size()) {
+      outcomes.push_back(Unreadable());
+    } else {
+      outcomes.push_back(OutcomeFromProto(response.outcomes(*place)));
+    }
+  }
+  return outcomes;
+}
+
+void ChangeToProto(const ReviewStep& step, ChangeResult change,
+                   reviewer_pb::ReviewChangesRequest::Change& proto) {
+  *proto.mutable_inspection() = InspectToProto(step.inspection, std::move(change));
+  proto.set_description(step.judge.description);
+  proto.mutable_acceptance()->Add(step.judge.acceptance.begin(), step.judge.acceptance.end());
+  proto.set_critical(step.judge.critical);
+  proto.set_round(step.judge.round);
+}
+
 }  // namespace
 
 template <typename Response, typename T, typename Method, typename Request>
@@ -274,6 +320,67 @@ void GrpcReviewer::Merge(const MergeStep& step, Done<Merged> done) {
                              reviewer_pb::MergeResponse*, std::function<void(grpc::Status)>);
   Call(calls_.Begin(), static_cast<Method>(&ReviewerStub::Merge), std::move(request), kStepTimeout,
        &MergeFromProto, std::move(done));
+}
+
+void GrpcReviewer::Review(std::vector<ReviewStep> steps, Done<ReviewOutcomes> done) {
+  const uint64_t id = calls_.Begin();
+  Reading reading{.steps = std::move(steps), .done = std::move(done)};
+  bool all_recent = true;
+  for (const ReviewStep& step : reading.steps) {
+    std::optional<ChangeResult> recent = store_.TakeRecentChange(step.inspection.attempt);
+    all_recent &= recent.has_value();
+    reading.changes.push_back(recent.has_value() ? absl::StatusOr<ChangeResult>(*std::move(recent))
+                                                 : absl::NotFoundError("on disk"));
+  }
+  if (all_recent) return SendReview(id, std::move(reading));
+  auto shared = std::make_shared<Reading>(std::move(reading));
+  const absl::Status queued = executor_.TryRun([this, id, shared] {
+    for (size_t i = 0; i < shared->steps.size(); ++i) {
+      if (shared->changes[i].ok()) continue;
+      shared->changes[i] = store_.ReadChange(shared->steps[i].inspection.attempt);
+    }
+    SendReview(id, std::move(*shared));
+  });
+  if (queued.ok()) return;
+  std::move(shared->done)(queued);
+  calls_.End(id);
+}
+
+void GrpcReviewer::SendReview(uint64_t id, Reading reading) {
+  reviewer_pb::ReviewChangesRequest request;
+  // By step: its place in the call, or why it is not in it.
+  std::vector<absl::StatusOr<int>> places;
+  size_t bytes = 0;
+  for (size_t i = 0; i < reading.steps.size(); ++i) {
+    absl::StatusOr<ChangeResult>& change = reading.changes[i];
+    if (!change.ok()) {
+      places.push_back(change.status());
+      continue;
+    }
+    bytes += change->patch.size() + reading.steps[i].judge.description.size();
+    if (bytes > kResultBytesMax && request.changes_size() > 0) {
+      places.push_back(absl::UnavailableError("the changes before it fill the call"));
+      continue;
+    }
+    places.push_back(request.changes_size());
+    ChangeToProto(reading.steps[i], *std::move(change), *request.add_changes());
+  }
+  using Method = void (ReviewerStub::*)(
+      grpc::ClientContext*, const reviewer_pb::ReviewChangesRequest*,
+      reviewer_pb::ReviewChangesResponse*, std::function<void(grpc::Status)>);
+  using Response = reviewer_pb::ReviewChangesResponse;
+  calls_.Attach(id, rpc::CallUnaryAsync(
+                        *stub_->async(), static_cast<Method>(&ReviewerStub::ReviewChanges),
+                        std::move(request), AsDispatcher(kStepTimeout),
+                        absl::AnyInvocable<void(absl::StatusOr<Response>) &&>(
+                            [this, id, places = std::move(places), done = std::move(reading.done)](
+                                const absl::StatusOr<Response>& response) mutable {
+                              std::move(done)(response.ok()
+                                                  ? absl::StatusOr<ReviewOutcomes>(
+                                                        OutcomesFromProto(*response, places))
+                                                  : response.status());
+                              calls_.End(id);
+                            })));
 }
 
 }  // namespace slipway::dispatcher

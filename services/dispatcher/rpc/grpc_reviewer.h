@@ -3,6 +3,7 @@
 #include <grpcpp/channel.h>
 
 #include <memory>
+#include <vector>
 
 #include "lib/base/executor.h"
 #include "services/dispatcher/domain/reviewer.h"
@@ -31,11 +32,21 @@ class GrpcReviewer final : public Reviewer {
   void Judge(const JudgeStep& step, Done<Judgement> done) override;
   void Diagnose(const DiagnosisStep& step, Done<Diagnosis> done) override;
   void Merge(const MergeStep& step, Done<Merged> done) override;
+  // Changes that are too large for one call together are left for the next: UNAVAILABLE.
+  void Review(std::vector<ReviewStep> steps, Done<ReviewOutcomes> done) override;
 
  private:
   template <typename Response, typename T, typename Method, typename Request>
   void Call(uint64_t id, Method method, Request request, absl::Duration timeout,
             absl::StatusOr<T> (*convert)(const Response&), Done<T> done);
+
+  // A review whose changes are being read.
+  struct Reading {
+    std::vector<ReviewStep> steps;
+    std::vector<absl::StatusOr<ChangeResult>> changes;  // By step.
+    Done<ReviewOutcomes> done;
+  };
+  void SendReview(uint64_t id, Reading reading);
 
   const std::unique_ptr<reviewer::v1::ReviewerService::Stub> stub_;
   TaskStore& store_;

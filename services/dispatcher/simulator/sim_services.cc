@@ -15,14 +15,55 @@ absl::Status Away() { return absl::UnavailableError("the connection broke"); }
 
 }  // namespace
 
-void SimReviewer::Inspect(const InspectStep& step, Done<Inspection> done) {
-  const absl::StatusOr<ChangeResult> change = world_.store->ReadChange(step.attempt);
+void SimReviewer::CheckStored(const AttemptKey& attempt) {
+  const absl::StatusOr<ChangeResult> change = world_.store->ReadChange(attempt);
   if (!change.ok()) {
-    world_.Breach(StrCat("the change of ", step.attempt.Name(),
-                         " is not stored: ", change.status().ToString()));
-  } else if (change->summary != step.attempt.Name()) {
-    world_.Breach(StrCat("the change of ", step.attempt.Name(), " was made by ", change->summary));
+    world_.Breach(
+        StrCat("the change of ", attempt.Name(), " is not stored: ", change.status().ToString()));
+  } else if (change->summary != attempt.Name()) {
+    world_.Breach(StrCat("the change of ", attempt.Name(), " was made by ", change->summary));
   }
+}
+
+void SimReviewer::Review(std::vector<ReviewStep> steps, Done<ReviewOutcomes> done) {
+  for (const ReviewStep& step : steps) CheckStored(step.inspection.attempt);
+  if (steps.size() > 1) world_.Count("reviews of several changes");
+  CallService<absl::StatusOr<ReviewOutcomes>>(
+      world_, std::move(done),
+      [this, steps]() -> absl::StatusOr<ReviewOutcomes> {
+        ReviewOutcomes outcomes;
+        for (const ReviewStep& step : steps) outcomes.push_back(ReviewNow(step));
+        return outcomes;
+      },
+      Away());
+}
+
+absl::StatusOr<ReviewOutcome> SimReviewer::ReviewNow(const ReviewStep& step) {
+  absl::StatusOr<Inspection> inspection = InspectNow(step.inspection);
+  if (!inspection.ok()) return inspection.status();
+  ReviewOutcome outcome{.inspection = *std::move(inspection)};
+  if (!outcome.inspection.accepted) return outcome;
+  const absl::StatusOr<CandidateOutcome> built = BuildNow({.attempt = step.inspection.attempt});
+  if (!built.ok()) return outcome;
+  outcome.candidate = *built;
+  const auto* const candidate = std::get_if<Candidate>(&*built);
+  const bool runs =
+      candidate != nullptr && !candidate->evidence_passed && !candidate->validators.empty();
+  if (candidate == nullptr || runs) return outcome;
+  if (world_.Chance(20)) return outcome;  // A model has to be asked.
+  JudgeStep judge = step.judge;
+  judge.candidate = candidate->name;
+  const absl::StatusOr<Judgement> judgement = JudgeNow(judge);
+  if (!judgement.ok()) return outcome;
+  outcome.judgement = *judgement;
+  if (judgement->verdict != Verdict::kPassed) return outcome;
+  const absl::StatusOr<Merged> merged = MergeNow({.candidate = candidate->name});
+  if (merged.ok()) outcome.merged = *merged;
+  return outcome;
+}
+
+void SimReviewer::Inspect(const InspectStep& step, Done<Inspection> done) {
+  CheckStored(step.attempt);
   CallService<absl::StatusOr<Inspection>>(
       world_, std::move(done), [this, step] { return InspectNow(step); }, Away());
 }

@@ -51,6 +51,7 @@ class SimReviewer final : public Reviewer {
   void Judge(const JudgeStep& step, Done<Judgement> done) override;
   void Diagnose(const DiagnosisStep& step, Done<Diagnosis> done) override;
   void Merge(const MergeStep& step, Done<Merged> done) override;
+  void Review(std::vector<ReviewStep> steps, Done<ReviewOutcomes> done) override;
 
   struct Landing {
     AttemptKey attempt;
@@ -74,6 +75,8 @@ class SimReviewer final : public Reviewer {
   absl::StatusOr<Judgement> JudgeNow(const JudgeStep& step);
   absl::StatusOr<Diagnosis> DiagnoseNow(const DiagnosisStep& step);
   absl::StatusOr<Merged> MergeNow(const MergeStep& step);
+  void CheckStored(const AttemptKey& attempt);
+  absl::StatusOr<ReviewOutcome> ReviewNow(const ReviewStep& step);
 
   World& world_;
   const uint64_t refusals_percent_;  // In some histories most patches break the same rule.

@@ -91,6 +91,39 @@ class SmallWorld::Services final : public Models, public Reviewer, public AgentF
                                  [this, name = step.candidate](Fate) { return Land(name); });
   }
 
+  // Stops before the verdict or behind the merge.
+  void Review(std::vector<ReviewStep> steps, Done<ReviewOutcomes> done) override {
+    std::string label = "review";
+    for (const ReviewStep& step : steps) {
+      absl::StrAppend(&label, " ", step.inspection.attempt.Name());
+    }
+    Call<absl::StatusOr<ReviewOutcomes>>(
+        std::move(label), std::move(done),
+        [this, steps](Fate fate) -> absl::StatusOr<ReviewOutcomes> {
+          ReviewOutcomes outcomes;
+          for (const ReviewStep& step : steps) {
+            const std::string change = step.inspection.attempt.Name();
+            ReviewOutcome outcome{.inspection = {.accepted = true}};
+            if (const auto landed = landed_.find(change); landed != landed_.end()) {
+              outcome.candidate = Merged{.commit = landed->second};
+              outcomes.push_back(std::move(outcome));
+              continue;
+            }
+            const std::string name = absl::StrCat(change, " on ", tip_);
+            built_[name] = {.attempt = step.inspection.attempt, .base = tip_};
+            outcome.candidate = Candidate{.name = name, .commit = name, .tree = name};
+            if (fate != Fate::kGaps) {
+              outcome.judgement = Judgement{.verdict = Verdict::kPassed};
+              const absl::StatusOr<Merged> merged = Land(name);
+              if (merged.ok()) outcome.merged = *merged;
+            }
+            outcomes.push_back(std::move(outcome));
+          }
+          return outcomes;
+        },
+        /*judges=*/true);
+  }
+
   const std::set<AttemptKey>& open_keys() const { return open_; }
   // Changes on the branch, by task.
   const std::map<TaskKey, std::vector<AttemptKey>>& landings() const { return landings_; }

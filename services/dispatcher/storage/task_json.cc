@@ -128,6 +128,7 @@ std::string ToJson(const Progress& progress) {
       .Add("work_epoch", progress.work_epoch)
       .Add("inspected", progress.inspected)
       .Add("queue_number", progress.queue_number)
+      .Add("landing", progress.landing)
       .Add("judge_round", progress.judge_round)
       .Add("patch_approver", progress.patch_approver)
       .Add("approver", progress.approver)
@@ -160,6 +161,7 @@ absl::StatusOr<Progress> ProgressFromJson(const std::string& text) {
                       .work_epoch = Get<int64_t>(value, "work_epoch"),
                       .inspected = Get<bool>(value, "inspected"),
                       .queue_number = Get<int64_t>(value, "queue_number", 0),
+                      .landing = Get<bool>(value, "landing"),
                       .judge_round = Get<int>(value, "judge_round"),
                       .patch_approver = Get<std::string>(value, "patch_approver"),
                       .approver = Get<std::string>(value, "approver"),

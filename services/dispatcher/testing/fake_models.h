@@ -35,7 +35,7 @@ class FakeModels final : public models::v1::ModelsService::Service {
       if (status.ok()) {
         Issue(each, *result.mutable_key());
       } else {
-        rpc::ToFailure(rpc::FromGrpcStatus(status), *result.mutable_failure());
+        rpc::ToFailure(rpc::FromGrpcStatus(status), *result.mutable_error());
       }
     }
     base::MutexLock lock(mutex_);

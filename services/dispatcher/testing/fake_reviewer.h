@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "lib/base/mutex.h"
+#include "lib/rpc/failure.h"
 #include "slipway/repository/v1/repository_service.grpc.pb.h"
 #include "slipway/reviewer/v1/reviewer_service.grpc.pb.h"
 
@@ -121,7 +122,41 @@ class FakeReviewer final : public reviewer::v1::ReviewerService::Service {
     return grpc::Status::OK;
   }
 
+  // As the service does it; a script for the verdict is a critic, who is asked apart.
+  grpc::Status ReviewChanges(grpc::ServerContext* context,
+                             const reviewer::v1::ReviewChangesRequest* request,
+                             reviewer::v1::ReviewChangesResponse* response) override {
+    for (const auto& change : request->changes()) {
+      auto& outcome = *response->add_outcomes();
+      const grpc::Status status = Review(context, change, outcome);
+      if (!status.ok()) rpc::ToFailure(rpc::FromGrpcStatus(status), *outcome.mutable_error());
+    }
+    return grpc::Status::OK;
+  }
+
  private:
+  grpc::Status Review(grpc::ServerContext* context,
+                      const reviewer::v1::ReviewChangesRequest::Change& change,
+                      reviewer::v1::ReviewChangesResponse::Outcome& outcome) {
+    grpc::Status status = Inspect(context, &change.inspection(), outcome.mutable_inspection());
+    if (!status.ok()) outcome.clear_inspection();
+    if (!status.ok() || !outcome.inspection().has_accepted()) return status;
+    reviewer::v1::CreateCandidateRequest build;
+    build.set_attempt(change.inspection().attempt());
+    status = CreateCandidate(context, &build, outcome.mutable_candidate());
+    if (!status.ok()) outcome.clear_candidate();
+    const reviewer::v1::Candidate& candidate = outcome.candidate().candidate();
+    if (candidate.name().empty() || candidate.validators_size() > 0 || judge) return status;
+    reviewer::v1::JudgeRequest verdict;
+    verdict.set_candidate(candidate.name());
+    status = Judge(context, &verdict, outcome.mutable_judgement());
+    reviewer::v1::MergeRequest land;
+    land.set_candidate(candidate.name());
+    status = Merge(context, &land, outcome.mutable_merge());
+    if (!status.ok()) outcome.clear_merge();
+    return status;
+  }
+
   void Note(std::string call) {
     base::MutexLock lock(mutex_);
     calls_.push_back(std::move(call));

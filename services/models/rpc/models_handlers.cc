@@ -78,7 +78,7 @@ absl::StatusOr<v1::ChangeAttemptKeysResponse> ModelsHandlers::ChangeAttemptKeys(
     if (issued.ok()) {
       FillKey(*issued, *result.mutable_key());
     } else {
-      rpc::ToFailure(issued.status(), *result.mutable_failure());
+      rpc::ToFailure(issued.status(), *result.mutable_error());
     }
   }
   for (const v1::RevokeAttemptKeysRequest& revocation : request.revocations()) {
@@ -88,7 +88,7 @@ absl::StatusOr<v1::ChangeAttemptKeysResponse> ModelsHandlers::ChangeAttemptKeys(
     if (revoked.ok()) {
       result.mutable_revoked()->set_revoked(*revoked);
     } else {
-      rpc::ToFailure(revoked.status(), *result.mutable_failure());
+      rpc::ToFailure(revoked.status(), *result.mutable_error());
     }
   }
   // One sync for all of them, before anybody hears of one.

@@ -53,11 +53,11 @@ class SqliteStore final : public Store {
   absl::Status RemoveGate(const std::string& name, const events::EventDraft& event) override;
   absl::StatusOr<std::string> PutKey(const AttemptKey& key,
                                      const std::optional<RoleDecision>& decision,
-                                     Durability durability) override;
+                                     Durability durability = Durability::kAtOnce) override;
   absl::StatusOr<std::vector<RoleDecision>> Decisions(const std::string& scope, int limit) override;
   absl::StatusOr<std::optional<AttemptKey>> FindKey(const std::string& hash) override;
   absl::StatusOr<std::vector<std::string>> RemoveKeys(const std::string& attempt,
-                                                      Durability durability) override;
+                                                      Durability durability = Durability::kAtOnce) override;
   absl::Status Sync() override { return database_->SyncLog(); }
   absl::StatusOr<int> Prune(const Retention& retention) override;
 

@@ -147,6 +147,11 @@ absl::Status ProjectUnknown(absl::string_view project) {
                      {{"project", Shown(project)}});
 }
 
+absl::Status BatchTooLarge(int changes, int changes_max) {
+  return base::Error(StatusCode::kInvalidArgument, "BATCH_TOO_LARGE",
+                     absl::StrCat(changes, " changes in one call; send at most ", changes_max));
+}
+
 absl::Status PlanUnknown(absl::string_view plan) {
   return base::Error(StatusCode::kNotFound, "PLAN_UNKNOWN",
                      absl::StrCat("the plan ", Shown(plan), " is not open"),

@@ -12,6 +12,7 @@ namespace slipway::reviewer {
 // Names and ids. INVALID_ARGUMENT.
 absl::Status EpochInvalid(absl::string_view attempt, int64_t epoch);  // NAME_INVALID
 absl::Status OidInvalid(absl::string_view text);
+absl::Status BatchTooLarge(int changes, int changes_max);
 absl::Status PathInvalid(absl::string_view path, absl::string_view problem);
 absl::Status PageInvalid(absl::string_view problem);
 absl::Status PolicyInvalid(absl::string_view field, absl::string_view problem);

@@ -21,6 +21,8 @@ inline constexpr size_t kPromptTextBytesMax = 16 << 10;
 inline constexpr size_t kCriticReplyBytesMax = 256 << 10;
 inline constexpr size_t kGapsMax = 20;
 inline constexpr size_t kGapBytesMax = 2 << 10;
+// Changes of one ReviewChanges: they are taken one after the other.
+inline constexpr int kReviewedTogetherMax = 64;
 inline constexpr size_t kSummaryBytesMax = 4 << 10;
 inline constexpr size_t kFindingsMax = 10;
 // Becomes what an agent is told, or the description of a task.

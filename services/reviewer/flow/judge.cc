@@ -23,7 +23,9 @@ metrics::Histogram judge_seconds({.name = "slipway_reviewer_judge_seconds",
                                   .description = "Time to a verdict.",
                                   .labels = {"verdict"}});
 
-std::vector<std::string> RolesFor(const ReviewPolicy& policy, bool critical) {
+}  // namespace
+
+std::vector<std::string> CriticsOf(const ReviewPolicy& policy, bool critical) {
   std::vector<std::string> roles;
   if (!policy.critic_role.empty()) roles.push_back(policy.critic_role);
   if (critical) {
@@ -31,8 +33,6 @@ std::vector<std::string> RolesFor(const ReviewPolicy& policy, bool critical) {
   }
   return roles;
 }
-
-}  // namespace
 
 struct Judge::Bench {
   const Candidate& candidate;
@@ -49,7 +49,7 @@ absl::StatusOr<Verdict> Judge::Decide(const JudgeRequest& request) {
   if (earlier.has_value()) return earlier->verdict;
   ASSIGN_OR_RETURN(const Plan plan, RequirePlan(workshop_.store, candidate.plan));
 
-  const std::vector<std::string> roles = RolesFor(plan.policy.review, request.critical);
+  const std::vector<std::string> roles = CriticsOf(plan.policy.review, request.critical);
   GivenVerdict given{
       .candidate = candidate.name,
       .round = request.round,

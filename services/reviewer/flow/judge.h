@@ -20,6 +20,9 @@ struct JudgeRequest {
   int round = 1;
 };
 
+// The roles of the models that judge a task's candidates; empty when none does.
+std::vector<std::string> CriticsOf(const ReviewPolicy& policy, bool critical);
+
 // Lets the critic, or for critical tasks the council, judge candidates. Blocks for as long as
 // models take; thread-safe.
 class Judge final {

@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "lib/base/status_macros.h"
+#include "lib/rpc/failure.h"
 #include "services/reviewer/domain/errors.h"
+#include "services/reviewer/domain/limits.h"
 #include "services/reviewer/domain/stored_form.h"
 #include "services/reviewer/flow/diagnostician.h"
 #include "services/reviewer/flow/integration_builder.h"
@@ -103,6 +105,55 @@ absl::StatusOr<v1::MergeResponse> ReviewerHandlers::Merge(const rpc::Call&,
   v1::MergeResponse response;
   ASSIGN_OR_RETURN(*response.mutable_merged(), WithTip(merged, candidate.attempt));
   return response;
+}
+
+absl::StatusOr<v1::ReviewChangesResponse> ReviewerHandlers::ReviewChanges(
+    const rpc::Call& call, const v1::ReviewChangesRequest& request) {
+  if (request.changes_size() > kReviewedTogetherMax) {
+    return BatchTooLarge(request.changes_size(), kReviewedTogetherMax);
+  }
+  v1::ReviewChangesResponse response;
+  for (const v1::ReviewChangesRequest::Change& change : request.changes()) {
+    v1::ReviewChangesResponse::Outcome& outcome = *response.add_outcomes();
+    const absl::Status status = Review(call, change, outcome);
+    if (!status.ok()) rpc::ToFailure(status, *outcome.mutable_error());
+  }
+  return response;
+}
+
+absl::Status ReviewerHandlers::Review(const rpc::Call& call,
+                                      const v1::ReviewChangesRequest::Change& change,
+                                      v1::ReviewChangesResponse::Outcome& outcome) {
+  ASSIGN_OR_RETURN(*outcome.mutable_inspection(), Inspect(call, change.inspection()));
+  if (!outcome.inspection().has_accepted()) return absl::OkStatus();
+  v1::CreateCandidateRequest build;
+  build.set_attempt(change.inspection().attempt());
+  ASSIGN_OR_RETURN(v1::CreateCandidateResponse built, CreateCandidate(call, build));
+  *outcome.mutable_candidate() = std::move(built);
+  const v1::Candidate& candidate = outcome.candidate().candidate();
+  if (!outcome.candidate().has_candidate() || candidate.validators_size() > 0) {
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const Names names, ParseAttempt(change.inspection().attempt()));
+  ASSIGN_OR_RETURN(const Plan plan, RequirePlan(workshop_.store, names.plan()));
+  if (!CriticsOf(plan.policy.review, change.critical()).empty()) return absl::OkStatus();
+  v1::JudgeRequest judge;
+  judge.set_candidate(candidate.name());
+  judge.set_title(change.inspection().title());
+  judge.set_description(change.description());
+  *judge.mutable_acceptance() = change.acceptance();
+  judge.set_critical(change.critical());
+  judge.set_round(change.round());
+  ASSIGN_OR_RETURN(v1::JudgeResponse judgement, Judge(call, judge));
+  *outcome.mutable_judgement() = std::move(judgement);
+  if (outcome.judgement().verdict() != v1::VERDICT_PASSED || plan.policy.review.human_approval) {
+    return absl::OkStatus();
+  }
+  v1::MergeRequest merge;
+  merge.set_candidate(candidate.name());
+  ASSIGN_OR_RETURN(v1::MergeResponse merged, Merge(call, merge));
+  *outcome.mutable_merge() = std::move(merged);
+  return absl::OkStatus();
 }
 
 // Other changes may have landed with it, or after it. `attempt` is empty for an integration.

@@ -24,6 +24,8 @@ class ReviewerHandlers final {
   absl::StatusOr<v1::DiagnoseResponse> Diagnose(const rpc::Call& call,
                                                 const v1::DiagnoseRequest& request);
   absl::StatusOr<v1::MergeResponse> Merge(const rpc::Call& call, const v1::MergeRequest& request);
+  absl::StatusOr<v1::ReviewChangesResponse> ReviewChanges(const rpc::Call& call,
+                                                          const v1::ReviewChangesRequest& request);
   absl::StatusOr<v1::RollBackResponse> RollBack(const rpc::Call& call,
                                                 const v1::RollBackRequest& request);
   absl::StatusOr<v1::GetQueueResponse> GetQueue(const rpc::Call& call,
@@ -32,6 +34,9 @@ class ReviewerHandlers final {
                                                   const v1::GetReviewRequest& request);
 
  private:
+  // One step after the other into `outcome`, until something else is needed or one fails.
+  absl::Status Review(const rpc::Call& call, const v1::ReviewChangesRequest::Change& change,
+                      v1::ReviewChangesResponse::Outcome& outcome);
   absl::StatusOr<v1::Merged> WithTip(const Merged& merged, const std::string& attempt);
   absl::StatusOr<CandidateState> StateOf(const Candidate& candidate);
   absl::Status AddAttempt(const Inspection& inspection, v1::GetReviewResponse& response);

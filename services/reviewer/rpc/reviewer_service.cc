@@ -18,6 +18,7 @@ class ReviewerBinding final : public v1::ReviewerService::CallbackService {
   SLIPWAY_UNARY(v1, Judge, model_executor_, handlers_)
   SLIPWAY_UNARY(v1, Diagnose, model_executor_, handlers_)
   SLIPWAY_UNARY(v1, Merge, executor_, handlers_)
+  SLIPWAY_UNARY(v1, ReviewChanges, executor_, handlers_)
   SLIPWAY_UNARY(v1, RollBack, executor_, handlers_)
   SLIPWAY_UNARY(v1, GetQueue, executor_, handlers_)
   SLIPWAY_UNARY(v1, GetReview, executor_, handlers_)
