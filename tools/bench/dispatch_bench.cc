@@ -94,6 +94,8 @@ class DispatchBench final {
     report_["tasks_per_s"] = MedianOf(figures.tasks_per_s);
     report_["tasks_per_s_rounds"] = figures.tasks_per_s;
     report_["cpu_s_per_1000"] = figures.cpu_s_per_1000;
+    report_["client_cpu_s_per_1000"] = figures.client_cpu_s_per_1000;
+    report_["written_kb_per_task"] = figures.written_kb_per_task;
     report_["rss_mb"] = figures.rss_mb;
     report_["audit_breaches"] = figures.audit_breaches;
     return absl::OkStatus();

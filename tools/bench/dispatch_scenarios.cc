@@ -1,5 +1,7 @@
 #include "tools/bench/dispatch_scenarios.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <map>
@@ -86,7 +88,8 @@ absl::StatusOr<ThroughputFigures> MeasureThroughput(const DispatchSite& site,
   const int each = std::max(1, options.tasks / options.plans);
   RETURN_IF_ERROR(RunPlans(*world, 1, options.plans, std::max(1, each / 10)));  // To warm up.
   ThroughputFigures figures;
-  const double cpu_before = world->Use().cpu_seconds;
+  const ProcessUse before = world->Use();
+  const ProcessUse own_before = UseOfProcess(getpid());
   for (int round = 0; round < options.rounds; ++round) {
     const absl::Duration begin = base::RealClock().Elapsed();
     RETURN_IF_ERROR(RunPlans(*world, kFirstPlan * (round + 1), options.plans, each));
@@ -94,8 +97,11 @@ absl::StatusOr<ThroughputFigures> MeasureThroughput(const DispatchSite& site,
     figures.tasks_per_s.push_back(each * options.plans / absl::ToDoubleSeconds(took));
   }
   const ProcessUse use = world->Use();
-  figures.cpu_s_per_1000 = 1'000 * (use.cpu_seconds - cpu_before) /
-                           (static_cast<double>(each) * options.plans * options.rounds);
+  const double tasks = static_cast<double>(each) * options.plans * options.rounds;
+  figures.cpu_s_per_1000 = 1'000 * (use.cpu_seconds - before.cpu_seconds) / tasks;
+  figures.client_cpu_s_per_1000 =
+      1'000 * (UseOfProcess(getpid()).cpu_seconds - own_before.cpu_seconds) / tasks;
+  figures.written_kb_per_task = (use.written_kb - before.written_kb) / tasks;
   figures.rss_mb = use.rss_mb;
   ASSIGN_OR_RETURN(figures.audit_breaches, world->AuditBreaches());
   return figures;

@@ -23,9 +23,11 @@ struct ThroughputOptions {
   int rounds = 3;
 };
 struct ThroughputFigures {
-  std::vector<double> tasks_per_s;  // Of each round.
-  double cpu_s_per_1000 = 0;        // Of the dispatcher.
-  double rss_mb = 0;                // At the end.
+  std::vector<double> tasks_per_s;   // Of each round.
+  double cpu_s_per_1000 = 0;         // Of the dispatcher.
+  double client_cpu_s_per_1000 = 0;  // Of this process: agents, reviewer, models and ledger.
+  double written_kb_per_task = 0;    // By the dispatcher, to disk and sockets.
+  double rss_mb = 0;                 // At the end.
   int audit_breaches = 0;
 };
 absl::StatusOr<ThroughputFigures> MeasureThroughput(const DispatchSite& site,

@@ -29,6 +29,15 @@ double MegabytesOf(const std::string& status, absl::string_view field) {
   return kibibytes * 1024 / 1e6;
 }
 
+// A line of /proc/PID/io, "wchar: 1234".
+double CountOf(const std::string& io, absl::string_view field) {
+  const size_t begin = io.find(absl::StrCat(field, ": "));
+  if (begin == std::string::npos) return 0;
+  const size_t number = begin + field.size() + 2;
+  double count = 0;
+  return absl::SimpleAtod(io.substr(number, io.find('\n', number) - number), &count) ? count : 0;
+}
+
 // The fields of /proc/PID/stat after the program's name, of which the first is the state; empty
 // when the process is gone.
 std::vector<std::string> StatOf(const std::string& pid) {
@@ -59,9 +68,11 @@ ProcessUse UseOfProcess(pid_t pid) {
   const std::vector<std::string> stat = StatOf(absl::StrCat(pid));
   if (stat.empty()) return {};
   const std::string status = base::ReadFile(absl::StrCat("/proc/", pid, "/status")).value_or("");
+  const std::string io = base::ReadFile(absl::StrCat("/proc/", pid, "/io")).value_or("");
   return {.cpu_seconds = SecondsOf(stat, kOwnTimeFields[0], kOwnTimeFields[1]),
           .rss_mb = MegabytesOf(status, "VmRSS"),
-          .peak_rss_mb = MegabytesOf(status, "VmHWM")};
+          .peak_rss_mb = MegabytesOf(status, "VmHWM"),
+          .written_kb = CountOf(io, "wchar") / 1e3};
 }
 
 double CpuOfSession(pid_t session) {

@@ -11,6 +11,7 @@ struct ProcessUse {
   double cpu_seconds = 0;  // Of all its threads, in the program and in the kernel.
   double rss_mb = 0;       // Resident now, in millions of bytes.
   double peak_rss_mb = 0;
+  double written_kb = 0;  // By system calls, to files and sockets, in thousands of bytes.
 };
 ProcessUse UseOfProcess(pid_t pid);
 

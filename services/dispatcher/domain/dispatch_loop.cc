@@ -52,10 +52,11 @@ void DispatchLoop::Run() {
     {
       base::MutexLock lock(mutex_);
       while (queue_.empty() && !stopping_) changed_.Wait(mutex_);
-      if (queue_.empty()) return;
       batch = TakeBatch();
     }
+    const bool last = batch.empty();
     RunBatch(std::move(batch));
+    if (last) return;
   }
 }
 

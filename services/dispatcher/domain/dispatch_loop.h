@@ -19,7 +19,8 @@ class DispatchLoop final {
   DispatchLoop() = default;
   ~DispatchLoop() { Stop(); }
 
-  // Without `own_thread` commands run in RunQueued alone.
+  // `after_batch` follows each batch of commands, and once more the end of the last. Without
+  // `own_thread` commands run in RunQueued alone.
   void Start(std::function<void()> after_batch, bool own_thread = true);
 
   // Runs what is queued, also by what runs, on the calling thread; returns whether anything was.

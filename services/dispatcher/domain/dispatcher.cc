@@ -13,6 +13,9 @@ constexpr char kKillSwitchActor[] = "kill switch";
 
 // About a minute of ticks: keys whose revocation was not confirmed are tried again.
 constexpr int kTicksPerSweep = 600;
+// One that is written and one that waits for it.
+constexpr int kCommitsUnderWayMax = 2;
+
 // About a second.
 constexpr int kTicksPerMeasurement = 10;
 
@@ -97,6 +100,7 @@ void Dispatcher::Stop() {
     timer = std::move(timer_);
   }
   timer.reset();
+  stopping_ = true;
   loop_.Post([this] { hosts_.ReleaseIdle(); });
   loop_.Stop();
 }
@@ -134,14 +138,24 @@ void Dispatcher::Publish() {
   queue_depth.Set(static_cast<double>(loop_.size()));
 }
 
+// Commands that come while the store is busy are decided on together: what they change could not be
+// on disk any sooner, and everything that is done once for a batch is done once for all of them.
+bool Dispatcher::WaitsForStore() {
+  finish_due_ = true;
+  if (!stopping_ && commits_under_way_ >= kCommitsUnderWayMax) return true;
+  finish_due_ = false;
+  return false;
+}
+
 void Dispatcher::Finish() {
+  for (Outbox::Effect& effect : outbox_.TakeSettled()) std::move(effect)();
+  if (WaitsForStore()) return;
   tasks_.EndAnsweredPatterns();
   review_.Drive();
   diagnoses_.Drive();
   hosts_.Scale(grants_.Schedule());
   ChangeSet changes = board_.TakeChanges();
   std::vector<Outbox::Effect> effects = outbox_.Take();
-  for (Outbox::Effect& effect : outbox_.TakeSettled()) std::move(effect)();
   const bool unchanged = changes.empty();
   if (unchanged && effects.empty()) return;
   if (unchanged && commits_under_way_ == 0) return Carry(std::move(effects));
@@ -149,6 +163,7 @@ void Dispatcher::Finish() {
   store_.Commit(std::move(changes), [this, effects = std::move(effects)]() mutable {
     Carry(std::move(effects));
     --commits_under_way_;
+    if (finish_due_.exchange(false)) loop_.Post([] {});
   });
 }
 

@@ -128,6 +128,7 @@ class Dispatcher final {
   void ArmTick();
   void Tick();
   void Finish();
+  bool WaitsForStore();
   // Does what was decided, on any thread.
   void Carry(std::vector<Outbox::Effect> effects);
   void Publish();
@@ -151,6 +152,8 @@ class Dispatcher final {
   GrantFlow grants_;
   HostFlow hosts_;
   std::atomic<int> commits_under_way_ = 0;
+  std::atomic<bool> finish_due_ = false;  // A batch waits for the end of a commit.
+  std::atomic<bool> stopping_ = false;    // Nothing waits any more.
   std::atomic<bool> tick_queued_ = false;
   int ticks_ = 0;
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/error.h"
 #include "lib/base/status_macros.h"
+#include "lib/metrics/metrics.h"
 #include "lib/rpc/proto_time.h"
 #include "services/dispatcher/domain/errors.h"
 #include "services/dispatcher/domain/limits.h"
@@ -15,6 +16,20 @@
 
 namespace slipway::dispatcher {
 namespace {
+
+metrics::Counter audits({.name = "slipway_dispatcher_audits_total",
+                         .description = "Audits, by outcome: holds, broken, failed.",
+                         .labels = {"outcome"}});
+metrics::Gauge audit_breaches({.name = "slipway_dispatcher_audit_breaches",
+                               .description = "Breaches that the last audit found."});
+
+void CountAudit(const absl::StatusOr<AuditResult>& result) {
+  if (!result.ok()) return audits.Increment({"failed"});
+  size_t breaches = 0;
+  for (const AuditCheck& check : result->checks) breaches += check.breaches.size();
+  audits.Increment({breaches == 0 ? "holds" : "broken"});
+  audit_breaches.Set(static_cast<double>(breaches));
+}
 
 absl::StatusOr<int> PageSize(int size, int otherwise, int size_max) {
   if (size < 0) return PageInvalid("page_size must not be negative");
@@ -318,6 +333,7 @@ absl::StatusOr<v1::AuditResponse> DispatcherHandlers::Audit(const rpc::Call&,
   if (is_auditing_.exchange(true)) return AuditRunning();
   const absl::StatusOr<AuditResult> result = store_.Audit();
   is_auditing_ = false;
+  CountAudit(result);
   RETURN_IF_ERROR(result.status());
   return AuditToProto(*result);
 }
