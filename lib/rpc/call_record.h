@@ -15,7 +15,7 @@ class CallRecord final {
   enum class Kind { kUnary, kStream };  // Streams are long by nature and never slow.
 
   // `rpc` is "<package>.<Method>"; use RpcName().
-  CallRecord(std::string rpc, Call call, Kind kind = Kind::kUnary);
+  CallRecord(const std::string& rpc, Call call, Kind kind = Kind::kUnary);
   // An RPC that was never finished counts as cancelled.
   ~CallRecord();
   CallRecord(const CallRecord&) = delete;
@@ -27,7 +27,9 @@ class CallRecord final {
   void Finish(const absl::Status& status);
 
  private:
-  const std::string rpc_;
+  struct Series;
+
+  Series& series_;
   const Call call_;
   const Kind kind_;
   const absl::Duration started_;

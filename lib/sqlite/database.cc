@@ -428,6 +428,16 @@ absl::Status Database::RunQuery(absl::FunctionRef<absl::Status(Reader&)> query) 
   return status;
 }
 
+absl::Status Database::RunStatement(absl::FunctionRef<absl::Status(Reader&)> query) {
+  RETURN_IF_ERROR(CheckNotNested());
+  if (in_memory_) return RunQuery(query);
+  ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, TakeReader());
+  Reader reader(*connection, /*may_write=*/false, /*in_transaction=*/false);
+  absl::Status status = query(reader);
+  ReturnReader(std::move(connection));
+  return status;
+}
+
 absl::Status Database::RunReadOn(Connection& connection,
                                  absl::FunctionRef<absl::Status(Reader&)> query) {
   RETURN_IF_ERROR(connection.Run(kBeginRead));

@@ -136,6 +136,19 @@ class Database final {
     return *std::move(result);
   }
 
+  // As ReadUnsynced, for a query of one statement, which is a transaction by itself: half the time.
+  template <typename Query>
+  std::invoke_result_t<Query&, Reader&> ReadStatementUnsynced(Query query) {
+    using Result = std::invoke_result_t<Query&, Reader&>;
+    std::optional<Result> result;
+    absl::Status status = RunStatement([&](Reader& reader) {
+      result.emplace(query(reader));
+      return StatusOf(*result);
+    });
+    if (!status.ok()) return status;
+    return *std::move(result);
+  }
+
   // Reads the whole file; DATA_LOSS (DATABASE_CORRUPT) with the first finding when it is damaged.
   absl::Status CheckIntegrity();
 
@@ -172,6 +185,7 @@ class Database final {
   absl::Status Commit();
   absl::Status RunRead(absl::FunctionRef<absl::Status(Reader&)> query);
   absl::Status RunQuery(absl::FunctionRef<absl::Status(Reader&)> query);
+  absl::Status RunStatement(absl::FunctionRef<absl::Status(Reader&)> query);
   absl::Status SyncWhatWasSeen();
   absl::Status RunReadOn(Connection& connection, absl::FunctionRef<absl::Status(Reader&)> query);
 

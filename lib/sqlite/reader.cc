@@ -8,7 +8,7 @@ namespace slipway::sqlite {
 absl::StatusOr<Statement> Reader::Prepare(Sql sql) {
   // Some failures (a full disk, no memory) make SQLite roll back on its own; without this check
   // the following statements would commit one by one.
-  if (!connection_.in_transaction()) {
+  if (in_transaction_ && !connection_.in_transaction()) {
     return base::Error(absl::StatusCode::kAborted, "TRANSACTION_ROLLED_BACK",
                        "an earlier failure has rolled this transaction back");
   }

@@ -93,7 +93,9 @@ class Reader {
 
  protected:
   friend class Database;
-  Reader(Connection& connection, bool may_write) : connection_(connection), may_write_(may_write) {}
+  // Without a transaction, each statement is one by itself.
+  Reader(Connection& connection, bool may_write, bool in_transaction = true)
+      : connection_(connection), may_write_(may_write), in_transaction_(in_transaction) {}
   ~Reader() = default;
 
   Connection& connection() { return connection_; }
@@ -122,6 +124,7 @@ class Reader {
 
   Connection& connection_;
   const bool may_write_;
+  const bool in_transaction_;
 };
 
 }  // namespace slipway::sqlite

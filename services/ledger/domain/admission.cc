@@ -33,10 +33,17 @@ void Worsen(std::optional<Denial>& worst, Denial denial) {
   worst = std::move(denial);
 }
 
+bool Fits(const Budget& budget, const Bucket& bucket, int64_t amount, int64_t minimum) {
+  if (!budget.limit.has_value()) return amount <= INT64_MAX - bucket.posted - bucket.reserved;
+  if (budget.frozen || bucket.frozen) return false;
+  return *budget.limit > 0 && minimum <= *budget.limit - bucket.posted - bucket.reserved;
+}
+
 std::optional<Denial> DenialBy(const Constraint& constraint, int64_t amount, int64_t minimum,
                                absl::Time now, FirstEnd first_end) {
   const Budget& budget = *constraint.budget;
   const Bucket& bucket = *constraint.bucket;
+  if (Fits(budget, bucket, amount, minimum)) return std::nullopt;
   Denial denial = {.balance = Balance{budget, bucket}, .requested = amount};
   // A removed budget only counts, also where it had been overrun.
   if (budget.limit.has_value() && (budget.frozen || bucket.frozen)) {
@@ -44,13 +51,11 @@ std::optional<Denial> DenialBy(const Constraint& constraint, int64_t amount, int
     return denial;
   }
   if (!budget.limit.has_value()) {
-    if (amount <= INT64_MAX - bucket.posted - bucket.reserved) return std::nullopt;
     denial.cause = DenialCause::kNeverFits;
     return denial;
   }
   const int64_t limit = *budget.limit;
   const int64_t unspent = limit - bucket.posted;  // Both are not negative.
-  if (limit > 0 && minimum <= unspent - bucket.reserved) return std::nullopt;
   if (limit > 0 && minimum > limit) {
     denial.cause = DenialCause::kNeverFits;
     return denial;

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/digest.h"
 
@@ -18,9 +19,9 @@ bool SameButBudget(const Posting& a, const Posting& b) {
 
 // A call changes the buckets of a window alike: each change is told once, with its budgets, as
 // [window, posted, reserved, overage, limit or null, "budget", ..].
-void AppendPostings(std::string& body, const std::vector<Posting>& postings) {
+void AppendPostings(std::string& body, absl::Span<const Posting> postings) {
   absl::StrAppend(&body, "\"postings\":[");
-  std::vector<bool> told(postings.size());
+  absl::InlinedVector<bool, 32> told(postings.size());
   const char* separator = "[";
   for (size_t i = 0; i < postings.size(); ++i) {
     if (told[i]) continue;
@@ -47,7 +48,7 @@ void AppendPostings(std::string& body, const std::vector<Posting>& postings) {
 }  // namespace
 
 JournalEntry Journal::Next(absl::Time time, absl::string_view operation, const std::string& key,
-                           const Reservation* reservation, const std::vector<Posting>& postings,
+                           const Reservation* reservation, absl::Span<const Posting> postings,
                            nlohmann::json facts) {
   // Made by hand: it is most of what a decision costs.
   std::string body = "{";

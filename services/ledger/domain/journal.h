@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "services/ledger/domain/changes.h"
 #include "services/ledger/domain/reservation.h"
 
@@ -31,7 +32,7 @@ class Journal final {
   // The next entry: what became of `reservation`, which may be null, and of the buckets, besides
   // `facts`, an object.
   JournalEntry Next(absl::Time time, absl::string_view operation, const std::string& key,
-                    const Reservation* reservation, const std::vector<Posting>& postings,
+                    const Reservation* reservation, absl::Span<const Posting> postings,
                     nlohmann::json facts);
 
   // The digest that an entry must have after one with digest `previous`.

@@ -238,7 +238,7 @@ Reservation Ledger::Hold(Reservation reservation, const std::vector<Constraint>&
   }
   step.changes().added.push_back(reservation);
   step.Record("reserve", reservation.key(), &reservation);
-  return mirror_.PutHeld(std::move(reservation));
+  return mirror_.PutHeld(std::move(reservation)).Outcome();
 }
 
 absl::StatusOr<PriceBook::Import> Ledger::ImportPrices(std::vector<Price> rows,

@@ -82,7 +82,8 @@ struct Closing {
 // Decides every request, in the order of the calls. A method either fails and has changed nothing,
 // or changes the mirror and writes the same change into `changes`, which the caller must store as
 // one step before it answers: if that fails, the object no longer tells the truth and must go. A
-// repeat of an earlier request has no changes. Deterministic; not thread-safe.
+// repeat of an earlier request has no changes. A reservation that is returned may lack its legs.
+// Deterministic; not thread-safe.
 class Ledger final {
  public:
   struct Options {

@@ -2,6 +2,19 @@
 
 namespace slipway::ledger {
 
+Reservation Reservation::Outcome() const {
+  return {.order = order,
+          .state = state,
+          .held = held,
+          .settled = settled,
+          .charge_time = charge_time,
+          .expire_time = expire_time,
+          .denial = denial,
+          .end_digest = end_digest,
+          .drawing = drawing,
+          .open_calls = open_calls};
+}
+
 const char* NameOf(ReservationKind kind) {
   return kind == ReservationKind::kCall ? "CALL" : "ENVELOPE";
 }

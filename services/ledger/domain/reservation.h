@@ -83,6 +83,9 @@ struct Reservation {
   Amounts open_calls;      // Of an envelope: what its open calls hold.
 
   const std::string& key() const { return order.key; }
+
+  // What callers are told: all but the legs, which are most of it.
+  Reservation Outcome() const;
 };
 
 const char* NameOf(ReservationKind kind);

@@ -137,7 +137,7 @@ absl::StatusOr<Settlement> Ledger::Settle(const SettleOrder& order, absl::Time n
   }
   step.Record("settle", order.key, &held);
   changes.updated.push_back(mirror_.TakeHeld(order.key));
-  settlement.reservation = changes.updated.back();
+  settlement.reservation = changes.updated.back().Outcome();
   return settlement;
 }
 
@@ -223,11 +223,10 @@ absl::StatusOr<Reservation> Ledger::Release(const std::string& key, Proof proof,
   } else {
     EndEnvelope(held, step);
   }
-  const Reservation released = held;
-  changes.updated.push_back(released);
-  step.Record("release", key, &released, {{"proof", NameOf(proof)}});
+  changes.updated.push_back(held);
+  step.Record("release", key, &held, {{"proof", NameOf(proof)}});
   mirror_.DropHeld(key);
-  return released;
+  return changes.updated.back().Outcome();
 }
 
 absl::StatusOr<Reservation> Ledger::Adjust(const AdjustOrder& order, absl::Time now,

@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
-#include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "services/ledger/domain/changes.h"
@@ -51,11 +51,14 @@ class Step final {
   void CorrectUsage(const UsageRecord& before, const UsageRecord& after);
 
  private:
+  // A budget of each window on each of the scopes of a call.
+  static constexpr size_t kPostingsUsual = 18;
+
   Journal& journal_;
   Changes& changes_;
   const absl::Time time_;
-  std::vector<Posting> postings_;
-  std::vector<Bucket*> touched_;  // A handful, each once.
+  absl::InlinedVector<Posting, kPostingsUsual> postings_;
+  absl::InlinedVector<Bucket*, kPostingsUsual> touched_;  // Each once.
 };
 
 }  // namespace slipway::ledger

@@ -55,8 +55,21 @@ void CountApplied(int64_t changes, absl::Duration time) {
   apply_seconds.Observe({}, time);
 }
 
+namespace {
+
+// Those of every call are looked up once.
+void CountOperation(const std::string& operation) {
+  static metrics::CounterCell& reserves = changes_total.At({"reserve"});
+  static metrics::CounterCell& settles = changes_total.At({"settle"});
+  if (operation == "reserve") return reserves.Increment();
+  if (operation == "settle") return settles.Increment();
+  changes_total.Increment({operation});
+}
+
+}  // namespace
+
 void CountChanges(const Changes& changes) {
-  for (const JournalEntry& entry : changes.journal) changes_total.Increment({entry.operation});
+  for (const JournalEntry& entry : changes.journal) CountOperation(entry.operation);
   for (const Reservation& reservation : changes.added) {
     if (reservation.denial.has_value())
       denials_total.Increment({NameOf(reservation.denial->cause)});

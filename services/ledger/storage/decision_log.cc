@@ -34,7 +34,7 @@ struct DecisionLog::Content {
   int64_t last() const { return records.empty() ? header.first - 1 : records.back().header.last; }
 };
 
-std::string DecisionLog::NewRecord() { return std::string(sizeof(LogRecordHeader), '\0'); }
+void DecisionLog::BeginRecord(std::string& record) { record.assign(sizeof(LogRecordHeader), '\0'); }
 
 DecisionLog::DecisionLog(Options options, const std::string& owner)
     : options_(std::move(options)),

@@ -48,8 +48,8 @@ class DecisionLog final {
     bool complete = false;    // Both files are there.
   };
 
-  // Where a record begins: room for what Append puts there.
-  static std::string NewRecord();
+  // Begins `record` anew: room for what Append puts there.
+  static void BeginRecord(std::string& record);
 
   // `owner` is what the database is known by.
   DecisionLog(Options options, const std::string& owner);
@@ -78,7 +78,7 @@ class DecisionLog final {
   // Goes on in the other file.
   absl::Status Turn();
 
-  // Returns when `record`, which NewRecord began and AppendChanges filled with the decisions from
+  // Returns when `record`, which BeginRecord began and AppendChanges filled with the decisions from
   // `first` to `last`, is durable. After a failure nothing more may be appended.
   absl::Status Append(int64_t first, int64_t last, std::string& record);
 

@@ -40,7 +40,8 @@ class DecisionLogTest : public ::testing::Test {
   }
 
   absl::Status Append(DecisionLog& log, int count = 1, size_t bytes = 100) {
-    std::string record = DecisionLog::NewRecord();
+    std::string record;
+    DecisionLog::BeginRecord(record);
     const int64_t first = head_.sequence + 1;
     for (int i = 0; i < count; ++i) AppendChanges(Next(bytes), record);
     if (!log.HasRoom(record)) RETURN_IF_ERROR(log.Turn());

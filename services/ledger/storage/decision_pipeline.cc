@@ -123,26 +123,26 @@ void DecisionPipeline::LogAll(Decisions decisions) {
 absl::Status DecisionPipeline::WriteRecord(Decisions::iterator& next, Decisions::iterator end,
                                            Decisions& logged) {
   const absl::Duration begin = clock_.Elapsed();
-  std::string record = DecisionLog::NewRecord();
+  DecisionLog::BeginRecord(record_);
   int64_t first = 0;
   int64_t last = 0;
   int64_t count = 0;
   absl::Status lost;
-  for (; next != end && lost.ok() && record.size() < kRecordBytesMax; ++next) {
+  for (; next != end && lost.ok() && record_.size() < kRecordBytesMax; ++next) {
     const Changes& changes = next->changes;
     lost = next->lost;
     if (!changes.empty()) {
       if (count++ == 0) first = FirstOf(changes);
       last = LastOf(changes);
-      AppendChanges(changes, record);
+      AppendChanges(changes, record_);
     }
     logged.push_back(std::move(*next));
   }
   RETURN_IF_ERROR(lost);
   if (count == 0) return absl::OkStatus();
-  if (!log_.HasRoom(record)) RETURN_IF_ERROR(MakeRoom());
-  RETURN_IF_ERROR(log_.Append(first, last, record));
-  CountLogged(count, static_cast<int64_t>(record.size()), clock_.Elapsed() - begin);
+  if (!log_.HasRoom(record_)) RETURN_IF_ERROR(MakeRoom());
+  RETURN_IF_ERROR(log_.Append(first, last, record_));
+  CountLogged(count, static_cast<int64_t>(record_.size()), clock_.Elapsed() - begin);
   return absl::OkStatus();
 }
 

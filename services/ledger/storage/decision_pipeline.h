@@ -104,6 +104,8 @@ class DecisionPipeline final {
   Decisions added_ ABSL_GUARDED_BY(added_mutex_);
   bool added_all_ ABSL_GUARDED_BY(added_mutex_) = false;
 
+  std::string record_;  // Of the thread that logs: kept for its memory.
+
   base::Mutex logged_mutex_;
   base::CondVar logged_changed_;   // For the thread that applies.
   base::CondVar applied_changed_;  // For those who wait for it.

@@ -107,7 +107,8 @@ std::invoke_result_t<Query&, Reader&> SqliteArchive::ReadStored(Query query) {
 
 absl::StatusOr<std::optional<Reservation>> SqliteArchive::FindReservation(const std::string& key) {
   const auto select = [&key](Reader& reader) { return SelectReservation(reader, key); };
-  return pipeline_->IsUnstored(key) ? ReadStored(select) : Noted(database_->ReadUnsynced(select));
+  return pipeline_->IsUnstored(key) ? ReadStored(select)
+                                    : Noted(database_->ReadStatementUnsynced(select));
 }
 
 absl::StatusOr<std::optional<UsageRecord>> SqliteArchive::FindUsage(const std::string& key) {
