@@ -26,7 +26,13 @@ class SimAgent::Link final : public AgentSession {
 
  private:
   void Later(std::function<void()> arrive) {
-    last_ = std::max(last_, world_.clock.true_elapsed() + world_.AnyDelay());
+    if (world_.nobody_hears) return;
+    const std::optional<FailpointFault> fault = world_.Pass(Boundary::kOrdered);
+    if (fault == FailpointFault::kError) return world_.Count("messages lost");
+    const absl::Duration late =
+        fault == FailpointFault::kDelay ? kFailpointDelay : absl::ZeroDuration();
+    last_ = std::max(last_, world_.clock.true_elapsed() + world_.AnyDelay() + late);
+    if (fault == FailpointFault::kToldFailed) world_.At(last_, arrive);
     world_.At(last_, std::move(arrive));
   }
 
@@ -107,14 +113,20 @@ void SimAgent::Tick() {
 
 void SimAgent::Tell(std::function<void(Dispatcher&, const std::shared_ptr<AgentSession>&)> say) {
   const int64_t incarnation = world_.incarnation;
-  last_told_ = std::max(last_told_, world_.clock.true_elapsed() + world_.AnyDelay());
+  const std::optional<FailpointFault> fault = world_.Pass(Boundary::kTold);
+  const absl::Duration late =
+      fault == FailpointFault::kDelay ? kFailpointDelay : absl::ZeroDuration();
+  last_told_ = std::max(last_told_, world_.clock.true_elapsed() + world_.AnyDelay() + late);
   if (IsCut()) return world_.Count("messages of agents cut off");
-  world_.At(last_told_,
-            [this, self = shared_from_this(), link = link_, incarnation, say = std::move(say)] {
-              if (world_.dispatcher != nullptr && world_.incarnation == incarnation) {
-                say(*world_.dispatcher, link);
-              }
-            });
+  if (fault == FailpointFault::kError) return world_.Count("messages lost");
+  const auto arrive = [this, self = shared_from_this(), link = link_, incarnation,
+                       say = std::move(say)] {
+    if (world_.dispatcher != nullptr && world_.incarnation == incarnation) {
+      say(*world_.dispatcher, link);
+    }
+  };
+  if (fault == FailpointFault::kToldFailed) world_.At(last_told_, arrive);
+  world_.At(last_told_, arrive);
 }
 
 void SimAgent::Dial() {

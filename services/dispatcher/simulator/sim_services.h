@@ -21,8 +21,12 @@ template <typename Result, typename Done>
 void CallService(World& world, Done done, std::function<Result()> apply, Result unavailable) {
   const auto shared = std::make_shared<Done>(std::move(done));
   const int64_t incarnation = world.incarnation;
-  const bool request_lost = world.Chance(4);
-  const bool answer_lost = world.Chance(4);
+  if (world.nobody_hears) return;
+  const std::optional<FailpointFault> fault = world.Pass(Boundary::kCall);
+  const bool request_lost = world.Chance(4) || fault == FailpointFault::kError;
+  const bool answer_lost = world.Chance(4) || fault == FailpointFault::kToldFailed;
+  const absl::Duration late =
+      fault == FailpointFault::kDelay ? kFailpointDelay : absl::ZeroDuration();
   const bool twice = world.Chance(4);
   World* const to = &world;
   world.At(world.clock.true_elapsed() + world.AnyDelay(), [=] {
@@ -31,7 +35,7 @@ void CallService(World& world, Done done, std::function<Result()> apply, Result 
     if (!request_lost && twice) result = apply();
     if (request_lost) to->Count("requests lost");
     if (answer_lost && !request_lost) to->Count("applied but told failed");
-    to->At(to->clock.true_elapsed() + to->AnyDelay(), [=] {
+    to->At(to->clock.true_elapsed() + to->AnyDelay() + late, [=] {
       if (to->incarnation != incarnation || to->dispatcher == nullptr) return;
       std::move (*shared)(answer_lost || request_lost ? unavailable : *result);
     });

@@ -86,6 +86,7 @@ Simulation::Simulation(const Options& options)
       ids_(std::make_unique<Ids>()),
       fleet_(std::make_unique<Fleet>(*this)),
       people_(world_) {
+  world_.failpoint = options.failpoint;
   HistoryWalk::Lookups lookups;
   lookups.spec = [this](const TaskKey& key) -> const TaskSpec* {
     const absl::StatusOr<std::optional<Task>> task = store_->FindTask(key);
@@ -151,16 +152,47 @@ absl::Status Simulation::RunQueues() {
       world_.Count("killed between a decision and its commit");
       return Crash(world_.random.OneIn(2));
     }
-    store_->RunQueued();
+    RETURN_IF_ERROR(PassCommit());
     if (disk_.dead() || lost_) {
       if (disk_.tripped()) world_.Count(StrCat("fault at ", faultdisk::NameOf(disk_.tripped_at())));
       return Crash(disk_.power_lost());
     }
   }
+  if (std::exchange(world_.kill_wanted, false)) return Crash(false);
   if (!world_.Chance(1)) return absl::OkStatus();
   if (world_.random.OneIn(3)) return StopAndStart();
   world_.Count("killed after a commit");
   return Crash(world_.random.OneIn(2));
+}
+
+// Commits what was decided, and tells it, unless a fault is between.
+absl::Status Simulation::PassCommit() {
+  if (!store_->HasQueued()) return absl::OkStatus();
+  if (const std::optional<FailpointFault> fault = world_.Pass(Boundary::kDecided)) {
+    world_.kill_wanted = false;
+    if (fault == FailpointFault::kKill) return Crash(false);
+    if (fault == FailpointFault::kError) return Crash(true);
+    Freeze();
+  }
+  const std::optional<FailpointFault> fault = world_.Pass(Boundary::kCommitted);
+  world_.kill_wanted = false;
+  const bool untold = fault.has_value() && fault != FailpointFault::kDelay;
+  world_.nobody_hears = untold;
+  store_->RunQueued();
+  world_.nobody_hears = false;
+  if (untold) return Crash(fault != FailpointFault::kKill);
+  if (fault.has_value()) Freeze();
+  return absl::OkStatus();
+}
+
+// The dispatcher is stopped while everything else goes on.
+void Simulation::Freeze() {
+  for (absl::Duration passed; passed < kFailpointDelay; passed += absl::Seconds(1)) {
+    world_.clock.Advance(absl::Seconds(1));
+    world_.Deliver();
+    const auto agents = agents_;
+    for (const auto& [id, agent] : agents) agent->Tick();
+  }
 }
 
 void Simulation::MaybeArmFault() {

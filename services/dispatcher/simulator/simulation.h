@@ -31,7 +31,8 @@ class Simulation final {
     uint64_t seed = 1;
     int steps = 300;
     Mutant mutant = Mutant::kNone;
-    bool verbose = false;  // Prints each event on stdout.
+    bool verbose = false;                     // Prints each event on stdout.
+    std::optional<Failpoint> failpoint = {};  // In place of chance.
   };
 
   explicit Simulation(const Options& options);
@@ -43,6 +44,8 @@ class Simulation final {
   const Coverage& coverage() const { return world_.coverage; }
   // Of all events: equal for equal histories.
   uint64_t digest() const { return digest_; }
+  // That were passed before faults stopped, with a failpoint.
+  int64_t boundaries() const { return world_.boundaries; }
 
  private:
   class Ids;
@@ -55,6 +58,8 @@ class Simulation final {
   void TroubleAgents();
   void MaybeArmFault();
   absl::Status RunQueues();
+  absl::Status PassCommit();
+  void Freeze();
   absl::Status Quiesce();
 
   absl::Status Crash(bool lose_power);

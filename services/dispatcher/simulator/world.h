@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "services/dispatcher/domain/attempt.h"
 #include "services/dispatcher/domain/dispatcher.h"
 #include "services/dispatcher/domain/task_store.h"
+#include "services/dispatcher/simulator/failpoint.h"
 
 namespace slipway::dispatcher::simulator {
 
@@ -65,6 +67,12 @@ struct World {
   int64_t incarnation = 0;  // Of the dispatcher.
   bool calm = false;        // No more faults: everything has to come to its end.
 
+  // In place of chance, one fault; see failpoint.h.
+  std::optional<Failpoint> failpoint;
+  int64_t boundaries = 0;     // That were passed.
+  bool kill_wanted = false;   // The dispatcher ends as soon as it can.
+  bool nobody_hears = false;  // What the dispatcher says is lost: it ends.
+
   // What the dispatcher was really told of an attempt last, and its receipts.
   struct Heard {
     absl::Duration last = -absl::InfiniteDuration();
@@ -85,7 +93,17 @@ struct World {
   void Breach(const std::string& what) {
     if (breach.empty()) breach = what;
   }
-  bool Chance(uint64_t percent) { return !calm && random.Percent(percent); }
+  bool Chance(uint64_t percent) {
+    return !calm && !failpoint.has_value() && random.Percent(percent);
+  }
+
+  // What comes at the boundary that is passed now.
+  std::optional<FailpointFault> Pass(Boundary boundary) {
+    if (calm || !failpoint.has_value() || ++boundaries != failpoint->at) return std::nullopt;
+    Count(absl::StrCat(NameOf(failpoint->fault), " at a ", NameOf(boundary)));
+    if (failpoint->fault == FailpointFault::kKill) kill_wanted = true;
+    return failpoint->fault;
+  }
 
   absl::Duration AnyDelay() {
     const bool slow = Chance(3);

@@ -46,6 +46,7 @@ class SqliteTaskStore final : public TaskStore {
 
   // Commits what is queued, on the calling thread. Only without own_thread.
   void RunQueued() { writer_->RunQueued(); }
+  bool HasQueued() const { return writer_->HasQueued(); }
 
   // Finishes the commits that are queued, with their callbacks, and takes no more.
   void Stop() { writer_->Stop(); }

@@ -1,0 +1,45 @@
+#include "services/dispatcher/simulator/failpoints.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "services/dispatcher/simulator/failpoint.h"
+
+namespace slipway::dispatcher::simulator {
+namespace {
+
+using ::testing::IsEmpty;
+
+TEST(FailpointsTest, EveryKindOfFaultAtEveryKindOfBoundaryHoldsEveryInvariant) {
+  const FailpointMatrix matrix(/*seed=*/1, /*steps=*/120);
+  ASSERT_GT(matrix.boundaries(), 300) << "a history in which something happens";
+  // A prime, so that every fault comes up at boundaries of every kind.
+  const simulation::Campaign::Result result = matrix.Collect(/*threads=*/2, /*every=*/7);
+  EXPECT_THAT(result.failures, IsEmpty());
+  EXPECT_EQ(result.run, (matrix.size() + 6) / 7);
+  for (int fault = 0; fault < kFailpointFaultCount; ++fault) {
+    for (int boundary = 0; boundary < kBoundaryCount; ++boundary) {
+      const std::string what = absl::StrCat(NameOf(static_cast<FailpointFault>(fault)), " at a ",
+                                            NameOf(static_cast<Boundary>(boundary)));
+      EXPECT_GT(result.coverage.count(what), 0u) << what << " never occurred";
+    }
+  }
+}
+
+class FailpointMutantTest : public ::testing::TestWithParam<Mutant> {};
+
+TEST_P(FailpointMutantTest, IsFoundByOneFaultAtTheRightPlace) {
+  const simulation::Campaign::Result result =
+      FailpointMatrix(/*seed=*/1, /*steps=*/120, GetParam()).Collect(/*threads=*/2, /*every=*/1);
+  EXPECT_FALSE(result.failures.empty()) << NameOf(GetParam()) << " in " << result.run;
+}
+
+INSTANTIATE_TEST_SUITE_P(, FailpointMutantTest,
+                         ::testing::Values(Mutant::kSyncsLie, Mutant::kReplyBeforeCommit,
+                                           Mutant::kNoEpochCheck, Mutant::kAgentNeverFences,
+                                           Mutant::kLostAtRestart, Mutant::kEpochSetBack,
+                                           Mutant::kKeysNeverRevoked, Mutant::kMergedTwice));
+
+}  // namespace
+}  // namespace slipway::dispatcher::simulator
