@@ -70,9 +70,11 @@ sanitize: install
 	@nice ninja -C build-asan -j $(JOBS) --quiet
 	@tools/run_tests.sh build-asan $(JOBS) --label-exclude 'e2e|chaos|model'
 
-# The official SDKs of the providers against the models proxy: client, version, case, result.
+# The official SDKs of the providers, and claude, codex, opencode and aider, against the models proxy:
+# client, version, case, result. Installs some gigabyte of clients into a directory for temporary files.
 clients: build
-	@tests/clients/run.sh $(BUILD)/bin
+	@tests/clients/run.sh $(BUILD)/bin sdks
+	@tests/clients/run.sh $(BUILD)/bin programs
 
 # Every fuzz target, or those of FUZZ_TARGETS="ledger_prices patch", for FUZZ_SECONDS each.
 fuzz: install
