@@ -25,6 +25,22 @@ std::string Text(absl::string_view text) { return base::ToUtf8(text, kDetailByte
   std::abort();
 }
 
+// What a task is, is most of it, and seldom changes.
+Task WithoutSpec(const Task& task) {
+  return {.key = task.key,
+          .position = task.position,
+          .state = task.state,
+          .epoch = task.epoch,
+          .reason = task.reason,
+          .detail = task.detail,
+          .resume_time = task.resume_time,
+          .ready_time = task.ready_time,
+          .end_time = task.end_time,
+          .merged_commit = task.merged_commit,
+          .open_checkpoint = task.open_checkpoint,
+          .progress = task.progress};
+}
+
 template <typename Map, typename Key>
 auto* Find(Map& map, const Key& key) {
   const auto found = map.find(key);
@@ -408,9 +424,10 @@ ChangeSet Board::TakeChanges() {
     const Task& task = tasks_.at(key);
     const auto stored = stored_epochs_.find(key);
     const bool insert = stored == stored_epochs_.end();
-    changes.tasks.push_back({.task = task,
+    const bool spec_changed = changed_specs_.count(key) > 0;
+    changes.tasks.push_back({.task = insert || spec_changed ? task : WithoutSpec(task),
                              .insert = insert,
-                             .spec_changed = changed_specs_.count(key) > 0,
+                             .spec_changed = spec_changed,
                              .expected_epoch = insert ? 0 : stored->second});
     stored_epochs_[key] = task.epoch;
   }

@@ -13,8 +13,8 @@ constexpr char kKillSwitchActor[] = "kill switch";
 
 // About a minute of ticks: keys whose revocation was not confirmed are tried again.
 constexpr int kTicksPerSweep = 600;
-// One that is written and one that waits for it.
-constexpr int kCommitsUnderWayMax = 2;
+// One that is synced, one that is written, and one that waits for it.
+constexpr int kCommitsUnderWayMax = 3;
 
 // About a second.
 constexpr int kTicksPerMeasurement = 10;

@@ -21,7 +21,7 @@ namespace slipway::dispatcher {
 struct TaskWrite {
   Task task;
   bool insert = false;
-  bool spec_changed = false;   // Else an update leaves the stored one as it is.
+  bool spec_changed = false;   // Else an update has none and leaves the stored one as it is.
   int64_t expected_epoch = 0;  // The stored epoch that an update replaces.
 };
 

@@ -28,7 +28,11 @@ void MemoryStore::Commit(ChangeSet changes, absl::AnyInvocable<void() &&> commit
 
 void MemoryStore::Apply(ChangeSet changes) {
   for (Run& run : changes.runs) runs_[run.plan] = std::move(run);
-  for (TaskWrite& write : changes.tasks) tasks_[write.task.key] = std::move(write.task);
+  for (TaskWrite& write : changes.tasks) {
+    Task& task = tasks_[write.task.key];
+    if (!write.insert && !write.spec_changed) write.task.spec = std::move(task.spec);
+    task = std::move(write.task);
+  }
   for (Attempt& attempt : changes.attempts) attempts_[attempt.key] = std::move(attempt);
   for (Checkpoint& checkpoint : changes.checkpoints) {
     checkpoints_[checkpoint.key] = std::move(checkpoint);

@@ -145,17 +145,17 @@ absl::StatusOr<std::unique_ptr<SqliteTaskStore>> SqliteTaskStore::Open(Options o
       new SqliteTaskStore(std::move(database), std::move(options), clock));
   ASSIGN_OR_RETURN(store->log_, events::EventLog::Open(*store->database_, ids, "dispatcher"));
   RETURN_IF_ERROR(store->BeginTerm());
-  store->writer_ = std::make_unique<sqlite::GroupWriter>(
+  store->pipeline_ = std::make_unique<ChangePipeline>(
       *store->database_,
-      sqlite::GroupWriterOptions{
-          // The core is never refused: what waits is bounded by its own queue.
-          .queue_max = size_t{1} << 16,
-          // A change that is refused loses all that follow it: memory has them.
-          .savepoints = false,
-          .own_thread = store->options_.own_thread,
-          .on_committed = [log = store->log_.get()] { log->NotifyAppended(); },
-          .on_commit_failed =
-              [self = store.get()](const absl::Status& status) { self->Lose(status); }});
+      ChangePipeline::Options{
+          .apply =
+              [self = store.get()](sqlite::Transaction& transaction,
+                                   std::vector<ChangeSet> changes) {
+                return self->Apply(transaction, std::move(changes));
+              },
+          .on_durable = [log = store->log_.get()] { log->NotifyAppended(); },
+          .on_lost = [self = store.get()](const absl::Status& status) { self->Lose(status); },
+          .own_threads = store->options_.own_thread});
   return store;
 }
 
@@ -204,15 +204,8 @@ absl::StatusOr<Snapshot> SqliteTaskStore::Load() {
   });
 }
 
-// Everything that is queued, also by later calls whose callbacks come with a later transaction: of
-// a row that was changed more than once only the last state is written.
-absl::Status SqliteTaskStore::ApplyQueued(sqlite::Transaction& transaction) {
-  std::vector<ChangeSet> queued;
-  {
-    base::MutexLock lock(queue_mutex_);
-    queued.swap(queue_);
-  }
-  if (queued.empty()) return absl::OkStatus();
+absl::Status SqliteTaskStore::Apply(sqlite::Transaction& transaction,
+                                    std::vector<ChangeSet> queued) {
   ASSIGN_OR_RETURN(const int64_t term,
                    transaction.QueryOne(kSelectTerm, [](const auto& row) { return row.Int64(0); }));
   if (term != term_) {
@@ -230,23 +223,7 @@ absl::Status SqliteTaskStore::ApplyQueued(sqlite::Transaction& transaction) {
 
 void SqliteTaskStore::Commit(ChangeSet changes, absl::AnyInvocable<void() &&> committed) {
   Keep(changes.results);
-  {
-    base::MutexLock lock(queue_mutex_);
-    if (!changes.empty()) queue_.push_back(std::move(changes));
-  }
-  writer_->Write<bool>(
-      [this](sqlite::Transaction& transaction) -> absl::StatusOr<bool> {
-        const absl::Status applied = ApplyQueued(transaction);
-        if (!applied.ok()) return sqlite::GroupWriter::LostBatch(applied);
-        return true;
-      },
-      base::Reply<bool>(
-          [this, committed = std::move(committed)](absl::StatusOr<bool> stored) mutable {
-            // After Stop nothing is taken: the effects of what was not stored must not happen.
-            if (base::ReasonOf(stored.status()) == "SHUTTING_DOWN") return;
-            if (!stored.ok()) return Lose(stored.status());
-            std::move(committed)();
-          }));
+  pipeline_->Commit(std::move(changes), std::move(committed));
 }
 
 void SqliteTaskStore::Keep(const std::vector<ResultWrite>& results) {

@@ -15,8 +15,8 @@
 #include "lib/base/mutex.h"
 #include "lib/events/event_log.h"
 #include "lib/sqlite/database.h"
-#include "lib/sqlite/group_writer.h"
 #include "services/dispatcher/domain/task_store.h"
+#include "services/dispatcher/storage/change_pipeline.h"
 
 namespace slipway::dispatcher {
 
@@ -45,11 +45,11 @@ class SqliteTaskStore final : public TaskStore {
   int64_t term() const { return term_; }
 
   // Commits what is queued, on the calling thread. Only without own_thread.
-  void RunQueued() { writer_->RunQueued(); }
-  bool HasQueued() const { return writer_->HasQueued(); }
+  void RunQueued() { pipeline_->RunQueued(); }
+  bool HasQueued() { return pipeline_->HasQueued(); }
 
   // Finishes the commits that are queued, with their callbacks, and takes no more.
-  void Stop() { writer_->Stop(); }
+  void Stop() { pipeline_->Stop(); }
 
   absl::StatusOr<Snapshot> Load() override;
   void Commit(ChangeSet changes, absl::AnyInvocable<void() &&> committed) override;
@@ -78,7 +78,7 @@ class SqliteTaskStore final : public TaskStore {
 
   absl::Status BeginTerm();
   void Lose(const absl::Status& status);
-  absl::Status ApplyQueued(sqlite::Transaction& transaction);
+  absl::Status Apply(sqlite::Transaction& transaction, std::vector<ChangeSet> queued);
   void Keep(const std::vector<ResultWrite>& results);
   std::optional<ChangeResult> DropRecent(const AttemptKey& attempt)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(recent_mutex_);
@@ -88,13 +88,11 @@ class SqliteTaskStore final : public TaskStore {
   base::Clock& clock_;
   std::unique_ptr<events::EventLog> log_;
   int64_t term_ = 0;
-  base::Mutex queue_mutex_;
-  std::vector<ChangeSet> queue_ ABSL_GUARDED_BY(queue_mutex_);
   base::Mutex recent_mutex_;
   absl::node_hash_map<AttemptKey, ChangeResult> recent_ ABSL_GUARDED_BY(recent_mutex_);
   std::deque<AttemptKey> recent_order_ ABSL_GUARDED_BY(recent_mutex_);  // Also what was taken.
   size_t recent_bytes_ ABSL_GUARDED_BY(recent_mutex_) = 0;
-  std::unique_ptr<sqlite::GroupWriter> writer_;
+  std::unique_ptr<ChangePipeline> pipeline_;  // Last: it uses all of them.
 };
 
 }  // namespace slipway::dispatcher
