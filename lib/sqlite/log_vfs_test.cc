@@ -120,6 +120,19 @@ TEST_F(LogVfsTest, AnUnsyncedCommitIsSyncedByWhoeverReadsIt) {
   EXPECT_OK(database->SyncLog());
 }
 
+TEST_F(LogVfsTest, AStatementByItselfSeesEachUnsyncedCommit) {
+  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Database> database, Open(path_));
+  ASSERT_OK(database->WriteUnsynced([](Transaction& t) { return AddNotes(t, 1); }));
+
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THAT(database->ReadStatementUnsynced([](Reader& reader) {
+      return reader.QueryOne(kSumNotes, [](const Row& row) { return row.Int64(0); });
+    }),
+                IsOkAndHolds((i + 1) * kLargeBytes));
+    ASSERT_OK(database->WriteUnsynced([](Transaction& t) { return AddNotes(t, 1); }));
+  }
+}
+
 // A disk on which a power failure undoes what was not synced.
 class PowerFailureTest : public ::testing::Test {
  protected:

@@ -11,6 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "lib/base/clock.h"
 #include "lib/base/file.h"
@@ -155,10 +156,15 @@ absl::Status RunLedgerScale(const LedgerScaleOptions& options) {
     queries[name] = {{"first_ms", times.first}, {"p50_ms", times.second}};
     return absl::OkStatus();
   };
-  for (const char* group : {"", "day", "project", "plan", "task", "role", "model"}) {
+  using Groups = std::vector<std::string>;
+  for (const Groups& groups :
+       {Groups{}, Groups{"day"}, Groups{"project"}, Groups{"plan"}, Groups{"task"}, Groups{"role"},
+        Groups{"model"}, Groups{"project", "plan"}, Groups{"project", "task"},
+        Groups{"project", "attempt"}, Groups{"project", "plan", "task"}}) {
     pb::QueryUsageRequest request;
-    if (*group != '\0') request.add_group_by(group);
-    RETURN_IF_ERROR(measure(absl::StrCat("usage_by_", *group == '\0' ? "nothing" : group), [&] {
+    for (const std::string& group : groups) request.add_group_by(group);
+    const std::string name = groups.empty() ? "nothing" : absl::StrJoin(groups, "_");
+    RETURN_IF_ERROR(measure(absl::StrCat("usage_by_", name), [&] {
       return rpc::CallUnary(client.stub(), &Stub::QueryUsage, request,
                             {.timeout = absl::Minutes(1)})
           .status();

@@ -88,6 +88,14 @@ constexpr Sql kSelectPrices =
   columns " INDEXED BY " index " WHERE " name " IN (SELECT DISTINCT " name " FROM (" columns \
           " INDEXED BY " index ") WHERE " name ">=" from " AND " SLIPWAY_LEDGER_IN_SCOPE     \
           " AND day_us>=?6 AND day_us<?7 ORDER BY " name " LIMIT ?24+1)"
+// The same of one project, parameter 1, whose names all begin with its own and a slash; a "0" is
+// what comes after a slash. What has no such name is read by the way.
+#define SLIPWAY_LEDGER_OF_FIRST_IN_PROJECT(columns, index, name, from)                           \
+  columns " INDEXED BY " index " WHERE " name                                                    \
+          " IN (SELECT '' UNION ALL SELECT * FROM (SELECT"                                       \
+          " DISTINCT " name " FROM (" columns " INDEXED BY " index ") WHERE " name ">=MAX(" from \
+          ",?1||'/') AND " name "<?1||'0' AND " SLIPWAY_LEDGER_IN_SCOPE                          \
+          " AND day_us>=?6 AND day_us<?7 ORDER BY " name " LIMIT ?24+1))"
 constexpr Sql kSumRollups = SLIPWAY_LEDGER_DAY_SUMS("SELECT * FROM rollup");
 constexpr Sql kSumRollupsBelowPlan =
     SLIPWAY_LEDGER_DAY_SUMS("SELECT * FROM rollup INDEXED BY rollup_by_plan WHERE plan=?2");
@@ -97,8 +105,18 @@ constexpr Sql kSumAttempts = SLIPWAY_LEDGER_DAY_SUMS(
     SLIPWAY_LEDGER_OF_FIRST("SELECT * FROM rollup", "rollup_by_attempt", "attempt", "?20"));
 constexpr Sql kSumTasksByPlan = SLIPWAY_LEDGER_DAY_SUMS(
     SLIPWAY_LEDGER_OF_FIRST("SELECT * FROM rollup", "rollup_by_plan", "plan", "?18"));
+constexpr Sql kSumTasksOfProject = SLIPWAY_LEDGER_DAY_SUMS(
+    SLIPWAY_LEDGER_OF_FIRST_IN_PROJECT("SELECT * FROM rollup", "rollup_by_task", "task", "?19"));
+constexpr Sql kSumAttemptsOfProject = SLIPWAY_LEDGER_DAY_SUMS(SLIPWAY_LEDGER_OF_FIRST_IN_PROJECT(
+    "SELECT * FROM rollup", "rollup_by_attempt", "attempt", "?20"));
+constexpr Sql kSumTasksByPlanOfProject = SLIPWAY_LEDGER_DAY_SUMS(
+    SLIPWAY_LEDGER_OF_FIRST_IN_PROJECT("SELECT * FROM rollup", "rollup_by_plan", "plan", "?18"));
+constexpr Sql kSumPlansOfProject = SLIPWAY_LEDGER_DAY_SUMS(SLIPWAY_LEDGER_OF_FIRST_IN_PROJECT(
+    SLIPWAY_LEDGER_PLANS, "rollup_of_plan_by_plan", "plan", "?18"));
+constexpr Sql kSelectProjects =
+    "SELECT DISTINCT project FROM rollup_of_month WHERE (?1='' OR project=?1) AND project>=?2"
+    " ORDER BY project";
 // For questions that ask for neither tasks nor attempts.
-constexpr Sql kSumPlans = SLIPWAY_LEDGER_DAY_SUMS(SLIPWAY_LEDGER_PLANS);
 constexpr Sql kSumPlan = SLIPWAY_LEDGER_DAY_SUMS(SLIPWAY_LEDGER_PLANS
                                                  " INDEXED BY rollup_of_plan_by_plan"
                                                  " WHERE plan=?2");
@@ -334,11 +352,36 @@ absl::StatusOr<std::vector<UsageRollup>> Ask(Reader& reader, Sql sql, const Sums
                       after[4], after[5], after[6], after[7], question.rows_max, more...);
 }
 
+// By name within each project, until the page is full.
+absl::StatusOr<std::vector<UsageRollup>> AskProjectByProject(Reader& reader, Sql sql,
+                                                             const SumsQuestion& question) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> projects,
+                   reader.Query(
+                       kSelectProjects, [](const Row& row) { return row.Text(0); },
+                       question.scope.project, question.after[1]));
+  std::vector<UsageRollup> rows;
+  SumsQuestion of_project = question;
+  for (const std::string& project : projects) {
+    if (of_project.rows_max <= 0) break;
+    of_project.scope.project = project;
+    of_project.after = project == question.after[1]
+                           ? question.after
+                           : std::vector<std::string>(question.after.size());
+    ASSIGN_OR_RETURN(std::vector<UsageRollup> found, Ask(reader, sql, of_project));
+    of_project.rows_max -= static_cast<int>(found.size());
+    std::move(found.begin(), found.end(), std::back_inserter(rows));
+  }
+  return rows;
+}
+
 absl::StatusOr<std::vector<UsageRollup>> AskForPlans(Reader& reader, const SumsQuestion& question) {
   const UsageGroups& groups = question.groups;
   if (!question.scope.plan.empty()) return Ask(reader, kSumPlan, question);
   if (groups.day) return Ask(reader, kSumPlansByDay, question);
-  if (groups.plan) return Ask(reader, groups.project ? kSumPlans : kSumPlansByName, question);
+  if (groups.plan && groups.project) {
+    return AskProjectByProject(reader, kSumPlansOfProject, question);
+  }
+  if (groups.plan) return Ask(reader, kSumPlansByName, question);
   int64_t first_month = MonthFrom(question.start_us);
   int64_t end_month = MonthUntil(question.end_us);
   if (first_month >= end_month) first_month = end_month = question.end_us;  // Days alone.
@@ -370,7 +413,13 @@ absl::StatusOr<std::vector<UsageRollup>> AskForTasks(Reader& reader, const SumsQ
   const UsageGroups& groups = question.groups;
   if (!question.scope.plan.empty()) return Ask(reader, kSumRollupsBelowPlan, question);
   if (groups.day) return AskForTasksByDay(reader, question);
-  if (groups.project) return Ask(reader, kSumRollups, question);
+  if (groups.project) {
+    return AskProjectByProject(reader,
+                               groups.plan   ? kSumTasksByPlanOfProject
+                               : groups.task ? kSumTasksOfProject
+                                             : kSumAttemptsOfProject,
+                               question);
+  }
   if (groups.plan) return Ask(reader, kSumTasksByPlan, question);
   return Ask(reader, groups.task ? kSumTasks : kSumAttempts, question);
 }
