@@ -99,11 +99,12 @@ absl::StatusOr<Balance> Ledger::SetBudget(const BudgetOrder& asked, absl::Time n
 }
 
 absl::Status Ledger::CheckSumOfHolds(const ScopePath& path, Metric metric) {
-  int64_t room = INT64_MAX / 2;  // The other half is for what is spent.
+  constexpr int64_t kHeldMax = INT64_MAX / 2;  // The other half is for what is spent.
+  int64_t room = kHeldMax;
   for (const auto& [key, held] : mirror_.held()) {
     const int64_t amount = held->held.Of(metric);
     if (!Covers(path, held->order.scopes)) continue;
-    if (amount > room) return AmountInvalid("the sum of what is held", INT64_MAX, INT64_MAX / 2);
+    if (amount > room) return HeldTooMuch(kHeldMax);
     room -= amount;
   }
   return absl::OkStatus();

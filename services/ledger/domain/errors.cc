@@ -35,6 +35,38 @@ absl::Status AmountInvalid(absl::string_view field, int64_t value, int64_t value
                 {"value_max", absl::StrCat(value_max)}});
 }
 
+absl::Status AmountAboveRoom(absl::string_view counter, int64_t value, int64_t room) {
+  return Error(
+      StatusCode::kInvalidArgument, "AMOUNT_INVALID",
+      absl::StrCat(value, " more is too much for ", counter, ", which has room for ", room),
+      {{"value", absl::StrCat(value)}, {"value_max", absl::StrCat(room)}});
+}
+
+absl::Status HeldTooMuch(int64_t held_max) {
+  return Error(
+      StatusCode::kInvalidArgument, "AMOUNT_INVALID",
+      absl::StrCat("a budget cannot begin here: the holds that it would count add up to more "
+                   "than ",
+                   held_max, "; settle or release some of them first"),
+      {{"field", "scope"}, {"value_max", absl::StrCat(held_max)}});
+}
+
+absl::Status DeltaBelowCost(int64_t delta, int64_t cost) {
+  return Error(StatusCode::kInvalidArgument, "AMOUNT_INVALID",
+               absl::StrCat("delta_usd_nanos is ", delta, ", which would take the cost, ", cost,
+                            ", below 0"),
+               {{"field", "delta_usd_nanos"},
+                {"value", absl::StrCat(delta)},
+                {"value_min", absl::StrCat(-cost)}});
+}
+
+absl::Status CostTooLarge(int64_t cost_max) {
+  return Error(StatusCode::kInvalidArgument, "AMOUNT_INVALID",
+               absl::StrCat("these tokens cost more than ", cost_max,
+                            " nano-USD, the most of one call; check them and the price"),
+               {{"field", "tokens"}, {"value_max", absl::StrCat(cost_max)}});
+}
+
 absl::Status LifetimeInvalid(absl::Duration lifetime) {
   return Error(StatusCode::kInvalidArgument, "LIFETIME_INVALID",
                absl::StrCat("lifetime is ", absl::FormatDuration(lifetime),

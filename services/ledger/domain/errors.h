@@ -16,6 +16,11 @@ namespace slipway::ledger {
 absl::Status KeyInvalid(absl::string_view problem);
 absl::Status ScopeInvalid(absl::string_view scope, absl::string_view problem);
 absl::Status AmountInvalid(absl::string_view field, int64_t value, int64_t value_max);
+// AMOUNT_INVALID, too: of numbers that are fine by themselves.
+absl::Status AmountAboveRoom(absl::string_view counter, int64_t value, int64_t room);
+absl::Status HeldTooMuch(int64_t held_max);
+absl::Status DeltaBelowCost(int64_t delta, int64_t cost);
+absl::Status CostTooLarge(int64_t cost_max);
 absl::Status LifetimeInvalid(absl::Duration lifetime);
 absl::Status FieldInvalid(absl::string_view field, absl::string_view problem);
 absl::Status ProofRequired();

@@ -41,7 +41,7 @@ absl::Status CheckGrowth(const Reservation& held, const Amounts& amounts) {
       return FieldInvalid("amounts", "has a metric that the envelope does not hold: its calls do");
     }
     const int64_t room = kAmountMax - held.held.Of(metric);
-    if (amount > room) return AmountInvalid("amounts", amount, room);
+    if (amount > room) return AmountAboveRoom("one hold", amount, room);
   }
   return absl::OkStatus();
 }

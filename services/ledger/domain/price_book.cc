@@ -71,7 +71,7 @@ absl::StatusOr<int64_t> CostOf(const Price& price, const TokenCounts& tokens) {
                     Wide{tokens.searches} * price.search_usd_nanos * kPicoPerNano;
   const Wide nanos = (pico + kPicoPerNano - 1) / kPicoPerNano;
   if (nanos > kAmountMax) {
-    return AmountInvalid("cost", std::numeric_limits<int64_t>::max(), kAmountMax);
+    return CostTooLarge(kAmountMax);
   }
   return static_cast<int64_t>(nanos);
 }

@@ -251,8 +251,9 @@ absl::StatusOr<Reservation> Ledger::Adjust(const AdjustOrder& order, absl::Time 
   }
   if (found->state == ReservationState::kHeld) return ReservationOpen(order.reservation);
   const int64_t delta = order.delta_usd_nanos;
-  if (delta > kAmountMax || delta < -found->settled.usd_nanos) {
-    return AmountInvalid("delta_usd_nanos plus the cost", delta, kAmountMax);
+  if (delta > kAmountMax) return AmountInvalid("delta_usd_nanos", delta, kAmountMax);
+  if (delta < -found->settled.usd_nanos) {
+    return DeltaBelowCost(delta, found->settled.usd_nanos);
   }
   RETURN_IF_ERROR(CheckRoom(*found, {.usd_nanos = delta}));
   ASSIGN_OR_RETURN(const std::optional<UsageRecord> before, archive_.FindUsage(order.reservation));
@@ -302,7 +303,7 @@ absl::Status Ledger::CheckRoom(const Reservation& call, const Amounts& spent) {
       ASSIGN_OR_RETURN(const Bucket* const bucket, BucketOf(leg));
       const int64_t room = INT64_MAX - bucket->posted - bucket->reserved;
       if (spent.Of(leg.metric) > room) {
-        return AmountInvalid("the sum of a budget", spent.Of(leg.metric), room);
+        return AmountAboveRoom(absl::StrCat("budgets/", leg.budget), spent.Of(leg.metric), room);
       }
     }
   }

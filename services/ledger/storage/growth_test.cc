@@ -274,7 +274,9 @@ TEST_F(GrowthTest, HoldsThatNoBudgetCanCountAreNotAttached) {
       ASSERT_OK(Reserve(CallFor("again", 1)));  // Waits for those before.
     }
   }
-  EXPECT_THAT(SetLimit(kProject, 1), FailsWithReason("AMOUNT_INVALID"));
+  const absl::Status refused = SetLimit(kProject, 1).status();
+  EXPECT_THAT(refused, FailsWithReason("AMOUNT_INVALID"));
+  EXPECT_THAT(refused.message(), ::testing::HasSubstr("settle or release some of them first"));
   EXPECT_OK(SetLimit(kProject, 1, Metric::kRequests));
   ExpectAuditIsClean();
 }

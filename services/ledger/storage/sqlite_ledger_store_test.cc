@@ -316,8 +316,10 @@ TEST_F(SqliteLedgerStoreTest, AdjustCorrectsTheCostOnce) {
   EXPECT_EQ(BalanceOf(kProject).bucket.posted, 20);
   EXPECT_THAT(Adjust({.key = "a1", .reservation = "k1", .delta_usd_nanos = 1}),
               FailsWithReason("KEY_REUSED"));
-  EXPECT_THAT(Adjust({.key = "a2", .reservation = "k1", .delta_usd_nanos = -21}),
-              FailsWithReason("AMOUNT_INVALID"));
+  const absl::Status refused =
+      Adjust({.key = "a2", .reservation = "k1", .delta_usd_nanos = -21}).status();
+  EXPECT_THAT(refused, FailsWithReason("AMOUNT_INVALID"));
+  EXPECT_THAT(refused.message(), ::testing::HasSubstr("would take the cost, 20, below 0"));
   ExpectAuditIsClean();
 }
 
