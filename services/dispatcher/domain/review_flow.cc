@@ -241,6 +241,8 @@ void ReviewFlow::OnReview(Task& task, const ReviewOutcome& outcome) {
   task.progress.landing = false;
   OnInspection(task, outcome.inspection);
   if (!outcome.inspection.accepted || !outcome.candidate.has_value()) return;
+  // Nothing else of the plan lands while it is reviewed.
+  if (const auto* merged = std::get_if<Merged>(&*outcome.candidate)) return OnMerged(task, *merged);
   OnCandidate(task, *outcome.candidate);
   if (task.state != kJudging || !outcome.judgement.has_value()) return;
   OnJudgement(task, *outcome.judgement);
@@ -273,7 +275,12 @@ void ReviewFlow::OnInspection(Task& task, const Inspection& inspection) {
 }
 
 void ReviewFlow::OnCandidate(Task& task, const CandidateOutcome& outcome) {
-  if (const auto* merged = std::get_if<Merged>(&outcome)) return OnMerged(task, *merged);
+  if (const auto* merged = std::get_if<Merged>(&outcome)) {
+    if (!IsOvertaken(task.key)) return OnMerged(task, *merged);
+    // Asked again at once, or when the landing that is under way has ended.
+    if (merging_.count(task.key.plan) > 0) OnQueued(task, "a landing of its plan is under way");
+    return;
+  }
   if (const auto* conflict = std::get_if<Conflict>(&outcome)) return OnConflict(task, *conflict);
   if (const auto* queued = std::get_if<Queued>(&outcome)) return OnQueued(task, queued->detail);
   if (const auto* rejected = std::get_if<Rejected>(&outcome)) {
@@ -379,7 +386,19 @@ void ReviewFlow::OnJudgement(Task& task, const Judgement& judgement) {
   }
 }
 
+// Of two answers that were under way at once, the one that came last may tell of the older tip;
+// work that begins there would lack what the other one unblocked.
+bool ReviewFlow::IsOvertaken(const TaskKey& key) const {
+  const auto queue = queues_.find(key.plan);
+  const auto step = steps_.find(key);
+  if (queue == queues_.end() || step == steps_.end()) return false;
+  return merging_.count(key.plan) > 0 || step->second.ticket <= queue->second.last_ticket;
+}
+
 void ReviewFlow::OnMerged(Task& task, const Merged& merged) {
+  if (const auto queue = queues_.find(task.key.plan); queue != queues_.end()) {
+    queue->second.last_ticket = last_ticket_;
+  }
   tasks_.Land(task, merged.commit, merged.tip, merged.detail);
 }
 
@@ -427,7 +446,8 @@ std::string ReviewFlow::DescribeMemory() const {
   for (const auto& [key, step] : steps_) {
     const absl::Duration wait = std::max(absl::ZeroDuration(), step.not_before - now);
     absl::StrAppend(&text, key.Name(), " ", Name(step.state), " ", step.epoch, step.under_way,
-                    step.queued, " ", step.failures, " ", absl::FormatDuration(wait), "\n");
+                    step.queued, IsOvertaken(key), " ", step.failures, " ",
+                    absl::FormatDuration(wait), "\n");
   }
   return text;
 }

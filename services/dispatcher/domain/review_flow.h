@@ -51,6 +51,12 @@ class ReviewFlow final {
     bool queued = false;  // It waits for others of its plan.
   };
 
+  // The changes of a plan that wait to land.
+  struct Queue {
+    std::set<std::pair<int64_t, TaskKey>> places;  // By their numbers.
+    uint64_t last_ticket = 0;                      // When a landing was last told.
+  };
+
   void Forget(std::map<TaskKey, Step>::iterator step);
   bool MayStart(const Task& task);
   void Consider(Task& task);
@@ -98,6 +104,8 @@ class ReviewFlow final {
   std::vector<AttemptKey> QueueOf(const std::string& plan);
   // Keeps the place of a task that has changed, or is gone.
   void KeepQueue(const TaskKey& key, const Task* task);
+  // Whether a landing of the plan is under way, or was told of since the step of the task began.
+  bool IsOvertaken(const TaskKey& key) const;
   // What waits for others of the plan asks again.
   void WakeQueue(const std::string& plan);
 
@@ -112,10 +120,9 @@ class ReviewFlow final {
   Randomness random_;
   Post post_;
   std::map<TaskKey, Step> steps_;
-  std::set<TaskKey> waiting_;      // Under review, and the next step may have to be started.
-  std::set<std::string> merging_;  // Plans with a merge under way.
-  // By plan, the numbers and tasks whose changes wait to land; and the numbers by task.
-  std::map<std::string, std::set<std::pair<int64_t, TaskKey>>> queues_;
+  std::set<TaskKey> waiting_;            // Under review, and the next step may have to be started.
+  std::set<std::string> merging_;        // Plans with a merge under way.
+  std::map<std::string, Queue> queues_;  // By plan.
   std::map<TaskKey, int64_t> queue_numbers_;
   int64_t last_queue_number_ = 0;
   // What waits for the merge before it, by plan, as numbers in the queue and tasks; what lands at

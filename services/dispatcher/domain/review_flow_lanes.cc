@@ -86,7 +86,7 @@ std::vector<AttemptKey> ReviewFlow::QueueOf(const std::string& plan) {
   std::vector<AttemptKey> queue;
   const auto found = queues_.find(plan);
   if (found == queues_.end()) return queue;
-  for (const auto& [number, key] : found->second) {
+  for (const auto& [number, key] : found->second.places) {
     if (queue.size() >= kMergeQueueMax) break;
     const Task* const task = board_.FindTask(key);
     // Who waits for a person holds up nobody.
@@ -102,21 +102,21 @@ void ReviewFlow::KeepQueue(const TaskKey& key, const Task* task) {
   const auto known = queue_numbers_.find(key);
   const int64_t before = known == queue_numbers_.end() ? 0 : known->second;
   if (before == number) return;
-  std::set<std::pair<int64_t, TaskKey>>& queue = queues_[key.plan];
-  queue.erase({before, key});
+  std::set<std::pair<int64_t, TaskKey>>& places = queues_[key.plan].places;
+  places.erase({before, key});
   queue_numbers_.erase(key);
   if (number > 0) {
-    queue.emplace(number, key);
+    places.emplace(number, key);
     queue_numbers_[key] = number;
   }
-  if (queue.empty()) queues_.erase(key.plan);
+  if (places.empty()) queues_.erase(key.plan);
 }
 
 void ReviewFlow::WakeQueue(const std::string& plan) {
   const auto found = queues_.find(plan);
   if (found == queues_.end()) return;
   size_t woken = 0;
-  for (const auto& [number, key] : found->second) {
+  for (const auto& [number, key] : found->second.places) {
     if (woken++ >= kQueueWokenMax) break;
     const auto step = steps_.find(key);
     if (step != steps_.end() && step->second.queued) {

@@ -89,7 +89,7 @@ absl::StatusOr<CandidateOutcome> SimReviewer::BuildNow(const CandidateStep& step
     const auto landed = landings_.find(step.attempt.task);
     if (landed != landings_.end() && landed->second.attempt == step.attempt) {
       world_.Count("candidates that had landed");
-      return Merged{.branch = "branch", .commit = landed->second.commit};
+      return MergedAt(landed->second.commit, plan);
     }
   }
   if (!integrates && world_.Chance(6)) {
@@ -210,25 +210,53 @@ absl::StatusOr<Merged> SimReviewer::MergeNow(const MergeStep& step) {
       world_.Breach(
           StrCat(built.attempt.Name(), " is merged after ", landed->second.attempt.Name()));
     }
-    return Merged{.branch = "branch", .commit = landed->second.commit};
+    return MergedAt(landed->second.commit, task.plan);
   }
   if (world_.Chance(6)) {
     world_.Count("landings that waited");
+    ready_.insert(built.attempt);
     return Error(absl::StatusCode::kAborted, "QUEUE_WAITING", "changes ahead have yet to land");
   }
-  int& tip = tips_[task.plan];
-  if (built.base != tip || world_.Chance(6)) {
+  if (built.base != tips_[task.plan] || world_.Chance(6)) {
     world_.Count("branches moved");
     return Error(absl::StatusCode::kAborted, "BRANCH_MOVED", "the branch moved");
   }
-  ++tip;
-  const std::string commit = StrCat("commit ", tip, " of ", task.plan);
-  if (landed != landings_.end()) {
-    world_.Breach(StrCat("I4: ", task.Name(), " is merged again, as ", commit));
+  for (const AttemptKey& ahead : step.queue) {
+    if (ahead == built.attempt) break;
+    if (ready_.erase(ahead) == 0 || landings_.count(ahead.task) > 0) continue;
+    world_.Count("changes that landed with another");
+    Land(ahead);
   }
-  landings_[task] = {.attempt = built.attempt, .commit = commit};
+  return MergedAt(Land(built.attempt), task.plan);
+}
+
+std::string SimReviewer::Land(const AttemptKey& attempt) {
+  const int number = ++tips_[attempt.task.plan];
+  const std::string commit = CommitOf(number, attempt.task.plan);
+  if (landings_.count(attempt.task) > 0) {
+    world_.Breach(StrCat("I4: ", attempt.task.Name(), " is merged again, as ", commit));
+  }
+  landings_[attempt.task] = {.attempt = attempt, .commit = commit, .number = number};
   world_.Count("merges");
-  return Merged{.branch = "branch", .commit = commit};
+  return commit;
+}
+
+std::string SimReviewer::CommitOf(int number, const std::string& plan) {
+  return StrCat("commit ", number, " of ", plan);
+}
+
+Merged SimReviewer::MergedAt(const std::string& commit, const std::string& plan) {
+  return {.branch = "branch", .commit = commit, .tip = CommitOf(tips_[plan], plan)};
+}
+
+bool SimReviewer::Holds(const std::string& commit, const TaskKey& landed) const {
+  const auto landing = landings_.find(landed);
+  if (landing == landings_.end()) return false;
+  const auto tip = tips_.find(landed.plan);
+  for (int number = landing->second.number; number <= tip->second; ++number) {
+    if (CommitOf(number, landed.plan) == commit) return true;
+  }
+  return false;
 }
 
 void SimModels::IssueKey(const KeyRequest& request,

@@ -60,8 +60,12 @@ class SimReviewer final : public Reviewer {
   struct Landing {
     AttemptKey attempt;
     std::string commit;
+    int number = 0;  // Of the commit on its branch, from 1.
   };
   const std::map<TaskKey, Landing>& landings() const { return landings_; }
+
+  // Whether the commit of its plan's branch has the task's change.
+  bool Holds(const std::string& commit, const TaskKey& landed) const;
 
  private:
   struct Built {
@@ -81,12 +85,17 @@ class SimReviewer final : public Reviewer {
   absl::StatusOr<Merged> MergeNow(const MergeStep& step);
   void CheckStored(const AttemptKey& attempt);
   absl::StatusOr<ReviewOutcome> ReviewNow(const ReviewStep& step);
+  // The commit that the change of the attempt is on its branch.
+  std::string Land(const AttemptKey& attempt);
+  static std::string CommitOf(int number, const std::string& plan);
+  Merged MergedAt(const std::string& commit, const std::string& plan);
 
   World& world_;
   const uint64_t refusals_percent_;  // In some histories most patches break the same rule.
   std::map<std::string, Built> candidates_;
   std::map<std::string, int> tips_;  // By plan.
   std::map<TaskKey, Landing> landings_;
+  std::set<AttemptKey> ready_;                       // They asked to land before their turn.
   std::map<std::string, std::string> integrations_;  // Commits, by plan.
 };
 

@@ -79,6 +79,7 @@ class Simulation final {
   void CheckAgents();
   void Watch();
   absl::Status Audit();
+  absl::Status CheckTips();
   absl::Status CheckEnd();
   absl::Status CheckWatched();
   bool AllEnded();

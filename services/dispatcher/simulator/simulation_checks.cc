@@ -297,6 +297,19 @@ void Simulation::Watch() {
   watch_token_ = log.EncodeToken(page->next_cursor);
 }
 
+// What begins next begins with all that has landed.
+absl::Status Simulation::CheckTips() {
+  for (const auto& [key, fold] : walk_->tasks()) {
+    if (fold.state != TaskState::kMerged || key.id == kIntegrationId) continue;
+    const absl::StatusOr<std::optional<dispatcher::Run>> run = store_->FindRun(key.plan);
+    if (!run.ok() || !run->has_value()) continue;  // The audit's to tell.
+    if (!reviewer_.Holds((*run)->tip, key)) {
+      return Breach(StrCat("I4: the tip of ", key.plan, " lacks ", key.Name()));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Simulation::Audit() {
   const absl::StatusOr<AuditResult> audit = store_->Audit();
   if (!audit.ok()) {
@@ -310,7 +323,7 @@ absl::Status Simulation::Audit() {
       return Breach(StrCat(check.invariant, ": ", absl::StrJoin(check.breaches, "; ")));
     }
   }
-  return absl::OkStatus();
+  return CheckTips();
 }
 
 absl::Status Simulation::CheckEnd() {
