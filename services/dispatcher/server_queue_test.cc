@@ -21,6 +21,16 @@ bool IsOf(const std::string& name, const std::string& task) {
 
 class QueueTest : public ServerFixture {
  protected:
+  // A plan whose changes do not land at once: it has a validator, which the reviewer knows the
+  // verdict of, unless a test says otherwise.
+  static v1::PlanSpec Queued(const std::vector<std::string>& tasks) {
+    v1::PlanSpec spec = Plan(tasks);
+    common::v1::Validator& validator = *spec.mutable_policy()->add_validators();
+    validator.set_name("unit-tests");
+    validator.add_command("true");
+    return spec;
+  }
+
   // The agent that has a task at work waits for `go` before it hands in the change of `task`.
   FakeAgent::Script HandsInAfter(const std::string& task, const std::atomic<bool>& go) {
     return [task, &go](const agent::v1::Grant& grant) {
@@ -55,7 +65,7 @@ TEST_F(QueueTest, EachQuestionTellsTheOrderInWhichChangesWereAccepted) {
   };
   AddAgent(HandsInAfter("b", first_is_judged));
   AddAgent(HandsInAfter("b", first_is_judged));
-  ASSERT_OK(Submit(Plan({"a", "b"})));
+  ASSERT_OK(Submit(Queued({"a", "b"})));
 
   ExpectRun(v1::Run::STATE_SUCCEEDED);
 
@@ -81,7 +91,7 @@ TEST_F(QueueTest, AChangeThatWaitsIsAskedForAgainWhenAnotherHasLanded) {
   };
   AddAgent(HandsInAfter("a", waited));
   AddAgent(HandsInAfter("a", waited));
-  ASSERT_OK(Submit(Plan({"a", "b"})));
+  ASSERT_OK(Submit(Queued({"a", "b"})));
 
   ExpectRun(v1::Run::STATE_SUCCEEDED);
 
@@ -99,7 +109,7 @@ TEST_F(QueueTest, AChangeThatLandsBeforeItsTurnCostsNoRetryAndNoQuestion) {
   std::atomic<bool> go = false;
   AddAgent(HandsInAfter("a", go));
   AddAgent(HandsInAfter("a", go));
-  ASSERT_OK(Submit(Plan({"a", "b"})));
+  ASSERT_OK(Submit(Queued({"a", "b"})));
   ASSERT_TRUE(Eventually([&] { return tries == 1; }));
   go = true;
 
@@ -122,7 +132,7 @@ TEST_F(QueueTest, AChangeThatTheQueueRejectsIsWrittenAgainWithWhatFailed) {
     return grpc::Status::OK;
   };
   FakeAgent& agent = AddAgent();
-  ASSERT_OK(Submit(Plan({"a"})));
+  ASSERT_OK(Submit(Queued({"a"})));
 
   ExpectRun(v1::Run::STATE_SUCCEEDED);
 
@@ -140,7 +150,7 @@ TEST_F(QueueTest, ValidatorsThatMayBeFlakyRunAgainOnTheSameCandidate) {
     return grpc::Status::OK;
   };
   AddAgent();
-  ASSERT_OK(Submit(Plan({"a"})));
+  ASSERT_OK(Submit(Queued({"a"})));
 
   ExpectRun(v1::Run::STATE_SUCCEEDED);
 
@@ -160,7 +170,7 @@ TEST_F(QueueTest, AFailureThatAChangeAheadMayHaveCausedIsNotChargedToTheTask) {
     return grpc::Status::OK;
   };
   AddAgent();
-  ASSERT_OK(Submit(Plan({"a"})));
+  ASSERT_OK(Submit(Queued({"a"})));
 
   ExpectRun(v1::Run::STATE_SUCCEEDED);
 
@@ -200,7 +210,7 @@ TEST_F(QueueTest, AnAnswerThatALandingOvertookDoesNotSetTheTipBack) {
   };
   AddAgent(script);
   AddAgent(script);
-  ASSERT_OK(Submit(Plan({"a", "b", "c:a,b"})));
+  ASSERT_OK(Submit(Queued({"a", "b", "c:a,b"})));
   ExpectTask("b", v1::Task::STATE_MERGED);
   later_has_landed = true;
 

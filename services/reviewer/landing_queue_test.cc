@@ -60,7 +60,7 @@ class LandingQueueTest : public ReviewFixture {
     return response.value_or(v1::RecordEvidenceResponse());
   }
 
-  std::vector<std::string> Steps(const std::vector<std::string>&) {
+  std::vector<std::string> Steps() {
     v1::GetQueueRequest request;
     request.set_plan(kPlan);
     const absl::StatusOr<v1::GetQueueResponse> response =
@@ -85,7 +85,7 @@ TEST_F(LandingQueueTest, ChangesAreBuiltOnThoseAheadAndLandByOneMove) {
   EXPECT_EQ(a.base(), base_);
   EXPECT_EQ(b.base(), a.commit());
   EXPECT_EQ(b.validators_size(), 1) << "both are validated at once";
-  EXPECT_THAT(Steps(queue), ElementsAre("VALIDATE", "VALIDATE"));
+  EXPECT_THAT(Steps(), ElementsAre("VALIDATE", "VALIDATE"));
   EXPECT_TRUE(Run(b, true).passed());
   ASSERT_OK(Judge(b));
   EXPECT_THAT(Merge(b.name(), "", queue), FailsWithReason("QUEUE_WAITING"));
@@ -147,7 +147,7 @@ TEST_F(LandingQueueTest, ABatchIsProvenByItsLastTree) {
   const std::vector<std::string> queue = HandIn({"a", "b", "c"});
   const v1::Candidate c = Ask(queue[2], queue);
   EXPECT_THAT(WhyQueued(queue[0], queue), HasSubstr("validated together with"));
-  EXPECT_THAT(Steps(queue), ElementsAre("WAIT", "WAIT", "VALIDATE"));
+  EXPECT_THAT(Steps(), ElementsAre("WAIT", "WAIT", "VALIDATE"));
   EXPECT_TRUE(Run(c, true).passed());
   std::vector<v1::Candidate> chain;
   for (const std::string& attempt : queue) {
@@ -195,6 +195,27 @@ TEST_F(LandingQueueTest, AChangeThatLeavesTakesNobodyWithIt) {
   EXPECT_THAT(Merge(b.name(), "", {queue[1]}), FailsWithReason("BRANCH_MOVED"));
   EXPECT_EQ(Ask(queue[1], {queue[1]}).base(), base_);
   EXPECT_EQ(plan_tip(), base_);
+}
+
+TEST_F(LandingQueueTest, ATaskThatIsDoneAgainWhileItLandsLandsOnce) {
+  Begin(3, 1);
+  const std::vector<std::string> queue = HandIn({"a"});
+  const v1::Candidate first = Ask(queue[0], queue);
+  Submit("a", 2, base_, [](const std::string& work) { WriteFile(work + "/src/a.py", "2\n"); });
+  const std::string again = Attempt("a", 2);
+  const v1::Candidate second = Ask(again, {again});
+  ASSERT_OK(Record(first, true, Attempt("a", 3)));
+  ASSERT_OK(Record(second, true, Attempt("a", 4)));
+  ASSERT_OK(Judge(first));
+  ASSERT_OK(Judge(second));
+  ASSERT_OK_AND_ASSIGN(const v1::MergeResponse landed, Merge(first.name(), "", queue));
+
+  ASSERT_OK_AND_ASSIGN(const v1::MergeResponse late, Merge(second.name(), "", {again}));
+  ASSERT_OK_AND_ASSIGN(const v1::CreateCandidateResponse asked, Build(again));
+
+  EXPECT_EQ(late.merged().commit(), landed.merged().commit());
+  EXPECT_EQ(asked.merged().commit(), landed.merged().commit());
+  EXPECT_EQ(Log(), "Change a\nstart");
 }
 
 TEST_F(LandingQueueTest, AConflictWithAnOpenChangeWaits) {

@@ -47,7 +47,9 @@ void CallService(World& world, Done done, std::function<Result()> apply, Result 
 class SimReviewer final : public Reviewer {
  public:
   explicit SimReviewer(World& world)
-      : world_(world), refusals_percent_(world.random.OneIn(8) ? 70 : 12) {}
+      : world_(world),
+        refusals_percent_(world.random.OneIn(8) ? 70 : 12),
+        waits_percent_(world.random.OneIn(3) ? 50 : 6) {}
 
   void Inspect(const InspectStep& step, Done<Inspection> done) override;
   void CreateCandidate(const CandidateStep& step, Done<CandidateOutcome> done) override;
@@ -92,6 +94,7 @@ class SimReviewer final : public Reviewer {
 
   World& world_;
   const uint64_t refusals_percent_;  // In some histories most patches break the same rule.
+  const uint64_t waits_percent_;     // In some most changes ask to land before their turn.
   std::map<std::string, Built> candidates_;
   std::map<std::string, int> tips_;  // By plan.
   std::map<TaskKey, Landing> landings_;

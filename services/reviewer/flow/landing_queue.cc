@@ -50,8 +50,9 @@ absl::StatusOr<LandingQueue> LandingQueue::Open(const Workshop& workshop,
     if (!absl::StartsWith(attempt, prefix) || queue.changes_.contains(attempt)) continue;
     ASSIGN_OR_RETURN(std::optional<Inspection> change, workshop.store.FindInspection(attempt));
     if (!change.has_value() || !change->accepted) continue;
+    // Whichever of its attempts: a person may have had it done again while it landed.
     ASSIGN_OR_RETURN(const std::optional<Merged> merged,
-                     workshop.store.FindMergedOfAttempt(attempt));
+                     workshop.store.FindMergedOfTask(change->task));
     if (merged.has_value()) continue;
     queue.order_.push_back(attempt);
     queue.changes_.emplace(attempt, *std::move(change));
@@ -64,7 +65,7 @@ absl::StatusOr<LandingQueue::Answer> LandingQueue::Ask(const Workshop& workshop,
                                                        const std::vector<std::string>& order) {
   ASSIGN_OR_RETURN(const Names names, ParseAttempt(attempt));
   RETURN_IF_ERROR(RequirePlan(workshop.store, names.plan()).status());
-  ASSIGN_OR_RETURN(std::optional<Merged> merged, workshop.store.FindMergedOfAttempt(attempt));
+  ASSIGN_OR_RETURN(std::optional<Merged> merged, workshop.store.FindMergedOfTask(names.task()));
   if (merged.has_value()) return Answer{.outcome = *std::move(merged)};
   std::vector<std::string> whole = order;
   if (std::find(whole.begin(), whole.end(), attempt) == whole.end()) whole.push_back(attempt);
@@ -73,7 +74,7 @@ absl::StatusOr<LandingQueue::Answer> LandingQueue::Ask(const Workshop& workshop,
   ASSIGN_OR_RETURN(LandingQueue queue, Open(workshop, names.plan(), whole));
   if (!queue.changes_.contains(attempt)) {
     // It landed at this moment, or was never accepted.
-    ASSIGN_OR_RETURN(merged, workshop.store.FindMergedOfAttempt(attempt));
+    ASSIGN_OR_RETURN(merged, workshop.store.FindMergedOfTask(names.task()));
     if (merged.has_value()) return Answer{.outcome = *std::move(merged)};
     return ChangeUnknown(attempt);
   }

@@ -42,10 +42,10 @@ absl::StatusOr<Merged> Merger::Merge(const std::string& candidate_name, const st
   ASSIGN_OR_RETURN(std::optional<Merged> merged, workshop_.store.FindMerged(candidate_name));
   if (merged.has_value()) return *std::move(merged);
   ASSIGN_OR_RETURN(const Plan plan, RequirePlan(workshop_.store, candidate.plan));
-  // Another candidate of the same change landed.
+  // Another candidate of the same change landed, or another attempt at the task.
   ASSIGN_OR_RETURN(merged, candidate.is_integration()
                                ? workshop_.store.FindIntegration(plan.name)
-                               : workshop_.store.FindMergedOfAttempt(candidate.attempt));
+                               : workshop_.store.FindMergedOfTask(candidate.task));
   if (merged.has_value()) return *std::move(merged);
   if (candidate.is_integration()) RETURN_IF_ERROR(CheckEvidence(plan, candidate));
 

@@ -68,7 +68,7 @@ inline constexpr sqlite::Sql kSelectMergedOfAttempt =
     " WHERE attempt=? LIMIT 1";
 inline constexpr sqlite::Sql kSelectMergedOfTask =
     "SELECT candidate,branch,from_commit,commit_id,tree,detail,approver,merge_time_us FROM merged"
-    " WHERE task=? ORDER BY merge_time_us DESC LIMIT 1";
+    " WHERE plan=? AND task=? ORDER BY merge_time_us DESC LIMIT 1";
 inline constexpr sqlite::Sql kSelectIntegration =
     "SELECT candidate,branch,from_commit,commit_id,tree,detail,approver,merge_time_us FROM merged"
     " WHERE plan=? AND task='' LIMIT 1";

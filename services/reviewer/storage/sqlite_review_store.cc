@@ -5,6 +5,7 @@
 
 #include "lib/base/status_macros.h"
 #include "services/reviewer/domain/limits.h"
+#include "services/reviewer/domain/names.h"
 #include "services/reviewer/domain/stored_form.h"
 #include "services/reviewer/storage/announcements.h"
 #include "services/reviewer/storage/rows.h"
@@ -372,8 +373,9 @@ absl::StatusOr<std::optional<Merged>> SqliteReviewStore::FindMergedOfAttempt(
 }
 
 absl::StatusOr<std::optional<Merged>> SqliteReviewStore::FindMergedOfTask(const std::string& task) {
+  ASSIGN_OR_RETURN(const Names names, ParseTask(task));
   return database_->Read([&](sqlite::Reader& reader) {
-    return reader.FindOne(kSelectMergedOfTask, ReadMerged, task);
+    return reader.FindOne(kSelectMergedOfTask, ReadMerged, names.plan(), task);
   });
 }
 
