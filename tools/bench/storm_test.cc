@@ -42,7 +42,7 @@ TEST(LedgerStorm, KillsLoseNothingThatWasAcknowledged) {
   ASSERT_OK_AND_ASSIGN(const StormReport report, RunStorm({.program = SLIPWAY_LEDGER,
                                                            .directory = directory.path(),
                                                            .clients = 32,
-                                                           .limit = 600 * (kills + 1),
+                                                           .limit = 900 * (kills + 1),
                                                            .kills = kills,
                                                            .seed = 7}));
   EXPECT_GT(report.kills, 0);

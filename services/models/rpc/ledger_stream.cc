@@ -156,10 +156,16 @@ class LedgerStream::Connection final
         if (found != under_way_.end()) under_way_.erase(found);
       }
       answered_ += response_.answers_size();
+      // What callers ask for next, told of their answers, goes together.
+      telling_ = true;
     }
     for (size_t i = 0; i < done.size(); ++i) {
       Answer& answer = *response_.mutable_answers(static_cast<int>(i));
       if (done[i]) std::move(done[i])(ResultOf(std::move(answer)));
+    }
+    {
+      base::MutexLock lock(mutex_);
+      telling_ = false;
     }
     StartRead(&response_);
     Advance();  // There is room for more.
@@ -221,7 +227,8 @@ class LedgerStream::Connection final
 
   Action NextAction() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (broken_) return Action::kLetGo;
-    if (writing_ || waiting_.empty() || under_way_.size() >= kUnderWayMax) return Action::kNone;
+    if (writing_ || telling_ || waiting_.empty()) return Action::kNone;
+    if (under_way_.size() >= kUnderWayMax) return Action::kNone;
     request_.Clear();
     size_t bytes = 0;
     const size_t room = std::min(kMessageOperationsMax, kUnderWayMax - under_way_.size());
@@ -250,6 +257,7 @@ class LedgerStream::Connection final
   base::Mutex mutex_;
   bool acting_ ABSL_GUARDED_BY(mutex_) = true;  // Who opens it.
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool telling_ ABSL_GUARDED_BY(mutex_) = false;  // Callers of their answers.
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t answered_ ABSL_GUARDED_BY(mutex_) = 0;
