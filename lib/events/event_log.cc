@@ -110,13 +110,14 @@ absl::StatusOr<Page> EventLog::ReadAfter(int64_t cursor, const EventFilter& filt
   return database_.Read([&](sqlite::Reader& reader) -> absl::StatusOr<Page> {
     ASSIGN_OR_RETURN(const int64_t latest, ReadLatest(reader));
     ASSIGN_OR_RETURN(const int64_t compacted, reader.QueryOne(kSelectCompacted, ReadInt64));
-    if (cursor < compacted) return ResumeTokenExpired(cursor, compacted + 1);
-    if (cursor > latest) {
-      return ResumeTokenForeign(absl::StrCat("is at event ", cursor, " but the last one here is ",
+    const int64_t after = cursor == kFromOldest ? compacted : cursor;
+    if (after < compacted) return ResumeTokenExpired(after, compacted + 1);
+    if (after > latest) {
+      return ResumeTokenForeign(absl::StrCat("is at event ", after, " but the last one here is ",
                                              latest, " (was a backup restored?)"));
     }
-    const int64_t last = std::min(latest, cursor + kScanMax);
-    Page page{.next_cursor = cursor};
+    const int64_t last = std::min(latest, after + kScanMax);
+    Page page{.next_cursor = after};
     RETURN_IF_ERROR(Scan(reader, last, filter, static_cast<size_t>(std::max(limit, 1)), page));
     page.at_end = page.next_cursor == latest;
     return page;

@@ -30,6 +30,9 @@ inline constexpr sqlite::Sql kEventLogSchema =
     " one INTEGER PRIMARY KEY NOT NULL CHECK(one=1), db_uuid TEXT NOT NULL,"
     " compacted_sequence INTEGER NOT NULL) STRICT;";
 
+// The cursor before the oldest event kept, whichever that is when it is read.
+inline constexpr int64_t kFromOldest = -1;
+
 // A stretch of a log.
 struct Page {
   std::vector<Event> events;  // In order.
@@ -58,7 +61,8 @@ class EventLog final {
 
   // Up to `limit` events after `cursor` that `filter` keeps. Looks at no more than kScanMax events
   // and returns about kBatchBytesMax bytes, so a page may be empty before the end. 0 is before the
-  // first event ever. Fails with RESUME_TOKEN_EXPIRED or RESUME_TOKEN_FOREIGN. Blocks on disk.
+  // first event ever, kFromOldest before the first that is kept. Fails with RESUME_TOKEN_EXPIRED or
+  // RESUME_TOKEN_FOREIGN. Blocks on disk.
   absl::StatusOr<Page> ReadAfter(int64_t cursor, const EventFilter& filter, int limit);
 
   // The cursor before the oldest event kept.

@@ -16,7 +16,7 @@ absl::StatusOr<v1::ListEventsResponse> EventLogHandlers::ListEvents(
       request.page_size() == 0 ? kPageSizeDefault : std::min(request.page_size(), kBatchEventsMax);
   ASSIGN_OR_RETURN(const EventFilter filter, FilterFromProto(log_.name(), request.filter()));
   absl::StatusOr<int64_t> cursor =
-      request.page_token().empty() ? log_.Oldest() : log_.DecodeToken(request.page_token());
+      request.page_token().empty() ? kFromOldest : log_.DecodeToken(request.page_token());
   if (!cursor.ok()) return cursor.status();
 
   // Goes on over stretches that the filter leaves out, so that a page is rarely empty; a caller

@@ -69,7 +69,7 @@ void WatchReactor::Step() {
   }
   const absl::StatusOr<Page> page = host_->log.ReadAfter(cursor_, filter_, kBatchEventsMax);
   if (!page.ok()) return End(page.status());
-  skipped_ += page->next_cursor - cursor_;
+  if (cursor_ != kFromOldest) skipped_ += page->next_cursor - cursor_;
   cursor_ = page->next_cursor;
   // The first response also tells that the stream is live. Short of the end, a page without events
   // has passed kScanMax of them.
@@ -86,7 +86,7 @@ absl::Status WatchReactor::Begin() {
   } else if (request_.only_new()) {
     ASSIGN_OR_RETURN(cursor_, host_->log.Latest());
   } else {
-    ASSIGN_OR_RETURN(cursor_, host_->log.Oldest());
+    cursor_ = kFromOldest;
   }
   return absl::OkStatus();
 }
