@@ -386,15 +386,6 @@ void ReviewFlow::OnJudgement(Task& task, const Judgement& judgement) {
   }
 }
 
-// Of two answers that were under way at once, the one that came last may tell of the older tip;
-// work that begins there would lack what the other one unblocked.
-bool ReviewFlow::IsOvertaken(const TaskKey& key) const {
-  const auto queue = queues_.find(key.plan);
-  const auto step = steps_.find(key);
-  if (queue == queues_.end() || step == steps_.end()) return false;
-  return merging_.count(key.plan) > 0 || step->second.ticket <= queue->second.last_ticket;
-}
-
 void ReviewFlow::OnMerged(Task& task, const Merged& merged) {
   if (const auto queue = queues_.find(task.key.plan); queue != queues_.end()) {
     queue->second.last_ticket = last_ticket_;

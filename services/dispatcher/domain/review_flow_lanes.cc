@@ -112,6 +112,15 @@ void ReviewFlow::KeepQueue(const TaskKey& key, const Task* task) {
   if (places.empty()) queues_.erase(key.plan);
 }
 
+// Of two answers that were under way at once, the one that came last may tell of the older tip;
+// work that begins there would lack what the other one unblocked.
+bool ReviewFlow::IsOvertaken(const TaskKey& key) const {
+  const auto queue = queues_.find(key.plan);
+  const auto step = steps_.find(key);
+  if (queue == queues_.end() || step == steps_.end()) return false;
+  return merging_.count(key.plan) > 0 || step->second.ticket <= queue->second.last_ticket;
+}
+
 void ReviewFlow::WakeQueue(const std::string& plan) {
   const auto found = queues_.find(plan);
   if (found == queues_.end()) return;

@@ -87,7 +87,8 @@ absl::StatusOr<CandidateOutcome> SimReviewer::BuildNow(const CandidateStep& step
   const std::string plan = integrates ? step.plan : step.attempt.task.plan;
   if (!integrates && world_.mutant != Mutant::kMergedTwice) {
     const auto landed = landings_.find(step.attempt.task);
-    if (landed != landings_.end()) {
+    if (landed != landings_.end() &&
+        (landed->second.attempt == step.attempt || landed->second.with_another)) {
       world_.Count(landed->second.attempt == step.attempt ? "candidates that had landed"
                                                           : "attempts after one that had landed");
       return MergedAt(landed->second.commit, plan);
@@ -207,9 +208,14 @@ absl::StatusOr<Merged> SimReviewer::MergeNow(const MergeStep& step) {
   const TaskKey& task = built.attempt.task;
   const auto landed = landings_.find(task);
   if (landed != landings_.end() && world_.mutant != Mutant::kMergedTwice) {
+    // A person may have the task done again while another landing takes it along.
+    if (landed->second.attempt != built.attempt && !landed->second.with_another) {
+      world_.Breach(
+          StrCat(built.attempt.Name(), " is merged after ", landed->second.attempt.Name()));
+    }
     return MergedAt(landed->second.commit, task.plan);
   }
-  if (world_.Chance(waits_percent_)) {
+  if (world_.Chance(6)) {
     world_.Count("landings that waited");
     ready_.insert(built.attempt);
     return Error(absl::StatusCode::kAborted, "QUEUE_WAITING", "changes ahead have yet to land");
@@ -222,18 +228,19 @@ absl::StatusOr<Merged> SimReviewer::MergeNow(const MergeStep& step) {
     if (ahead == built.attempt) break;
     if (ready_.erase(ahead) == 0 || landings_.count(ahead.task) > 0) continue;
     world_.Count("changes that landed with another");
-    Land(ahead);
+    Land(ahead, /*with_another=*/true);
   }
-  return MergedAt(Land(built.attempt), task.plan);
+  return MergedAt(Land(built.attempt, /*with_another=*/false), task.plan);
 }
 
-std::string SimReviewer::Land(const AttemptKey& attempt) {
+std::string SimReviewer::Land(const AttemptKey& attempt, bool with_another) {
   const int number = ++tips_[attempt.task.plan];
   const std::string commit = CommitOf(number, attempt.task.plan);
   if (landings_.count(attempt.task) > 0) {
     world_.Breach(StrCat("I4: ", attempt.task.Name(), " is merged again, as ", commit));
   }
-  landings_[attempt.task] = {.attempt = attempt, .commit = commit, .number = number};
+  landings_[attempt.task] = {
+      .attempt = attempt, .commit = commit, .number = number, .with_another = with_another};
   world_.Count("merges");
   return commit;
 }

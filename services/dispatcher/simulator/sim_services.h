@@ -47,9 +47,7 @@ void CallService(World& world, Done done, std::function<Result()> apply, Result 
 class SimReviewer final : public Reviewer {
  public:
   explicit SimReviewer(World& world)
-      : world_(world),
-        refusals_percent_(world.random.OneIn(8) ? 70 : 12),
-        waits_percent_(world.random.OneIn(3) ? 50 : 6) {}
+      : world_(world), refusals_percent_(world.random.OneIn(8) ? 70 : 12) {}
 
   void Inspect(const InspectStep& step, Done<Inspection> done) override;
   void CreateCandidate(const CandidateStep& step, Done<CandidateOutcome> done) override;
@@ -62,7 +60,8 @@ class SimReviewer final : public Reviewer {
   struct Landing {
     AttemptKey attempt;
     std::string commit;
-    int number = 0;  // Of the commit on its branch, from 1.
+    int number = 0;             // Of the commit on its branch, from 1.
+    bool with_another = false;  // Before anybody asked for it at that moment.
   };
   const std::map<TaskKey, Landing>& landings() const { return landings_; }
 
@@ -88,13 +87,12 @@ class SimReviewer final : public Reviewer {
   void CheckStored(const AttemptKey& attempt);
   absl::StatusOr<ReviewOutcome> ReviewNow(const ReviewStep& step);
   // The commit that the change of the attempt is on its branch.
-  std::string Land(const AttemptKey& attempt);
+  std::string Land(const AttemptKey& attempt, bool with_another);
   static std::string CommitOf(int number, const std::string& plan);
   Merged MergedAt(const std::string& commit, const std::string& plan);
 
   World& world_;
   const uint64_t refusals_percent_;  // In some histories most patches break the same rule.
-  const uint64_t waits_percent_;     // In some most changes ask to land before their turn.
   std::map<std::string, Built> candidates_;
   std::map<std::string, int> tips_;  // By plan.
   std::map<TaskKey, Landing> landings_;
