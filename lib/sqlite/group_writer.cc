@@ -100,11 +100,6 @@ void GroupWriter::RunQueued() {
   }
 }
 
-bool GroupWriter::HasQueued() const {
-  base::MutexLock lock(mutex_);
-  return !queue_.empty();
-}
-
 absl::Status GroupWriter::RunBatch(Transaction& transaction, const Batch& batch, bool& succeeded) {
   for (const std::unique_ptr<Job>& job : batch) {
     const absl::Status done =

@@ -71,8 +71,6 @@ class GroupWriter final {
   // Commits all that has queued up, also by replies, on the calling thread. Only without
   // own_thread.
   void RunQueued();
-  // Whether it has anything to run.
-  bool HasQueued() const;
 
   // Refuses further writes, finishes those that are queued, and joins. Idempotent. Not from an
   // operation or a reply.
