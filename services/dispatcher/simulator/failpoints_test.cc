@@ -12,7 +12,7 @@ namespace {
 using ::testing::IsEmpty;
 
 TEST(FailpointsTest, EveryKindOfFaultAtEveryKindOfBoundaryHoldsEveryInvariant) {
-  const FailpointMatrix matrix(/*seed=*/1, /*steps=*/120);
+  const FailpointMatrix matrix(/*seed=*/1, /*steps=*/240);
   ASSERT_GT(matrix.boundaries(), 300) << "a history in which something happens";
   // A prime, so that every fault comes up at boundaries of every kind.
   const simulation::Campaign::Result result = matrix.Collect(/*threads=*/2, /*every=*/7);
