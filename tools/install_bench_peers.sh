@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Installs the peers that slipway-bench measures beside Slipway: PostgreSQL, Redis, nginx, in a
-# virtual environment of its own LiteLLM, and from npm BullMQ and graphile-worker. Starts and enables
-# no service. Without them the benchmark still runs and says what it did not measure.
+# virtual environment of its own LiteLLM, from npm BullMQ, graphile-worker and Temporal's SDK, and with
+# Go Temporal's development server. Starts and enables no service. Without them the benchmark still runs
+# and says what it did not measure.
 #
 #   SLIPWAY_BENCH_QUEUES    where the queues go (~/.cache/slipway-bench/queues)
 #   SLIPWAY_BENCH_LITELLM   where LiteLLM goes (~/.cache/slipway-bench/litellm)
+#   SLIPWAY_BENCH_TEMPORAL  where Temporal's server goes (~/.cache/slipway-bench/temporal)
 set -euo pipefail
 
 install_packages() {
@@ -39,12 +41,24 @@ install_litellm() {
 install_queues() {
   local directory=${SLIPWAY_BENCH_QUEUES:-$HOME/.cache/slipway-bench/queues}
   [ -d "$directory/node_modules/bullmq" ] && [ -d "$directory/node_modules/graphile-worker" ] &&
-    return
-  echo "installing: BullMQ and graphile-worker into $directory"
+    [ -d "$directory/node_modules/@temporalio/worker" ] && return
+  echo "installing: BullMQ, graphile-worker and Temporal's SDK into $directory"
   mkdir -p "$directory"
   if ! npm install --prefix "$directory" --no-audit --no-fund --silent \
-       bullmq@6 ioredis@5 graphile-worker@0.17 pg@8; then
+       bullmq@6 ioredis@5 graphile-worker@0.17 pg@8 @temporalio/client@1 @temporalio/worker@1 \
+       @temporalio/workflow@1 @temporalio/activity@1; then
     echo "the queues could not be installed: the benchmark will say so" >&2
+  fi
+}
+
+install_temporal() {
+  local directory=${SLIPWAY_BENCH_TEMPORAL:-$HOME/.cache/slipway-bench/temporal}
+  [ -x "$directory/temporal" ] && return
+  echo "installing: Temporal's development server into $directory (some minutes)"
+  mkdir -p "$directory"
+  # Later versions replace a module by a directory, which "go install" refuses.
+  if ! GOBIN=$directory nice go install github.com/temporalio/cli/cmd/temporal@v1.5.1; then
+    echo "Temporal's server could not be built: the benchmark will say so" >&2
   fi
 }
 
@@ -57,3 +71,4 @@ done
 [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
 install_litellm
 install_queues
+install_temporal

@@ -8,9 +8,12 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "lib/base/clock.h"
+#include "lib/base/file.h"
 #include "lib/base/process.h"
 #include "lib/base/status_macros.h"
 #include "tools/bench/line_process.h"
+#include "tools/bench/model_peers.h"
 #include "tools/bench/postgres_peer.h"
 #include "tools/bench/process_use.h"
 #include "tools/bench/redis_peer.h"
@@ -24,11 +27,12 @@ constexpr absl::Duration kPeerPatience = absl::Minutes(5);
 constexpr int kStopped = 16;
 constexpr int kLockMs = 2'000;
 
-std::string DefaultPackages() {
-  const char* const chosen = std::getenv("SLIPWAY_BENCH_QUEUES");
+// Where tools/install_bench_peers.sh puts a peer.
+std::string Below(const char* variable, const char* name) {
+  const char* const chosen = std::getenv(variable);
   if (chosen != nullptr) return chosen;
   const char* const home = std::getenv("HOME");
-  return absl::StrCat(home == nullptr ? "/root" : home, "/.cache/slipway-bench/queues");
+  return absl::StrCat(home == nullptr ? "/root" : home, "/.cache/slipway-bench/", name);
 }
 
 // One system with its server: `address` is a socket, or the directory of one.
@@ -39,7 +43,8 @@ class QueuePeer final {
         name_(std::move(name)),
         address_(std::move(address)),
         server_(server),
-        packages_(options.packages.empty() ? DefaultPackages() : options.packages) {}
+        packages_(options.packages.empty() ? Below("SLIPWAY_BENCH_QUEUES", "queues")
+                                           : options.packages) {}
 
   absl::Status Measure(QueuePeerFigures& figures) {
     if (access(absl::StrCat(packages_, "/node_modules").c_str(), R_OK) != 0) {
@@ -141,10 +146,71 @@ QueuePeerFigures MeasureGraphile(const QueuePeerOptions& options) {
   return figures;
 }
 
+// Temporal's development server on a file of its own. Stopped at the end of the object.
+class TemporalServer final {
+ public:
+  // UNAVAILABLE when it is not installed or does not start.
+  static absl::StatusOr<std::unique_ptr<TemporalServer>> Start(const std::string& directory) {
+    RETURN_IF_ERROR(base::MakeDirectories(directory));
+    const std::string program =
+        absl::StrCat(Below("SLIPWAY_BENCH_TEMPORAL", "temporal"), "/temporal");
+    ASSIGN_OR_RETURN(const int free_port, FreePort());
+    const std::string port = absl::StrCat(free_port);
+    absl::StatusOr<base::Process> process = base::Process::Spawn(
+        {.argv = {program, "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", port,
+                  "--db-filename", absl::StrCat(directory, "/temporal.db"), "--log-level", "never"},
+         .inherit_env = true,
+         .directory = directory});
+    if (!process.ok()) {
+      return absl::UnavailableError("it is not installed: tools/install_bench_peers.sh");
+    }
+    std::unique_ptr<TemporalServer> server(
+        new TemporalServer(absl::StrCat("127.0.0.1:", port), *std::move(process)));
+    const absl::Duration end = base::RealClock().Elapsed() + absl::Seconds(60);
+    while (base::RealClock().Elapsed() < end) {
+      const absl::StatusOr<base::CommandResult> health = base::RunCommand(
+          {.argv = {program, "operator", "cluster", "health", "--address", server->address_},
+           .inherit_env = true},
+          absl::Seconds(10));
+      if (health.ok() && health->exit.ok()) return server;
+      if (server->process_.Wait(absl::Milliseconds(200)).ok()) break;
+    }
+    return absl::UnavailableError("Temporal's development server does not start");
+  }
+
+  ~TemporalServer() {
+    process_.Signal(SIGTERM);
+    process_.Wait(absl::Seconds(30)).IgnoreError();
+  }
+
+  const std::string& address() const { return address_; }
+  pid_t pid() const { return process_.pid(); }
+
+ private:
+  TemporalServer(std::string address, base::Process process)
+      : address_(std::move(address)), process_(std::move(process)) {}
+
+  const std::string address_;
+  base::Process process_;
+};
+
+QueuePeerFigures MeasureTemporal(const QueuePeerOptions& options) {
+  QueuePeerFigures figures{.name = "temporal_dev_server"};
+  const absl::StatusOr<std::unique_ptr<TemporalServer>> server =
+      TemporalServer::Start(absl::StrCat(options.directory, "/temporal"));
+  absl::Status status = server.status();
+  if (status.ok()) {
+    status =
+        QueuePeer(options, "temporal", (*server)->address(), (*server)->pid()).Measure(figures);
+  }
+  figures.missing = std::string(status.message());
+  return figures;
+}
+
 }  // namespace
 
 std::vector<QueuePeerFigures> MeasureQueuePeers(const QueuePeerOptions& options) {
-  return {MeasureBullMq(options), MeasureGraphile(options)};
+  return {MeasureBullMq(options), MeasureGraphile(options), MeasureTemporal(options)};
 }
 
 }  // namespace slipway::bench

@@ -30,7 +30,7 @@ struct QueuePeerFigures {
 };
 
 // BullMQ on Redis with `appendfsync always`, graphile-worker on PostgreSQL with
-// `synchronous_commit=on`, one after the other.
+// `synchronous_commit=on`, Temporal's development server on a file, one after the other.
 std::vector<QueuePeerFigures> MeasureQueuePeers(const QueuePeerOptions& options);
 
 }  // namespace slipway::bench

@@ -1,5 +1,5 @@
 // What a queue of others does with the load that slipway-bench gives the dispatcher. Prints one line
-// of JSON. Usage: node queue_peer.cjs bullmq|graphile drain|grant|add|hold ADDRESS NUMBER...
+// of JSON. Usage: node queue_peer.cjs bullmq|graphile|temporal drain|grant|add|hold ADDRESS NUMBER...
 //   drain TASKS WORKERS      queues them in pieces of 250 and works at them; tasks a second
 //   grant RATE SECONDS       queues one at random times while workers wait; microseconds to a worker
 //   add TASKS                  queues them
@@ -67,6 +67,53 @@ async function graphile(address) {
   };
 }
 
+// A task is a workflow of one activity; it is done when its result is stored, for which its client waits.
+async function temporal(address) {
+  const { Client, Connection } = require('@temporalio/client');
+  const { NativeConnection, Runtime, Worker } = require('@temporalio/worker');
+  const { randomUUID } = require('node:crypto');
+  Runtime.install({ logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} } });
+  const client = new Client({ connection: await Connection.connect({ address }) });
+  const connection = await NativeConnection.connect({ address });
+  let onDone = () => {};
+  const add = async (payload) => {
+    const started = await client.workflow.start(
+      'task', { taskQueue: 'bench', workflowId: randomUUID(), args: [payload] });
+    started.result().then(() => onDone(), () => {});
+  };
+  return {
+    addMany: (payloads) => Promise.all(payloads.map(add)),
+    add,
+    async work(workers, handle, done) {
+      onDone = done;
+      const worker = await Worker.create({
+        connection,
+        taskQueue: 'bench',
+        workflowsPath: require.resolve('./temporal_workflow.cjs'),
+        // The packages are elsewhere than the workflow.
+        bundlerOptions: {
+          webpackConfigHook: (config) => ({
+            ...config,
+            resolve: { ...config.resolve, modules: [process.env.NODE_PATH, 'node_modules'] },
+          }),
+        },
+        activities: { handle: async (payload) => handle(payload) },
+        maxConcurrentActivityTaskExecutions: workers,
+        maxConcurrentWorkflowTaskExecutions: workers,
+      });
+      const running = worker.run();
+      return async () => {
+        worker.shutdown();
+        await running;
+      };
+    },
+    close: async () => {
+      await client.connection.close();
+      await connection.close();
+    },
+  };
+}
+
 async function drain(system, tasks, workers) {
   let done = 0;
   let finish;
@@ -125,7 +172,8 @@ async function hold(system, lease, work) {
 }
 
 async function main([name, mode, address, ...numbers]) {
-  const system = name === 'bullmq' ? bullmq(address) : await graphile(address);
+  const systems = { bullmq, graphile, temporal };
+  const system = await systems[name](address);
   const values = numbers.map(Number);
   if (mode === 'add') {
     await system.addMany(Array.from({ length: values[0] }, () => ({ text: PAYLOAD })));
