@@ -5,8 +5,8 @@
 
 namespace slipway::rpc {
 
-// One operation of a call with several, as slipway.common.v1.Status, whose name this library does not
-// know. `status` is not OK; what operators alone may see is hidden as in the status of a call.
+// One operation of a call with several, as slipway.common.v1.Status, whose name this library does
+// not know. `status` is not OK; what operators alone may see is hidden as in the status of a call.
 template <typename Proto>
 void ToFailure(const absl::Status& status, Proto& proto) {
   const grpc::Status shown = ToGrpcStatus(status);

@@ -188,9 +188,10 @@ INSTANTIATE_TEST_SUITE_P(
                  "UPDATE event SET project='projects/other' WHERE sequence=1",
                  {"I6"}},
         Breakage{"CursorBeyondTheLog", "UPDATE log_meta SET compacted_sequence=7", {"I6"}},
-        Breakage{"GrantBeforeDependency",
-                 "UPDATE task_spec SET spec=json_set(spec,'$.depends_on',json('[\"b\"]')) WHERE id='a'",
-                 {"I7"}},
+        Breakage{
+            "GrantBeforeDependency",
+            "UPDATE task_spec SET spec=json_set(spec,'$.depends_on',json('[\"b\"]')) WHERE id='a'",
+            {"I7"}},
         Breakage{"GrantInAPausedScope",
                  "UPDATE event SET kind='pause.changed',task='',attempt='',payload="
                  "'{\"pause_changed\":{\"scope\":\"projects/demo\",\"paused\":true}}'"

@@ -236,8 +236,7 @@ TEST_F(ProxyTest, KeysOfManyAttemptsAreMadeAndEndedInOneCallEachByItself) {
                        rpc::CallUnary(*stub_, &Stub::ChangeAttemptKeys, request));
   ASSERT_EQ(issued.issued_size(), 3);
   const std::string key = issued.issued(0).key().key();
-  EXPECT_EQ(rpc::FromFailure(issued.issued(1).error()).code(),
-            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(rpc::FromFailure(issued.issued(1).error()).code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(rpc::FromFailure(issued.issued(2).error()), FailsWithReason("SCOPE_INVALID"));
   EXPECT_EQ(Chat(key, "writer").result.http_status, 200);
 

@@ -56,8 +56,8 @@ class SqliteStore final : public Store {
                                      Durability durability = Durability::kAtOnce) override;
   absl::StatusOr<std::vector<RoleDecision>> Decisions(const std::string& scope, int limit) override;
   absl::StatusOr<std::optional<AttemptKey>> FindKey(const std::string& hash) override;
-  absl::StatusOr<std::vector<std::string>> RemoveKeys(const std::string& attempt,
-                                                      Durability durability = Durability::kAtOnce) override;
+  absl::StatusOr<std::vector<std::string>> RemoveKeys(
+      const std::string& attempt, Durability durability = Durability::kAtOnce) override;
   absl::Status Sync() override { return database_->SyncLog(); }
   absl::StatusOr<int> Prune(const Retention& retention) override;
 
