@@ -27,7 +27,7 @@ bool Story::Add(const Event& event) {
   const EventPayload& payload = event.payload();
   if (payload.has_task_state_changed()) AddTaskState(task, payload.task_state_changed());
   if (payload.has_attempt_state_changed()) {
-    AddAttemptState(event.attempt(), payload.attempt_state_changed());
+    AddAttemptState(task, event.attempt(), payload.attempt_state_changed());
   }
   if (payload.has_attempt_progressed()) AddProgress(task, payload.attempt_progressed());
   AddReview(task, payload);
@@ -42,9 +42,15 @@ void Story::AddTaskState(const std::string& task, const events::v1::TaskStateCha
   if (reviewed && change.to() == "READY") ++retried_;
 }
 
-void Story::AddAttemptState(const std::string& attempt,
+void Story::AddAttemptState(const std::string& task, const std::string& attempt,
                             const events::v1::AttemptStateChanged& change) {
   if (change.grant_kind() != "WORK") return;
+  // Not what validators said of each tree: what may be flaky, or a change ahead, runs again.
+  if (change.to() == "REJECTED" && change.reason() == "VALIDATORS_FAILED") {
+    ++failed_;
+    incidents_.push_back({Incident::Kind::kFailed, task,
+                          std::string(change.detail().substr(0, change.detail().find('\n')))});
+  }
   if (change.to() == "ACTIVE") {
     writing_.insert(attempt);
     parallel_max_ = std::max(parallel_max_, static_cast<int>(writing_.size()));
@@ -73,12 +79,6 @@ void Story::AddReview(const std::string& task, const EventPayload& payload) {
       ++conflicts_;
       incidents_.push_back(
           {Kind::kConflict, task, absl::StrJoin(payload.candidate_conflicted().paths(), ", ")});
-      return;
-    case EventPayload::kEvidenceRecorded:
-      if (payload.evidence_recorded().passed()) return;
-      ++failed_;
-      incidents_.push_back(
-          {Kind::kFailed, task, absl::StrJoin(payload.evidence_recorded().failed(), ", ")});
       return;
     case EventPayload::kVerdictGiven:
       if (payload.verdict_given().verdict() != "GAPS_FOUND") return;

@@ -30,7 +30,7 @@ class Story final {
   int repairs() const { return repairs_; }  // Rounds in which an agent had its change repaired.
   int retried() const { return retried_; }  // Tries that went back to an agent with feedback.
   int refused() const { return refused_; }  // Patches that the policy refused.
-  int failed() const { return failed_; }    // Candidates whose validators failed.
+  int failed() const { return failed_; }    // Changes that were rejected by the validators.
   int gaps() const { return gaps_; }        // Verdicts that found gaps.
   int conflicts() const { return conflicts_; }
   int budget_denials() const { return budget_denials_; }
@@ -41,7 +41,8 @@ class Story final {
 
  private:
   void AddTaskState(const std::string& task, const events::v1::TaskStateChanged& change);
-  void AddAttemptState(const std::string& attempt, const events::v1::AttemptStateChanged& change);
+  void AddAttemptState(const std::string& task, const std::string& attempt,
+                       const events::v1::AttemptStateChanged& change);
   void AddProgress(const std::string& task, const events::v1::AttemptProgressed& progress);
   void AddReview(const std::string& task, const events::v1::EventPayload& payload);
   void AddMoney(const std::string& task, const events::v1::EventPayload& payload);

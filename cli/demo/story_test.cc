@@ -91,17 +91,21 @@ TEST_F(StoryTest, ParallelIsHowManyAgentsWroteAtOnce) {
   EXPECT_EQ(story_.parallel_max(), 2);
 }
 
-TEST_F(StoryTest, OnlyEvidenceThatFailedAndGapsAreIncidents) {
-  Event passed = Make("money");
-  passed.mutable_payload()->mutable_evidence_recorded()->set_passed(true);
-  Event failed = Make("money");
-  failed.mutable_payload()->mutable_evidence_recorded()->add_failed("unit-tests");
+TEST_F(StoryTest, OnlyChangesThatValidatorsRejectedAndGapsAreIncidents) {
+  // It runs again, and then the change is rejected.
+  Event evidence = Make("money");
+  evidence.mutable_payload()->mutable_evidence_recorded()->add_failed("unit-tests");
+  Event failed = AttemptState("a", "WORK", "REJECTED");
+  failed.mutable_payload()->mutable_attempt_state_changed()->set_reason("VALIDATORS_FAILED");
+  failed.mutable_payload()->mutable_attempt_state_changed()->set_detail("unit-tests\nand more");
+  Event refused = AttemptState("a", "WORK", "REJECTED");
+  refused.mutable_payload()->mutable_attempt_state_changed()->set_reason("SYMLINK");
   Event good = Make("money");
   good.mutable_payload()->mutable_verdict_given()->set_verdict("PASSED");
   Event gaps = Make("money");
   gaps.mutable_payload()->mutable_verdict_given()->set_verdict("GAPS_FOUND");
   gaps.mutable_payload()->mutable_verdict_given()->set_summary("no test");
-  for (const Event& event : {passed, failed, good, gaps}) story_.Add(event);
+  for (const Event& event : {evidence, failed, refused, good, gaps}) story_.Add(event);
 
   EXPECT_EQ(story_.failed(), 1);
   EXPECT_EQ(story_.gaps(), 1);
