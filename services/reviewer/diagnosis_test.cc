@@ -38,7 +38,7 @@ class DiagnosisTest : public ReviewFixture {
   absl::StatusOr<v1::DiagnoseResponse> Diagnose() {
     v1::DiagnoseRequest request;
     request.set_checkpoint(checkpoint_);
-    request.set_question("Retry it?");
+    request.set_question("Retry it? It printed " + secret_);
     request.set_title("Import CSV");
     request.set_description("Read a file of records.");
     request.add_acceptance("totals are exact");

@@ -26,8 +26,9 @@ metrics::Histogram diagnosis_seconds({.name = "slipway_reviewer_diagnosis_second
 
 // The newest ones.
 void Redact(std::vector<std::string>& lines) {
-  if (lines.size() > kDiagnosisLinesMax)
+  if (lines.size() > kDiagnosisLinesMax) {
     lines.erase(lines.begin(), lines.end() - kDiagnosisLinesMax);
+  }
   for (std::string& line : lines) line = policy::RedactSecrets(line).text;
 }
 
@@ -37,7 +38,8 @@ absl::StatusOr<std::string> NewestChange(ReviewStore& store, const std::string& 
   ASSIGN_OR_RETURN(const std::optional<std::string> patch,
                    store.FindPatch(inspections.back().attempt));
   if (!patch.has_value()) return "";
-  return policy::RedactSecrets(absl::string_view(*patch).substr(0, kPromptDiffBytesMax)).text;
+  // The whole of it, before the prompt cuts it: half a credential is found by no rule.
+  return policy::RedactSecrets(*patch).text;
 }
 
 }  // namespace
@@ -50,6 +52,7 @@ absl::StatusOr<Diagnosis> Diagnostician::Diagnose(const std::string& checkpoint,
   if (wanted == kNoDiagnosis) return Diagnosis();
   const std::string role = wanted.empty() ? kDiagnosisRoleDefault : wanted;
   ASSIGN_OR_RETURN(task.change, NewestChange(workshop_.store, names.task()));
+  task.question = policy::RedactSecrets(task.question).text;
   Redact(task.feedback);
   Redact(task.attempts);
   const CriticPrompt prompt = BuildDiagnosisPrompt(task);
