@@ -130,6 +130,7 @@ void Connection::Abort() {
   asio::post(options_.loop->context, [self = shared_from_this()] {
     error_code ignored;
     self->draining_ = true;
+    if (self->exchange_ != nullptr) self->exchange_->Close();  // It sends on the socket.
     self->socket_.close(ignored);
     self->event_.cancel();
   });
@@ -202,6 +203,7 @@ Connection::Awaitable<bool> Connection::ServeOne() {
                           .keep_alive = keep_alive && !http_1_0,
                           .chunked = !http_1_0,
                           .buffer_bytes = options_.limits.response_buffer_bytes,
+                          .socket = socket_.native_handle(),
                           .wake = Waker()});
     options_.router.Serve(std::move(request), std::make_shared<ExchangeWriter>(exchange_));
   }

@@ -1,5 +1,8 @@
 #include "lib/http/exchange.h"
 
+#include <sys/socket.h>
+#include <sys/uio.h>
+
 #include <boost/beast/http/status.hpp>
 #include <utility>
 
@@ -13,6 +16,15 @@ namespace {
 
 // What a queued item costs beside its bytes, so that many tiny chunks are bounded too.
 constexpr size_t kItemBytes = 64;
+
+// Of a message to the system by the handler's thread: a head, a chunk and what a few more have.
+constexpr size_t kPiecesMax = 16;
+constexpr char kChunkEnd[] = "\r\n";
+constexpr size_t kChunkEndBytes = 2;
+
+size_t BytesOf(const Exchange::Item& item) {
+  return item.head.size() + item.body.size() + (item.chunk ? kChunkEndBytes : 0);
+}
 
 bool MayHaveBody(int status) { return status >= 200 && status != 204 && status != 304; }
 
@@ -62,16 +74,18 @@ void Exchange::Send(int status, Headers headers, std::string body) {
   headers.Set("Content-Length", absl::StrCat(body.size()));
   Item item = {.head = Head(status, headers)};
   if (!bodiless_) item.body = std::move(body);
-  Queue(std::move(item));
   phase_ = Phase::kFinished;
+  Queue(std::move(item));
 }
 
 void Exchange::Start(int status, Headers headers) {
   if (!headers.Valid() || status < 200 || status > 999) return Send(status, headers, "");
   base::MutexLock lock(mutex_);
   if (phase_ != Phase::kWaiting || closed_) return;
-  Queue({.head = Head(status, headers)});
   phase_ = Phase::kStreaming;
+  // Left to the io thread, so that it goes together with a chunk that comes right after it.
+  queue_.push_back({.head = Head(status, headers)});
+  Wake();
 }
 
 ResponseWriter::Accepted Exchange::Write(std::string chunk, ResponseWriter::Written written) {
@@ -162,7 +176,52 @@ void Exchange::Abandon() {
 void Exchange::Queue(Item item) {
   buffered_ += item.cost;
   queue_.push_back(std::move(item));
-  Wake();
+  SendQueued();
+  // The io thread also has to learn of the end.
+  if (!queue_.empty() || phase_ != Phase::kStreaming) Wake();
+}
+
+// What `written` and `on_writable` are told comes from the io thread: then it does the sending.
+void Exchange::SendQueued() {
+  if (options_.socket < 0 || in_flight_ || on_writable_) return;
+  iovec pieces[kPiecesMax];
+  size_t count = 0;
+  size_t bytes = 0;
+  const auto add = [&](const char* data, size_t size) {
+    if (size == 0) return;
+    pieces[count++] = {const_cast<char*>(data), size};
+    bytes += size;
+  };
+  for (const Item& item : queue_) {
+    if (item.written || count + 3 > kPiecesMax) break;
+    add(item.head.data(), item.head.size());
+    add(item.body.data(), item.body.size());
+    if (item.chunk) add(kChunkEnd, kChunkEndBytes);
+  }
+  if (bytes == 0) return;
+  msghdr message = {};
+  message.msg_iov = pieces;
+  message.msg_iovlen = count;
+  const ssize_t sent = sendmsg(options_.socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  // Of a failure the io thread learns by itself.
+  if (sent > 0) DropSent(static_cast<size_t>(sent));
+}
+
+void Exchange::DropSent(size_t bytes) {
+  while (bytes > 0) {
+    Item& item = queue_.front();
+    const size_t size = BytesOf(item);
+    if (bytes < size) {
+      std::string rest = absl::StrCat(item.head, item.body, item.chunk ? kChunkEnd : "");
+      item.head = rest.substr(bytes);
+      item.body.clear();
+      item.chunk = false;
+      return;
+    }
+    bytes -= size;
+    buffered_ -= item.cost;
+    queue_.pop_front();
+  }
 }
 
 // Posts under the lock: after Close nothing is posted, so that a loop that has ended gets no work.

@@ -12,8 +12,9 @@
 
 namespace slipway::http {
 
-// The response to one request between a handler, on any thread, and the connection that sends it
-// on its io thread. Thread-safe. Callbacks run outside the lock.
+// The response to one request between a handler, on any thread, and the connection that sends it.
+// What the system takes at once is sent by the handler's thread, the rest on the io thread, to
+// which a handover takes longer than the sending. Thread-safe. Callbacks run outside the lock.
 class Exchange final {
  public:
   struct Options {
@@ -21,6 +22,7 @@ class Exchange final {
     bool keep_alive = true;   // What the request asks for.
     bool chunked = true;      // False for HTTP/1.0, where the end of the connection ends the body.
     size_t buffer_bytes = 0;  // See ServerLimits::response_buffer_bytes.
+    int socket = -1;          // The connection's; stays open until Close.
     std::function<void()> wake;  // Makes the io thread call Take; must not block.
   };
   struct Item {
@@ -62,6 +64,8 @@ class Exchange final {
   std::string Head(int status, const Headers& headers) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool HasRoom() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Queue(Item item) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SendQueued() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void DropSent(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Wake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FinishLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

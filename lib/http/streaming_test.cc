@@ -68,6 +68,40 @@ TEST_F(StreamingTest, SendsEachChunkAtOnceAndKeepsTheConnection) {
   EXPECT_EQ(AwaitWriters(2).size(), 2u);
 }
 
+TEST_F(StreamingTest, AChunkDoesNotWaitForTheThreadOfItsConnection) {
+  Event release;
+  std::atomic<int> blocked = 0;
+  Event all_blocked;
+  Router router;
+  router.Route("GET", "/events", [this](const Request&, Writer writer) {
+    writer->Start(200, {{"Content-Type", "text/event-stream"}});
+    base::MutexLock lock(mutex_);
+    writers_.push_back(std::move(writer));
+    changed_.NotifyAll();
+  });
+  router.Route("GET", "/block", [&](const Request&, const Writer&) {
+    if (++blocked == 2) all_blocked.Set();
+    release.WaitFor(absl::Seconds(60));  // Longer than the peer waits for the chunk.
+  });
+  Start(std::move(router));
+  RawPeer peer(address());
+  peer.Send(kGet);
+  const Writer writer = AwaitWriters(1).at(0);
+  peer.ReadUntil("\r\n\r\n");
+  // One for each thread of the server, which take connections in turn.
+  RawPeer blockers[2] = {RawPeer(address()), RawPeer(address())};
+  for (RawPeer& blocker : blockers) blocker.Send("GET /block HTTP/1.1\r\nHost: x\r\n\r\n");
+  ASSERT_TRUE(all_blocked.Wait());
+
+  writer->Write("one");
+
+  EXPECT_EQ(peer.ReadUntil("one\r\n"), "3\r\none\r\n");
+  release.Set();
+  writer->Finish();
+  EXPECT_EQ(peer.ReadUntil("0\r\n\r\n"), "0\r\n\r\n");
+  server_->Stop();
+}
+
 TEST_F(StreamingTest, HoldsNoMoreThanTheBufferForASlowReader) {
   constexpr size_t kChunk = 10'000;
   StartStreams({.response_buffer_bytes = 100'000});
