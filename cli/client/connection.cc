@@ -7,11 +7,11 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/file.h"
 #include "lib/rpc/channel.h"
 #include "lib/rpc/server.h"
+#include "lib/rpc/steady_time.h"
 
 namespace slipway::cli {
 namespace {
@@ -24,6 +24,7 @@ bool IsLoopback(absl::string_view address) {
 }
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> SecureChannel(absl::string_view host) {
+  rpc::KeepWaitsSteady();
   grpc::SslCredentialsOptions options;
   absl::StatusOr<std::string> roots = base::ReadFile(kSystemCertificates);
   if (roots.ok()) options.pem_root_certs = *std::move(roots);
@@ -70,7 +71,7 @@ Connection::Connection(Target target, const std::shared_ptr<grpc::Channel>& chan
 
 void Connection::Prepare(grpc::ClientContext& context, absl::Duration timeout) const {
   if (timeout < absl::InfiniteDuration()) {
-    context.set_deadline(absl::ToChronoTime(base::RealClock().Now() + timeout));
+    context.set_deadline(rpc::DeadlineIn(timeout));
   }
   if (!target_.token.empty()) {
     context.AddMetadata("authorization", absl::StrCat("Bearer ", target_.token));

@@ -6,7 +6,7 @@
 #include <thread>
 #include <utility>
 
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "lib/base/mutex.h"
 
 namespace slipway::base {
@@ -91,7 +91,8 @@ class RealTimer final : public Timer {
 
 class SystemClock final : public Clock {
  public:
-  absl::Time Now() const override { return absl::Now(); }
+  // Not absl::Now(), which goes on by the old time for some seconds after the clock was set.
+  absl::Time Now() const override { return absl::FromChrono(std::chrono::system_clock::now()); }
   absl::Duration Elapsed() const override { return TimerThread::Elapsed(); }
   std::unique_ptr<Timer> RunAfter(absl::Duration delay, absl::AnyInvocable<void()> call) override {
     const absl::Duration due = Elapsed() + std::max(delay, absl::ZeroDuration());

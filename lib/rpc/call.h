@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/time/time.h"
+#include "lib/base/clock.h"
 
 namespace slipway::rpc {
 
@@ -19,8 +20,8 @@ class Call final {
     std::string principal;
     std::string role;
     std::string request_id = "request-0";
-    absl::Time deadline = absl::InfiniteFuture();
-    Cancellation cancellation;  // Null: never cancelled.
+    absl::Duration deadline = absl::InfiniteDuration();  // Of RealClock().Elapsed().
+    Cancellation cancellation;                           // Null: never cancelled.
   };
 
   Call() : Call(Options()) {}
@@ -33,8 +34,8 @@ class Call final {
   // Names the call in logs of every service it reaches; never empty on a server.
   const std::string& request_id() const { return options_.request_id; }
 
-  // InfiniteFuture when the caller set none.
-  absl::Time deadline() const { return options_.deadline; }
+  // Until the caller's deadline; InfiniteDuration when it set none.
+  absl::Duration time_left() const { return options_.deadline - base::RealClock().Elapsed(); }
 
   // True once the caller cancelled, hung up or ran into its deadline.
   bool IsCancelled() const {

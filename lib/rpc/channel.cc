@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "absl/strings/match.h"
+#include "lib/rpc/steady_time.h"
 
 namespace slipway::rpc {
 namespace {
@@ -20,6 +21,7 @@ namespace {
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
                                            const ChannelOptions& options) {
+  KeepWaitsSteady();
   const bool is_unix = absl::StartsWith(address, "unix:");
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, is_unix ? 20 : 100);

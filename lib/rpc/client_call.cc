@@ -8,6 +8,7 @@
 #include "lib/base/mutex.h"
 #include "lib/log/context.h"
 #include "lib/rpc/metadata.h"
+#include "lib/rpc/steady_time.h"
 
 namespace slipway::rpc {
 namespace {
@@ -44,7 +45,7 @@ void WaitFor(base::Clock& clock, absl::Duration delay) {
 
 absl::Status PrepareContext(const CallOptions& options, grpc::ClientContext& context) {
   if (options.timeout < absl::InfiniteDuration()) {
-    context.set_deadline(absl::ToChronoTime(base::RealClock().Now() + options.timeout));
+    context.set_deadline(DeadlineIn(options.timeout));
   }
   context.set_wait_for_ready(options.wait_for_ready);
   const std::string& request_id =
@@ -56,7 +57,7 @@ absl::Status PrepareContext(const CallOptions& options, grpc::ClientContext& con
 }
 
 CallOptions ForwardedOptions(const Call& call, absl::Duration timeout_max) {
-  return {.timeout = std::min(call.deadline() - base::RealClock().Now(), timeout_max),
+  return {.timeout = std::min(call.time_left(), timeout_max),
           .principal = call.principal(),
           .role = call.role(),
           .request_id = call.request_id()};

@@ -104,7 +104,7 @@ TEST(ForwardedOptionsTest, KeepWhoCallsAndTheEarlierDeadline) {
   const Call call({.principal = "user:ada",
                    .role = "viewer",
                    .request_id = "request-1",
-                   .deadline = base::RealClock().Now() + absl::Seconds(1)});
+                   .deadline = base::RealClock().Elapsed() + absl::Seconds(1)});
 
   const CallOptions options = ForwardedOptions(call, absl::Minutes(1));
 

@@ -34,7 +34,7 @@ class EchoHandlers final {
     response.set_principal(call.principal());
     response.set_role(call.role());
     response.set_request_id(call.request_id());
-    response.set_has_deadline(call.deadline() < absl::InfiniteFuture());
+    response.set_has_deadline(call.time_left() < absl::InfiniteDuration());
     return response;
   }
 

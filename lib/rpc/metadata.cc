@@ -4,7 +4,9 @@
 #include <string>
 #include <utility>
 
+#include "lib/base/clock.h"
 #include "lib/base/id_generator.h"
+#include "lib/rpc/steady_time.h"
 
 namespace slipway::rpc {
 namespace {
@@ -14,12 +16,6 @@ std::string Find(const grpc::ServerContextBase& context, const char* key) {
   if (found == context.client_metadata().end()) return "";
   const absl::string_view value(found->second.data(), found->second.size());
   return IsMetadataValue(value) ? std::string(value) : "";
-}
-
-absl::Time DeadlineOf(const grpc::ServerContextBase& context) {
-  const std::chrono::system_clock::time_point deadline = context.deadline();
-  return deadline == std::chrono::system_clock::time_point::max() ? absl::InfiniteFuture()
-                                                                  : absl::FromChrono(deadline);
 }
 
 }  // namespace
@@ -35,7 +31,7 @@ Call CallOf(const grpc::ServerContextBase& context, Call::Cancellation cancellat
   return Call({.principal = Find(context, kPrincipalKey),
                .role = Find(context, kRoleKey),
                .request_id = std::move(request_id),
-               .deadline = DeadlineOf(context),
+               .deadline = base::RealClock().Elapsed() + TimeLeft(context),
                .cancellation = std::move(cancellation)});
 }
 

@@ -12,11 +12,11 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/base/mutex.h"
 #include "lib/base/status_macros.h"
 #include "lib/rpc/socket_path.h"
+#include "lib/rpc/steady_time.h"
 
 namespace slipway::rpc {
 namespace {
@@ -97,6 +97,7 @@ absl::Status CheckAddress(const std::string& address) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(Options options) {
+  KeepWaitsSteady();
   RETURN_IF_ERROR(CheckAddress(options.address));
   ASSIGN_OR_RETURN(ReflectionIndex index,
                    ReflectionIndex::Make(std::move(options.reflected_services)));
@@ -157,7 +158,7 @@ void Server::SetServing(bool serving) {
 void Server::Shutdown() {
   if (server_ == nullptr) return;
   server_->GetHealthCheckService()->Shutdown();
-  server_->Shutdown(absl::ToChronoTime(base::RealClock().Now() + drain_timeout_));
+  server_->Shutdown(DeadlineIn(drain_timeout_));
   server_->Wait();
 }
 

@@ -286,6 +286,21 @@ TEST_F(DispatcherCoreTest, WaitsAreMeasuredByElapsedTimeWhateverTheWallClockDoes
   EXPECT_EQ(TaskNow("a").state, TaskState::kRunning) << "nor drag on";
 }
 
+TEST_F(DispatcherCoreTest, AWaitIsNotLongerAfterARestartThoughTheWallClockWasSetBack) {
+  Submit({{.id = "a"}});
+  HandAgent& agent = AddAgent("one");
+  HandIn(agent, FailureResult{FailureClass::kProvider, "PROVIDER", "down"});
+  ASSERT_EQ(TaskNow("a").state, TaskState::kRetryWait);
+
+  clock_.StepWall(-absl::Hours(2));
+  Restart();
+  agent.held.reset();
+  Dial(agent);
+  Pass(absl::Seconds(6));
+
+  EXPECT_EQ(TaskNow("a").state, TaskState::kRunning);
+}
+
 TEST_F(DispatcherCoreTest, ARepeatedResultGetsItsReceiptAfterTheRunHasEndedToo) {
   Submit({{.id = "a"}});
   HandAgent& agent = AddAgent("one");

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import pathlib
 import subprocess
 import time
@@ -21,8 +22,10 @@ class Refused(Exception):
 
 
 class Suite:
-    def __init__(self, programs, data):
+    def __init__(self, programs, data, environment=None):
+        """`environment`: what its processes have besides the test's own."""
         self.data = pathlib.Path(data)
+        self._environment = {**os.environ, **(environment or {})}
         self._slipway = programs / "slipway"
         self._connection = None
         self._port = None
@@ -44,7 +47,7 @@ class Suite:
     def _command(self, *arguments):
         result = subprocess.run([self._slipway, *arguments, "--data", self.data],
                                 capture_output=True, text=True, timeout=COMMAND_SECONDS,
-                                stdin=subprocess.DEVNULL)
+                                stdin=subprocess.DEVNULL, env=self._environment)
         if result.returncode != 0:
             raise AssertionError(f"slipway {arguments[0]} ended with {result.returncode}: "
                                  f"{result.stdout}{result.stderr}")

@@ -99,8 +99,10 @@ bool GrantFlow::IsDue(const Task& task) {
   const auto [wait, is_new] = waits_.try_emplace(task.key);
   if (is_new || wait->second.resume_time != *task.resume_time) {
     absl::Duration left = std::max(absl::ZeroDuration(), *task.resume_time - clock_.Now());
-    // Set by a clock that has been set back since: of our own waits the longest is known.
-    if (task.state != kPaused) left = std::min(left, kBackoffMax);
+    // Set by a clock that has been set back since: how long our own waits are is known.
+    if (task.state != kPaused) {
+      left = std::min(left, LongestWait(task.progress.retries, settings_.backoff_initial));
+    }
     if (task.state == kPaused && task.reason == "budget") left = std::min(left, kBudgetRecheck);
     wait->second = {.resume_time = *task.resume_time, .deadline = now + left};
   }

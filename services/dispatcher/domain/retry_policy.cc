@@ -1,6 +1,8 @@
 #include "services/dispatcher/domain/retry_policy.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 
 #include "services/dispatcher/domain/limits.h"
 
@@ -57,6 +59,16 @@ absl::Duration RetryDelay(RetryClass retry_class, int earlier_failures, absl::Du
     return absl::ZeroDuration();
   }
   return Backoff(initial, kBackoffMax, earlier_failures, random);
+}
+
+absl::Duration LongestWait(const std::map<std::string, int>& retries, absl::Duration initial) {
+  absl::Duration longest = initial;
+  for (const RetryClass waits : {RetryClass::kInfrastructure, RetryClass::kProvider}) {
+    const auto used = retries.find(std::string(Name(waits)));
+    if (used == retries.end()) continue;
+    longest = std::max(longest, RetryDelay(waits, used->second - 1, initial, [] { return 1.0; }));
+  }
+  return longest;
 }
 
 absl::Duration StepDelay(int earlier_failures, const Randomness& random) {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <string>
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -31,6 +33,9 @@ using Randomness = std::function<double()>;
 // that tasks that failed together do not come back together.
 absl::Duration RetryDelay(RetryClass retry_class, int earlier_failures, absl::Duration initial,
                           const Randomness& random);
+
+// The longest wait that such delays give a task with so many `retries`, by name of their class.
+absl::Duration LongestWait(const std::map<std::string, int>& retries, absl::Duration initial);
 
 // The wait before a step of the review is tried again.
 absl::Duration StepDelay(int earlier_failures, const Randomness& random);

@@ -29,6 +29,14 @@ TEST(RetryPolicyTest, ChanceTakesAtMostHalfOff) {
   EXPECT_EQ(RetryDelay(RetryClass::kProvider, 0, absl::Seconds(4), Lowest), absl::Seconds(2));
 }
 
+TEST(RetryPolicyTest, TheLongestWaitIsThatOfTheClassThatFailedMost) {
+  EXPECT_EQ(LongestWait({}, absl::Seconds(5)), absl::Seconds(5));
+  EXPECT_EQ(LongestWait({{"agent", 9}, {"infrastructure", 1}}, absl::Seconds(5)), absl::Seconds(5));
+  EXPECT_EQ(LongestWait({{"infrastructure", 2}, {"provider", 3}}, absl::Seconds(5)),
+            absl::Seconds(20));
+  EXPECT_EQ(LongestWait({{"provider", 90}}, absl::Seconds(5)), kBackoffMax);
+}
+
 TEST(RetryPolicyTest, OnlyAgentRetriesFollowThePolicy) {
   const RunPolicy policy{.retries_max = 7};
   EXPECT_EQ(RetriesMax(RetryClass::kAgent, policy), 7);

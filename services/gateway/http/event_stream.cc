@@ -70,7 +70,7 @@ void EventStream::Serve(Gatekeeper& gatekeeper, Tickets& tickets, const http::Re
     secret = *std::move(redeemed);
   }
   absl::StatusOr<std::unique_ptr<Admission>> admission =
-      gatekeeper.Admit(kWatch, secret, absl::InfiniteFuture());
+      gatekeeper.Admit(kWatch, secret, absl::InfiniteDuration());
   if (!admission.ok()) return SendJsonError(*writer, admission.status(), std::move(headers));
   std::shared_ptr<EventStream> stream(new EventStream(gatekeeper, *std::move(admission),
                                                       RequestOf(request), std::move(writer),

@@ -11,7 +11,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
-#include "lib/base/clock.h"
 #include "lib/rpc/status.h"
 #include "services/gateway/domain/errors.h"
 #include "services/gateway/http/credentials.h"
@@ -68,12 +67,12 @@ grpc::Status ToJson(const google::protobuf::Descriptor& descriptor, const grpc::
   return grpc::Status::OK;
 }
 
-absl::Time DeadlineOf(const http::Request& request) {
+absl::Duration TimeoutOf(const http::Request& request) {
   int64_t milliseconds = 0;
   if (!absl::SimpleAtoi(request.headers.Get("Connect-Timeout-Ms"), &milliseconds)) {
-    return absl::InfiniteFuture();
+    return absl::InfiniteDuration();
   }
-  return base::RealClock().Now() + absl::Milliseconds(milliseconds);
+  return absl::Milliseconds(milliseconds);
 }
 
 bool IsJson(const http::Request& request) {
@@ -110,7 +109,7 @@ void ServeJsonCall(Gatekeeper& gatekeeper, const MethodTable& methods, const htt
         JsonErrorBody(rpc::ToGrpcStatus(BodyInvalid("send Content-Type: application/json"))));
   }
   absl::StatusOr<std::unique_ptr<Admission>> admission =
-      gatekeeper.Admit(request.path, SecretOf(request), DeadlineOf(request));
+      gatekeeper.Admit(request.path, SecretOf(request), TimeoutOf(request));
   if (!admission.ok()) return SendJsonError(*writer, admission.status(), std::move(headers));
   auto call = std::make_shared<JsonCall>(JsonCall{.gatekeeper = gatekeeper,
                                                   .admission = *std::move(admission),

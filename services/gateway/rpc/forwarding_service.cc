@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "lib/rpc/status.h"
+#include "lib/rpc/steady_time.h"
 #include "services/gateway/rpc/forwarded_call.h"
 
 namespace slipway::gateway {
@@ -29,18 +30,12 @@ std::optional<std::string> BearerOf(const grpc::CallbackServerContext& context) 
   return std::string(absl::StripAsciiWhitespace(value));
 }
 
-absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {
-  const std::chrono::system_clock::time_point deadline = context.deadline();
-  return deadline == std::chrono::system_clock::time_point::max() ? absl::InfiniteFuture()
-                                                                  : absl::FromChrono(deadline);
-}
-
 }  // namespace
 
 grpc::ServerGenericBidiReactor* ForwardingService::CreateReactor(
     grpc::GenericCallbackServerContext* context) {
   absl::StatusOr<std::unique_ptr<Admission>> admission =
-      gatekeeper_.Admit(context->method(), BearerOf(*context), DeadlineOf(*context));
+      gatekeeper_.Admit(context->method(), BearerOf(*context), rpc::TimeLeft(*context));
   if (!admission.ok()) return new RefusedCall(admission.status());
   return ForwardedCall::Start(gatekeeper_, *std::move(admission), *context);
 }

@@ -9,6 +9,7 @@
 #include "lib/metrics/metrics.h"
 #include "lib/rpc/metadata.h"
 #include "lib/rpc/status.h"
+#include "lib/rpc/steady_time.h"
 #include "services/gateway/domain/errors.h"
 #include "services/gateway/domain/limits.h"
 
@@ -35,7 +36,7 @@ bool IsOfTransport(const grpc::Status& status) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Admission>> Gatekeeper::Admit(
-    absl::string_view path, const std::optional<std::string>& secret, absl::Time deadline) {
+    absl::string_view path, const std::optional<std::string>& secret, absl::Duration time_left) {
   const Method* const method = with_.methods.Find(path);
   if (method == nullptr) return MethodUnknown(absl::StripPrefix(path, "/").substr(0, 200));
   auto admission = std::make_unique<Admission>();
@@ -53,9 +54,9 @@ absl::StatusOr<std::unique_ptr<Admission>> Gatekeeper::Admit(
   if (!admission->caller.principal.empty()) {
     context.AddMetadata(rpc::kPrincipalKey, admission->caller.principal);
   }
-  absl::Time end = std::min(deadline, admission->caller.expire_time);
-  if (!method->streams()) end = std::min(end, with_.clock.Now() + kUnaryTimeoutMax);
-  if (end < absl::InfiniteFuture()) context.set_deadline(absl::ToChronoTime(end));
+  absl::Duration timeout = std::min(time_left, admission->caller.expire_time - with_.clock.Now());
+  if (!method->streams()) timeout = std::min(timeout, kUnaryTimeoutMax);
+  if (timeout < absl::InfiniteDuration()) context.set_deadline(rpc::DeadlineIn(timeout));
   return admission;
 }
 

@@ -63,7 +63,7 @@ class Gatekeeper final {
   // ROLE_REQUIRED, METHOD_INTERNAL, METHOD_UNKNOWN or CALLS_TOO_MANY.
   absl::StatusOr<std::unique_ptr<Admission>> Admit(absl::string_view path,
                                                    const std::optional<std::string>& secret,
-                                                   absl::Time deadline);
+                                                   absl::Duration time_left);
 
   // What the caller is told when the backend, or the way to it, ended the call with `status`; also
   // counts and records the call. Once.

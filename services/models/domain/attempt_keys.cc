@@ -69,11 +69,13 @@ absl::StatusOr<AttemptKeys::Issued> AttemptKeys::IssueKey(const Issue& issue,
                 .reasons = choice.reasons};
     decision->scopes.role = choice.role;
   }
+  const int64_t drops_before = drops();
   ASSIGN_OR_RETURN(const std::string replaced, store_.PutKey(key, decision, durability));
   if (!replaced.empty()) {
     Drop({replaced});
     running_.CancelKeys({replaced}, "KEY_REPLACED");
   }
+  Know(key, issue.lifetime, drops_before + (replaced.empty() ? 0 : 1));
   return Issued{secret, key.expire_time, key.roles.front(), std::move(choice.reasons)};
 }
 
@@ -89,23 +91,35 @@ absl::StatusOr<int> AttemptKeys::Revoke(const std::string& attempt, Durability d
 absl::StatusOr<AttemptKey> AttemptKeys::Authenticate(absl::string_view secret) {
   if (!absl::StartsWith(secret, kAttemptKeyPrefix)) return KeyInvalid();
   const std::string hash = base::Sha256Hex(secret);
-  const absl::Time now = clock_.Now();
-  int64_t drops = 0;
+  int64_t drops_before = 0;
   {
     base::MutexLock lock(mutex_);
     const auto known = known_.find(hash);
-    if (known != known_.end() && known->second.expire_time > now) return known->second;
-    drops = drops_;
+    if (known != known_.end()) {
+      if (known->second.end <= clock_.Elapsed()) return KeyInvalid();
+      return known->second.key;
+    }
+    drops_before = drops_;
   }
   ASSIGN_OR_RETURN(std::optional<AttemptKey> key, store_.FindKey(hash));
-  if (!key.has_value() || key->expire_time <= now) return KeyInvalid();
-  base::MutexLock lock(mutex_);
-  // It may have ended since it was read.
-  if (drops == drops_) {
-    if (known_.size() >= kKeysKnownMax) known_.clear();
-    known_.emplace(hash, *key);
-  }
+  if (!key.has_value()) return KeyInvalid();
+  const absl::Duration left = std::min(key->expire_time - clock_.Now(), kKeyLifetimeMax);
+  if (left <= absl::ZeroDuration()) return KeyInvalid();
+  Know(*key, left, drops_before);
   return *std::move(key);
+}
+
+// It may have ended since it was read or written, which a number of drops says that is not `drops`.
+void AttemptKeys::Know(const AttemptKey& key, absl::Duration lifetime, int64_t drops) {
+  base::MutexLock lock(mutex_);
+  if (drops != drops_) return;
+  if (known_.size() >= kKeysKnownMax) known_.clear();
+  known_[key.hash] = {.key = key, .end = clock_.Elapsed() + lifetime};
+}
+
+int64_t AttemptKeys::drops() {
+  base::MutexLock lock(mutex_);
+  return drops_;
 }
 
 void AttemptKeys::Drop(const std::vector<std::string>& hashes) {

@@ -65,7 +65,14 @@ class AttemptKeys final {
   absl::StatusOr<AttemptKey> Authenticate(absl::string_view secret);
 
  private:
+  struct Known {
+    AttemptKey key;
+    absl::Duration end;  // Of Elapsed(): a wall clock that is set ends no key of this process.
+  };
+
   void Drop(const std::vector<std::string>& hashes);
+  void Know(const AttemptKey& key, absl::Duration lifetime, int64_t drops);
+  int64_t drops();
 
   // The role of an attempt with traits: one that a route serves.
   absl::StatusOr<RoleChoice> Choose(const Issue& issue) const;
@@ -77,10 +84,11 @@ class AttemptKeys final {
   base::IdGenerator& ids_;
   const bool fixed_roles_;
 
-  // Keys by hash, so that a call does not read the database for its own. Only those that the store
-  // has: what ends keys there drops them here, and the store looks once more as the call begins.
+  // Keys by hash, so that a call does not read the database for its own, from their issue on. Only
+  // those that the store has: what ends keys there drops them here, and the store looks once more
+  // as the call begins.
   base::Mutex mutex_;
-  std::unordered_map<std::string, AttemptKey> known_ ABSL_GUARDED_BY(mutex_);
+  std::unordered_map<std::string, Known> known_ ABSL_GUARDED_BY(mutex_);
   int64_t drops_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

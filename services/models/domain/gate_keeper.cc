@@ -33,11 +33,6 @@ std::vector<std::string> GateNamesOf(const Route& route) {
 }
 
 // Whether `gate` says more than `other`, which is closed already.
-bool Outlasts(const Gate& gate, const Gate& other) {
-  if (!other.until.has_value()) return false;
-  return !gate.until.has_value() || *gate.until > *other.until;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<GateKeeper>> GateKeeper::Load(Store& store, base::Clock& clock) {
@@ -49,25 +44,37 @@ absl::StatusOr<std::unique_ptr<GateKeeper>> GateKeeper::Load(Store& store, base:
       continue;
     }
     base::MutexLock lock(keeper->mutex_);
-    keeper->gates_[gate.name] = gate;
+    keeper->gates_[gate.name] = keeper->Know(gate);
   }
   RETURN_IF_ERROR(keeper->OpenDue().status());
   return keeper;
 }
 
-bool GateKeeper::IsClosed(const Gate& gate) const {
-  return !gate.until.has_value() || *gate.until > clock_.Now();
+GateKeeper::Known GateKeeper::Know(const Gate& gate) const {
+  absl::Duration end = absl::InfiniteDuration();
+  if (gate.until.has_value()) end = clock_.Elapsed() + (*gate.until - clock_.Now());
+  return {.gate = gate, .end = end};
+}
+
+Gate GateKeeper::AsOfNow(const Known& known) const {
+  Gate gate = known.gate;
+  if (!gate.until.has_value()) return gate;
+  const absl::Time until = clock_.Now() + (known.end - clock_.Elapsed());
+  // The two clocks are not read at once: only a step is told.
+  if (absl::AbsDuration(until - *gate.until) > absl::Seconds(1)) gate.until = until;
+  return gate;
 }
 
 std::optional<Gate> GateKeeper::ClosedFor(const Route& route) const {
   base::MutexLock lock(mutex_);
-  std::optional<Gate> closed;
+  const Known* closed = nullptr;
   for (const std::string& name : GateNamesOf(route)) {
     const auto found = gates_.find(name);
     if (found == gates_.end() || !IsClosed(found->second)) continue;
-    if (!closed.has_value() || Outlasts(found->second, *closed)) closed = found->second;
+    if (closed == nullptr || found->second.end > closed->end) closed = &found->second;
   }
-  return closed;
+  if (closed == nullptr) return std::nullopt;
+  return AsOfNow(*closed);
 }
 
 std::optional<Gate> GateKeeper::Enter(const Route& route) {
@@ -114,11 +121,12 @@ absl::Status GateKeeper::Close(const Gate& gate) {
   {
     base::MutexLock lock(mutex_);
     const auto found = gates_.find(gate.name);
-    if (found != gates_.end() && IsClosed(found->second) && !Outlasts(gate, found->second)) {
+    const Known known = Know(gate);
+    if (found != gates_.end() && IsClosed(found->second) && known.end <= found->second.end) {
       return absl::OkStatus();
     }
     trickles_.erase(gate.name);
-    gates_[gate.name] = gate;  // Also when the disk fails below: it must hold for this process.
+    gates_[gate.name] = known;  // Also when the disk fails below: it must hold for this process.
   }
   return store_.PutGate(gate, GateEvent(gate, true));
 }
@@ -132,7 +140,7 @@ absl::Status GateKeeper::Remove(const std::string& name, bool by_itself) {
     base::MutexLock lock(mutex_);
     const auto found = gates_.find(name);
     if (found == gates_.end()) return GateUnknown(name);
-    gate = found->second;
+    gate = found->second.gate;
   }
   RETURN_IF_ERROR(store_.RemoveGate(name, GateEvent(gate, false)));
   base::MutexLock lock(mutex_);
@@ -142,14 +150,18 @@ absl::Status GateKeeper::Remove(const std::string& name, bool by_itself) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<absl::Time> GateKeeper::OpenDue() {
-  absl::Time next = absl::InfiniteFuture();
-  for (const Gate& gate : All()) {
-    if (IsClosed(gate)) {
-      next = std::min(next, gate.until.value_or(absl::InfiniteFuture()));
-      continue;
+absl::StatusOr<absl::Duration> GateKeeper::OpenDue() {
+  absl::Duration next = absl::InfiniteDuration();
+  std::vector<std::string> due;
+  {
+    base::MutexLock lock(mutex_);
+    for (const auto& [name, known] : gates_) {
+      if (!IsClosed(known)) due.push_back(name);
+      if (IsClosed(known)) next = std::min(next, known.end - clock_.Elapsed());
     }
-    const absl::Status opened = Remove(gate.name, true);
+  }
+  for (const std::string& name : due) {
+    const absl::Status opened = Remove(name, true);
     if (!opened.ok() && !absl::IsNotFound(opened)) return opened;
   }
   return next;
@@ -158,7 +170,7 @@ absl::StatusOr<absl::Time> GateKeeper::OpenDue() {
 std::vector<Gate> GateKeeper::All() const {
   base::MutexLock lock(mutex_);
   std::vector<Gate> gates;
-  for (const auto& [name, gate] : gates_) gates.push_back(gate);
+  for (const auto& [name, known] : gates_) gates.push_back(AsOfNow(known));
   return gates;
 }
 

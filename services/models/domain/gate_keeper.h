@@ -25,7 +25,8 @@ class GateKeeper final {
   static absl::StatusOr<std::unique_ptr<GateKeeper>> Load(Store& store, base::Clock& clock);
 
   // The gate that keeps calls from a route; absent when none does. One whose time has come does
-  // not.
+  // not. Times are measured from the moment that this process learned of a gate, whatever the wall
+  // clock does since, and given by what that says now.
   std::optional<Gate> ClosedFor(const Route& route) const;
 
   // Takes part in a call on a route, until Leave. After a gate has opened by itself its calls come
@@ -44,8 +45,8 @@ class GateKeeper final {
   // Opens a gate before its time. Fails with GateUnknown.
   absl::Status Open(const std::string& name);
 
-  // Opens every gate whose time has come, and says when the next one's will.
-  absl::StatusOr<absl::Time> OpenDue();
+  // Opens every gate whose time has come, and says how soon the next one's will.
+  absl::StatusOr<absl::Duration> OpenDue();
 
   std::vector<Gate> All() const;
 
@@ -57,14 +58,22 @@ class GateKeeper final {
     int running = 0;
   };
 
-  bool IsClosed(const Gate& gate) const;
+  struct Known {
+    Gate gate;
+    absl::Duration end;  // Of Elapsed(); infinite when only a person can open it.
+  };
+
+  Known Know(const Gate& gate) const;
+  bool IsClosed(const Known& known) const { return known.end > clock_.Elapsed(); }
+  // The gate, with its end by the wall clock as that is set now.
+  Gate AsOfNow(const Known& known) const;
   absl::Status Remove(const std::string& name, bool by_itself);
 
   Store& store_;
   base::Clock& clock_;
   base::Mutex change_mutex_;  // One change at a time, so that store and memory agree.
   mutable base::Mutex mutex_;
-  std::map<std::string, Gate> gates_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Known> gates_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, Trickle> trickles_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, int> strikes_ ABSL_GUARDED_BY(mutex_);
 };

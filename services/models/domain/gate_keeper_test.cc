@@ -81,6 +81,24 @@ TEST_F(GateKeeperTest, ResetSurvivesARestart) {
   EXPECT_TRUE(gates_->Enter(route_).has_value());  // Still in a trickle.
 }
 
+TEST_F(GateKeeperTest, AWallClockThatIsSetNeitherOpensAGateNorKeepsItClosed) {
+  CloseFor(absl::Minutes(5));
+
+  clock_.StepWall(absl::Hours(1));
+  ASSERT_OK(gates_->OpenDue());
+  ASSERT_TRUE(gates_->ClosedFor(route_).has_value());
+  EXPECT_EQ(gates_->ClosedFor(route_)->until, clock_.Now() + absl::Minutes(5));
+
+  clock_.StepWall(-absl::Hours(3));
+  ASSERT_OK_AND_ASSIGN(const absl::Duration next, gates_->OpenDue());
+  EXPECT_EQ(next, absl::Minutes(5));
+  EXPECT_EQ(gates_->All()[0].until, clock_.Now() + absl::Minutes(5));
+
+  clock_.Advance(absl::Minutes(5));
+  ASSERT_OK(gates_->OpenDue());
+  EXPECT_FALSE(gates_->ClosedFor(route_).has_value());
+}
+
 TEST_F(GateKeeperTest, GateThatAPersonOpensIsOpen) {
   CloseFor(absl::Hours(5));
 

@@ -61,10 +61,10 @@ absl::Duration Upkeep::RunOnce() {
     delay = retry_delay_;
     retry_delay_ = std::min(retry_delay_ * 2, kInterval);
   }
-  const absl::StatusOr<absl::Time> next_gate = collaborators_.gates.OpenDue();
+  const absl::StatusOr<absl::Duration> next_gate = collaborators_.gates.OpenDue();
   const absl::Time now = collaborators_.clock.Now();
   if (next_gate.ok()) {
-    delay = std::min(delay, std::max(*next_gate - now, absl::Milliseconds(1)));
+    delay = std::min(delay, std::max(*next_gate, absl::Milliseconds(1)));
   } else {
     log::Error("a gate could not be opened", {{"error", next_gate.status().message()}});
   }

@@ -84,7 +84,7 @@ constexpr sqlite::Sql kInsertCall =
     "attempt,role,intent,provider,model,service_tier,phase,outcome,reason,error,reply,"
     "finish_reason,tokens,charge_usd_nanos,route_reasons)"
     " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,'RUNNING','','','','','{}',?,?)";
-constexpr sqlite::Sql kKeyExists = "SELECT 1 FROM attempt_key WHERE hash=? AND expire_us>?";
+constexpr sqlite::Sql kKeyExists = "SELECT 1 FROM attempt_key WHERE hash=?";
 constexpr sqlite::Sql kKeyUse =
     "SELECT COALESCE(SUM(CASE WHEN end_us IS NULL THEN 0 ELSE charge_usd_nanos END),0),"
     " COALESCE(SUM(CASE WHEN end_us IS NULL THEN charge_usd_nanos ELSE 0 END),0)"
@@ -257,10 +257,10 @@ absl::StatusOr<int64_t> SqliteStore::Begin(const CallRecord& record,
   return database_->WriteUnsynced([&](sqlite::Transaction& transaction) -> absl::StatusOr<int64_t> {
     int64_t asked = record.charge_usd_nanos;
     if (!record.key_hash.empty()) {
-      ASSIGN_OR_RETURN(const std::optional<int64_t> exists,
-                       transaction.FindOne(
-                           kKeyExists, [](const sqlite::Row& row) { return row.Int64(0); },
-                           record.key_hash, now));
+      ASSIGN_OR_RETURN(
+          const std::optional<int64_t> exists,
+          transaction.FindOne(
+              kKeyExists, [](const sqlite::Row& row) { return row.Int64(0); }, record.key_hash));
       if (!exists.has_value()) return KeyInvalid();
     }
     if (admit.has_value()) {
