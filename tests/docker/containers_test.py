@@ -132,8 +132,8 @@ class ContainersTest(unittest.TestCase):
             one.remove()
         shutil.rmtree(cls.directory)
 
-    def suite(self, rules):
-        made = ContainerSuite(self.engines, rules)
+    def suite(self, rules, engines=None):
+        made = ContainerSuite(engines or self.engines, rules)
         self.addCleanup(made.stop)
         return made
 
@@ -233,6 +233,32 @@ class ContainersTest(unittest.TestCase):
         self.assertEqual({"STATE_ACCEPTED"}, {attempt["state"] for attempt in work}, work)
         self.assertEqual(2, len(work))
         self.expect_nothing_left(suite)
+
+    def test_what_an_engine_did_without_telling_is_done_once(self):
+        ids = [f"t{number}" for number in range(6)]
+        door = engine.UntoldEngine(self.engines[0], pathlib.Path(self.directory, "untold.sock"), 4)
+        self.addCleanup(door.close)
+        suite = self.suite([rule("plan", plan_reply(*((task,) for task in ids)))] + [
+            rule("write", edit_reply(f"{task}.txt", f"{task}\n"), task=task,
+                 latency_ms=LATENCY_MS) for task in ids], [door])
+        path = suite.make_project("untold", {"a.txt": "a\n"})
+        plan = suite.approved("untold", "Do six things.\n")
+        suite.begin_run(plan)
+        suite.await_success(plan)
+
+        self.assertEqual({"MERGED"}, set(suite.states(plan)))
+        for task in ids:
+            self.assertEqual(1, len(git(path, "log", "--format=%H", "main", "--",
+                                        f"{task}.txt").split()), task)
+        # One that the engine said not to have started is removed, whatever it took meanwhile.
+        charged = {task["name"]: task["retries"] for task in suite.tasks(plan)
+                   if set(task.get("retries", {})) - {"conflict", "infrastructure"}}
+        self.assertEqual({}, charged, "an engine's faults are no agent's")
+        wait_until(lambda: not self.engines[0].list("containers"), "containers are gone", 60)
+        wait_until(lambda: not os.listdir(suite.path("s-east")), "socket directories are gone")
+        print("changes without an answer:", dict(door.untold), flush=True)
+        for kind in ("create", "start", "remove"):
+            self.assertGreaterEqual(door.untold[kind], 2, kind)
 
     def test_a_host_is_cordoned_and_drained(self):
         ids = [f"t{number}" for number in range(6)]

@@ -1,9 +1,11 @@
 """Docker engines for tests: real ones, started by hand beside any that the machine has, each in a
 network namespace of its own so that nothing of the machine's network is touched."""
 
+import collections
 import contextlib
 import ctypes
 import http.client
+import http.server
 import io
 import json
 import os
@@ -11,6 +13,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import socketserver
 import subprocess
 import tarfile
 import threading
@@ -86,6 +89,90 @@ class Door:
                 target.sendall(piece)
         with contextlib.suppress(OSError):
             target.shutdown(socket.SHUT_WR)
+
+
+class UntoldEngine:
+    """Another way to an engine, by a socket of its own: of each kind of change the first is carried out
+    and answered with an error, the second carried out and not answered, and so on, `times` in all."""
+
+    def __init__(self, engine, socket_path, times):
+        self.name = engine.name
+        self.socket = str(socket_path)
+        self.untold = collections.Counter()  # Changes of which nothing was told, by kind.
+        door = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def address_string(self):
+                return "dispatcher"
+
+            def _forward(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                there = Connection(engine.socket, timeout=None)
+                try:
+                    there.request(self.command, self.path, body, {
+                        name: value for name, value in self.headers.items()
+                        if name.lower() not in ("host", "content-length")})
+                    self._answer(there.getresponse())
+                finally:
+                    there.close()
+
+            def _answer(self, response):
+                kind = door.kind(self.command, self.path)
+                if kind is not None and response.status < 300 and door.untold[kind] < times:
+                    response.read()
+                    door.untold[kind] += 1
+                    self.close_connection = True
+                    if door.untold[kind] % 2 == 1:
+                        self._send(500, b'{"message": "context deadline exceeded"}')
+                    return
+                if self.command != "GET" or response.length is not None:
+                    return self._send(response.status, response.read())
+                self._stream(response)
+
+            def _send(self, status, body):
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                if status != 204:
+                    self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def _stream(self, response):
+                self.send_response(response.status)
+                self.send_header("Content-Type", response.headers.get("Content-Type", ""))
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                while piece := response.read1(65536):
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                self.wfile.write(b"0\r\n\r\n")
+
+            do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _forward
+
+        class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+            daemon_threads = True
+
+            def handle_error(self, *_):
+                pass  # The dispatcher hung up.
+
+        self.server = Server(self.socket, Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @staticmethod
+    def kind(method, path):
+        """What of a container is changed: "create", "start", "kill", "remove"; else None."""
+        place = path.split("?")[0].split("/containers/")
+        if len(place) < 2 or method == "GET":
+            return None
+        return "remove" if method == "DELETE" else place[1].split("/")[-1]
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 class Engine:
