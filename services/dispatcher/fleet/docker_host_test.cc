@@ -134,7 +134,10 @@ INSTANTIATE_TEST_SUITE_P(, AppliedButNotTold,
                          ::testing::Values(Applied{"CreateLost", "create", Fault::kLostReply},
                                            Applied{"CreateFailedLate", "create", Fault::kLateError},
                                            Applied{"CreateFailed", "create", Fault::kError},
-                                           Applied{"StartLost", "start", Fault::kLostReply}),
+                                           Applied{"StartLost", "start", Fault::kLostReply},
+                                           Applied{"RemoveLost", "remove", Fault::kLostReply},
+                                           Applied{"RemoveFailedLate", "remove", Fault::kLateError},
+                                           Applied{"RemoveFailed", "remove", Fault::kError}),
                          [](const auto& info) { return std::string(info.param.name); });
 
 TEST_F(DockerHostTest, AStartThatFailedLateLeavesNothing) {

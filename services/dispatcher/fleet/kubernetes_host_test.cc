@@ -204,6 +204,21 @@ TEST_F(KubernetesHostTest, AnAgentThatEndedIsReportedAndItsJobRemoved) {
   EXPECT_EQ(tokens_.Find("token-1"), std::nullopt);
 }
 
+TEST_F(KubernetesHostTest, AJobThatWasRemovedWithoutAnAnswerIsReportedOnce) {
+  for (const Fault fault : {Fault::kLostReply, Fault::kLateError}) {
+    SCOPED_TRACE(static_cast<int>(fault));
+    BeginWithAgent();
+    cluster_.Fail("DELETE jobs", fault);
+
+    cluster_.SetPod(kJob, {{"phase", "Succeeded"}});
+
+    EXPECT_EQ(reports_.Await("agent-1"), "exited with status 0");
+    EXPECT_TRUE(cluster_.Await("jobs", NoJobs));
+    EXPECT_TRUE(reports_.empty());
+    host_->Stop();
+  }
+}
+
 TEST_F(KubernetesHostTest, ACauseForWhichAPodCannotRunIsTold) {
   cluster_.set_runs_pods(false);
   Begin();
