@@ -25,7 +25,7 @@ class TimerThread final {
     }
     const Key key{due, next_++};
     pending_.emplace(key, std::move(call));
-    changed_.NotifyAll();
+    if (pending_.begin()->first == key) changed_.NotifyAll();  // Else the thread wakes in time.
     return key;
   }
 
