@@ -7,6 +7,7 @@
 
 #include "lib/base/process.h"
 #include "lib/sqlite/database.h"
+#include "services/models/testing/held_database.h"
 #include "services/models/testing/server_fixture.h"
 
 namespace slipway::models {
@@ -104,6 +105,48 @@ TEST_F(CrashTest, CallOfAProviderWithoutBooksIsChargedTheHold) {
   const FakeLedger::Entry entry = ledger_.AwaitEnd("call-1");
   EXPECT_TRUE(entry.settle.outcome_unknown());
   EXPECT_EQ(entry.reservation.settled().usd_nanos(), entry.reservation.held().usd_nanos());
+}
+
+TEST_F(CrashTest, AHoldThatWasTakenBeforeItsCallWasRecordedIsReleased) {
+  StartProgram();
+  const std::string key = IssueKey();
+  ASSERT_EQ(Chat(key, "writer").result.http_status, 200);
+  ledger_.AwaitEnd(ledger_.AwaitCall(1));
+  std::string call;
+  {
+    const HeldDatabase no_writes(directory_.File("models.db"));
+    const auto agent = client_.Start(ChatRequest(key, "chat"), {});
+    call = ledger_.AwaitCall(2);
+    Kill();
+  }
+
+  StartServer();
+
+  ledger_.AwaitClosedOwners(1);  // Which is after its releases.
+  const FakeLedger::Entry entry = ledger_.entries().at(call);
+  EXPECT_EQ(entry.reservation.state(), Reservation::STATE_RELEASED);
+  EXPECT_EQ(entry.release.proof(), ledger::v1::ReleaseRequest::PROOF_NOT_SENT);
+  EXPECT_THAT(Calls(), SizeIs(1));
+  EXPECT_THAT(endpoint_.requests(), ::testing::IsEmpty());
+}
+
+TEST_F(CrashTest, ACallThatWaitedForTheLedgerIsReleasedWithoutBooks) {
+  StartProgram();
+  ledger_.SetSilent(true);
+  grpc::ClientContext context;
+  const auto reader = stub_->Generate(&context, Request("call-1", "chat"));
+  ledger_.AwaitHeld("call-1");
+  // Recorded is what others may read.
+  while (Calls().empty()) {
+  }
+  Kill();
+  reader->Finish();
+  ledger_.SetSilent(false);
+
+  StartServer();
+
+  EXPECT_EQ(ledger_.AwaitEnd("call-1").reservation.state(), Reservation::STATE_RELEASED);
+  EXPECT_EQ(Calls()[0].outcome(), "FAILED");
 }
 
 // What the disk has after a power failure that came before the end of a call was synced: the files

@@ -29,6 +29,7 @@ class RecordingProvider final : public Provider {
     return provider_->CountInput(model, request);
   }
   std::optional<ProviderHealth> Check() override { return provider_->Check(); }
+  bool StartsAtOnce() const override { return provider_->StartsAtOnce(); }
   std::unique_ptr<ProviderExchange> Start(const ProviderCall& call, ProviderSink& sink) override;
   Reconciliation Reconcile(const std::string& call_id) override {
     return provider_->Reconcile(call_id);

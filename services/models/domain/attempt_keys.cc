@@ -88,6 +88,15 @@ absl::StatusOr<int> AttemptKeys::Revoke(const std::string& attempt, Durability d
   return static_cast<int>(hashes.size());
 }
 
+std::optional<AttemptKey> AttemptKeys::FindKnown(absl::string_view secret) {
+  if (!absl::StartsWith(secret, kAttemptKeyPrefix)) return std::nullopt;
+  const std::string hash = base::Sha256Hex(secret);
+  base::MutexLock lock(mutex_);
+  const auto known = known_.find(hash);
+  if (known == known_.end() || known->second.end <= clock_.Elapsed()) return std::nullopt;
+  return known->second.key;
+}
+
 absl::StatusOr<AttemptKey> AttemptKeys::Authenticate(absl::string_view secret) {
   if (!absl::StartsWith(secret, kAttemptKeyPrefix)) return KeyInvalid();
   const std::string hash = base::Sha256Hex(secret);

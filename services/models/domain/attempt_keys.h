@@ -61,6 +61,9 @@ class AttemptKeys final {
   absl::StatusOr<int> Revoke(const std::string& attempt,
                              Durability durability = Durability::kAtOnce);
 
+  // The live key of that secret, where it was used before; absent else. Does not block.
+  std::optional<AttemptKey> FindKnown(absl::string_view secret);
+
   // The live key of that secret. Fails with KeyInvalid.
   absl::StatusOr<AttemptKey> Authenticate(absl::string_view secret);
 

@@ -8,8 +8,8 @@
 #include "lib/base/error.h"
 #include "lib/base/status_macros.h"
 #include "lib/log/log.h"
-#include "lib/metrics/metrics.h"
 #include "services/models/domain/call_event.h"
+#include "services/models/domain/call_metrics.h"
 #include "services/models/domain/errors.h"
 #include "services/models/domain/estimate.h"
 #include "services/models/domain/limits.h"
@@ -17,26 +17,6 @@
 
 namespace slipway::models {
 namespace {
-
-// The first three are named as OpenTelemetry's conventions for generative AI name them.
-metrics::Histogram operation_duration(
-    {.name = "gen_ai_client_operation_duration_seconds",
-     .description = "Time of a call to a provider, from the hold to the end of the reply.",
-     .labels = {"gen_ai_provider_name", "gen_ai_request_model", "role", "outcome"}});
-metrics::Histogram time_to_first_chunk(
-    {.name = "gen_ai_client_operation_time_to_first_chunk_seconds",
-     .description = "Time from sending a request to the first text of its reply.",
-     .labels = {"gen_ai_provider_name", "gen_ai_request_model", "role"}});
-metrics::Counter token_usage({.name = "gen_ai_client_token_usage_tokens_total",
-                              .description = "Tokens that providers billed.",
-                              .labels = {"gen_ai_provider_name", "gen_ai_request_model", "role",
-                                         "gen_ai_token_type"}});
-metrics::Counter cost({.name = "slipway_models_cost_usd_nanos_total",
-                       .description = "What calls cost, in billionths of a US dollar.",
-                       .labels = {"provider", "model", "role"}});
-metrics::Counter refusals({.name = "slipway_models_refusals_total",
-                           .description = "Calls refused before anything was sent.",
-                           .labels = {"role", "reason"}});
 
 // What metering still asks of a request whose reply has begun.
 std::shared_ptr<const WireRequest> WithoutBody(const WireRequest& request) {
@@ -82,17 +62,22 @@ CallTry::CallTry(CallEnvironment& environment, CallSpec& spec, const Route& rout
   output_tokens_ = asked > 0 ? std::min(asked, route.output_tokens_max) : route.output_tokens_max;
 }
 
-base::Task<TryResult> CallTry::Run(ReplySink& sink, Cancellation& cancellation) {
+base::Task<TryResult> CallTry::Run(ReplySink& sink, Cancellation& cancellation,
+                                   CallThread& thread) {
   const std::optional<Gate> held_back = environment_.gates.Enter(route_);
   if (held_back.has_value()) {
     co_return TryResult{TryResult::Next::kNextRoute,
                         GateError(*held_back, environment_.clock.Now())};
   }
-  std::optional<TryResult> result = Begin(cancellation);
+  std::optional<TryResult> result = co_await Begin(cancellation, thread);
   if (!result.has_value()) {
+    const bool quick = provider_.StartsAtOnce() && spec_.wire != nullptr &&
+                       spec_.wire->body.size() <= kQuickRequestBytes;
+    if (!quick) co_await thread.MayBlock();
     sink.OnGranted(record_.id, output_tokens_);
     started_ = environment_.clock.Elapsed();
     ProviderResult received = co_await Receive(sink, cancellation);
+    thread.MovedTo(/*may_block=*/true);
     AskProvidersBooks(received);
     if (received.error_passed_on) sink.OnErrorPassedOn();
     result.emplace(Finish(std::move(received), cancellation));
@@ -101,24 +86,41 @@ base::Task<TryResult> CallTry::Run(ReplySink& sink, Cancellation& cancellation) 
   co_return *std::move(result);
 }
 
-std::optional<TryResult> CallTry::Begin(Cancellation& cancellation) {
-  const absl::StatusOr<Quote> quote = GetQuote();
-  if (!quote.ok()) {
-    refusals.Increment({spec_.role, base::ReasonOf(quote.status())});
-    const bool no_price = base::ReasonOf(quote.status()) == "BUDGET_DENIED";
-    return TryResult{no_price ? TryResult::Next::kNextRoute : TryResult::Next::kDone,
-                     quote.status()};
+// What stands against sending is found, or dealt with, on a thread that may block.
+base::Task<std::optional<TryResult>> CallTry::Begin(Cancellation& cancellation,
+                                                    CallThread& thread) {
+  std::optional<Quote> known =
+      provider_.free() ? Quote()
+                       : environment_.ledger.KnownBound(route_.provider, route_.model,
+                                                        route_.service_tier, input_tokens_);
+  if (!known.has_value()) {
+    co_await thread.MayBlock();
+    const absl::StatusOr<Quote> quote = AskQuote();
+    if (!quote.ok()) {
+      CountRefusal(spec_.role, quote.status());
+      const bool no_price = base::ReasonOf(quote.status()) == "BUDGET_DENIED";
+      co_return TryResult{no_price ? TryResult::Next::kNextRoute : TryResult::Next::kDone,
+                          quote.status()};
+    }
+    known = *quote;
   }
-  const absl::Status admitted = Admit(*quote);
+  const absl::Status admitted = co_await Admit(*known, thread);
   if (!admitted.ok()) {
-    refusals.Increment({spec_.role, base::ReasonOf(admitted)});
-    return Done(admitted);
+    co_await thread.MayBlock();
+    CountRefusal(spec_.role, admitted);
+    co_return Done(admitted);
   }
-  return MayStillSend(cancellation);
+  if (cancellation.cancelled()) {
+    co_await thread.MayBlock();
+    co_return Refuse(CallCancelled(cancellation.why()), "CANCELLED", Proof::kNotSent);
+  }
+  const absl::Status marked = environment_.store.MarkSending(record_.id);
+  if (marked.ok()) co_return std::nullopt;
+  co_await thread.MayBlock();
+  co_return Refuse(marked, "FAILED", Proof::kNotSent);
 }
 
-absl::StatusOr<Quote> CallTry::GetQuote() {
-  if (provider_.free()) return Quote();
+absl::StatusOr<Quote> CallTry::AskQuote() {
   const absl::StatusOr<Quote> quote = environment_.ledger.BoundCall(
       route_.provider, route_.model, route_.service_tier, input_tokens_);
   if (quote.ok()) return quote;
@@ -128,57 +130,130 @@ absl::StatusOr<Quote> CallTry::GetQuote() {
   return LedgerUnavailable(quote.status());
 }
 
-// Records the try, takes the hold, and lowers the output to what was granted.
-absl::Status CallTry::Admit(const Quote& quote) {
+// Takes the hold, records the try, and lowers the output to what was granted.
+base::Task<absl::Status> CallTry::Admit(const Quote& quote, CallThread& thread) {
   const int64_t least = std::min(output_tokens_, kOutputTokensMin);
   const int64_t least_usd = CostBound(quote, least);
   record_.charge_usd_nanos = CostBound(quote, output_tokens_);
+  HoldRequest request = {
+      .key = record_.id,
+      .scopes = record_.scopes,
+      .amounts = {.usd_nanos = record_.charge_usd_nanos, .tokens = input_tokens_ + output_tokens_},
+      .minimum = {.usd_nanos = least_usd, .tokens = input_tokens_ + least},
+      .envelope = spec_.envelope,
+      .lifetime = route_.call_timeout + kHoldSlack,
+      .owner = environment_.owner,
+      .provider = route_.provider,
+      .model = route_.model,
+      .service_tier = route_.service_tier};
+  const absl::Status noted = environment_.store.NoteHold(record_.id);
+  if (!noted.ok()) co_return noted;
+  absl::StatusOr<Hold> hold;
+  if (RecordsFirst()) {
+    co_await thread.MayBlock();
+    const absl::StatusOr<int64_t> asked = Record(least_usd);
+    if (!asked.ok()) {
+      environment_.store.ForgetHold(record_.id);
+      co_return asked.status();
+    }
+    request.amounts.usd_nanos = *asked;
+    hold = environment_.ledger.Reserve(request);
+  } else {
+    HeldAndRecorded both = co_await HoldAndRecord(environment_.ledger, request, MakeRecordJob(),
+                                                  environment_.beginnings, thread);
+    hold = std::move(both.hold);
+    if (absl::IsUnavailable(hold.status())) {
+      co_await thread.MayBlock();
+      hold = environment_.ledger.Reserve(request);
+    }
+    if (!both.recorded.ok()) {
+      co_await thread.MayBlock();
+      GiveBackUnrecorded(hold);
+      co_return both.recorded;
+    }
+  }
+  std::optional<Refusal> refusal = AgainstHold(hold, quote, least);
+  if (!refusal.has_value() && record_.charge_usd_nanos < request.amounts.usd_nanos) {
+    co_await thread.MayBlock();
+    const absl::Status lowered =
+        environment_.store.LowerCharge(record_.id, record_.charge_usd_nanos);
+    if (!lowered.ok()) refusal = {lowered, "FAILED", Proof::kNotSent};
+  }
+  if (!refusal.has_value()) co_return absl::OkStatus();
+  co_await thread.MayBlock();
+  co_return Refuse(refusal->error, refusal->outcome, refusal->released).outcome.status();
+}
+
+// Where the record decides how much may be asked for, or whether anything; and where the caller has
+// chosen the id, so that a repeat finds its number taken.
+bool CallTry::RecordsFirst() const {
+  return spec_.key_limit_usd_nanos > 0 || !record_.approval.empty() || spec_.wire == nullptr;
+}
+
+absl::StatusOr<int64_t> CallTry::Record(int64_t least_usd) {
   const auto admit = [&](const KeyUse& use) { return AdmitKey(use, least_usd); };
   const bool limited = spec_.key_limit_usd_nanos > 0;
-  ASSIGN_OR_RETURN(const int64_t asked_usd,
-                   environment_.store.Begin(
-                       record_, limited ? std::optional<Store::AdmitKey>(admit) : std::nullopt));
-  const absl::StatusOr<Hold> hold = environment_.ledger.Reserve(
-      {.key = record_.id,
-       .scopes = record_.scopes,
-       .amounts = {.usd_nanos = asked_usd, .tokens = input_tokens_ + output_tokens_},
-       .minimum = {.usd_nanos = least_usd, .tokens = input_tokens_ + least},
-       .envelope = spec_.envelope,
-       .lifetime = route_.call_timeout + kHoldSlack,
-       .owner = environment_.owner,
-       .provider = route_.provider,
-       .model = route_.model,
-       .service_tier = route_.service_tier});
+  return environment_.store.Begin(record_,
+                                  limited ? std::optional<Store::AdmitKey>(admit) : std::nullopt);
+}
+
+RecordJob CallTry::MakeRecordJob() const {
+  RecordJob job = {[this] { return environment_.store.Begin(record_, std::nullopt).status(); },
+                   [] {}};
+  if (provider_.free()) return job;
+  job.afterwards = [&ledger = environment_.ledger, provider = route_.provider, model = route_.model,
+                    tier = route_.service_tier,
+                    tokens = input_tokens_] { ledger.RefreshBound(provider, model, tier, tokens); };
+  return job;
+}
+
+// The ledger may hold for a try that could not be recorded.
+void CallTry::GiveBackUnrecorded(const absl::StatusOr<Hold>& hold) {
+  const bool nothing_held =
+      absl::IsInvalidArgument(hold.status()) || (hold.ok() && hold->denial.has_value());
+  if (!nothing_held) {
+    const Settlement release =
+        SettlementOf({.kind = ProviderResult::Kind::kFailed, .proof = Proof::kNotSent});
+    if (!environment_.settler.Settle(release).ok()) {
+      absl::Status owed = environment_.store.Owe(release, environment_.owner);
+      owed.Update(environment_.store.Sync());
+      if (!owed.ok()) {
+        // The note stays, so that the next instance sees to it.
+        return log::Error("a hold of a call without a record was not released",
+                          {{"call", record_.id}, {"error", owed.message()}});
+      }
+    }
+  }
+  environment_.store.ForgetHold(record_.id);
+}
+
+// What the ledger's answer has against sending; else takes over what it grants.
+std::optional<CallTry::Refusal> CallTry::AgainstHold(const absl::StatusOr<Hold>& hold,
+                                                     const Quote& quote, int64_t least) {
   if (!hold.ok()) {
     // The hold may exist although the answer was lost.
     const bool refused = absl::IsInvalidArgument(hold.status());
-    const absl::Status error = refused ? hold.status() : LedgerUnavailable(hold.status());
-    return Refuse(error, "FAILED", Proof::kNotSent).outcome.status();
+    return Refusal{refused ? hold.status() : LedgerUnavailable(hold.status()), "FAILED",
+                   Proof::kNotSent};
   }
   if (hold->denial.has_value()) {
     const Denial& denial = *hold->denial;
-    if (denial.cause != "HELD_BY_SIBLINGS") {
-      return Refuse(BudgetDenied(denial), "REFUSED", std::nullopt).outcome.status();
-    }
+    if (denial.cause != "HELD_BY_SIBLINGS") return Refusal{BudgetDenied(denial), "REFUSED", {}};
     // The time is when a hold expires at the latest; most end long before.
     const absl::Duration wait =
         denial.retry_time.has_value()
             ? std::min(*denial.retry_time - environment_.clock.Now(), kBusyRetryDefault)
             : kBusyRetryDefault;
-    const absl::Status busy = BudgetBusy(denial, std::max(wait, absl::Milliseconds(100)));
-    return Refuse(busy, "REFUSED", std::nullopt).outcome.status();
+    return Refusal{BudgetBusy(denial, std::max(wait, absl::Milliseconds(100))), "REFUSED", {}};
   }
   if (!hold->open) {
-    return Refuse(OutcomeUnknown(record_.id, "its hold has ended before it began"), "FAILED",
-                  std::nullopt)
-        .outcome.status();
+    return Refusal{OutcomeUnknown(record_.id, "its hold has ended before it began"), "FAILED", {}};
   }
   record_.charge_usd_nanos = hold->held.usd_nanos;
   output_tokens_ = OutputTokensGranted(quote, hold->held, input_tokens_, output_tokens_);
-  if (output_tokens_ >= least) return absl::OkStatus();
-  return Refuse(BudgetDenied({.cause = "LIMIT", .requested = least, .remaining = output_tokens_}),
-                "REFUSED", Proof::kNotSent)
-      .outcome.status();
+  if (output_tokens_ >= least) return std::nullopt;
+  return Refusal{BudgetDenied({.cause = "LIMIT", .requested = least, .remaining = output_tokens_}),
+                 "REFUSED", Proof::kNotSent};
 }
 
 // What the key's own limit leaves, in the same transaction that records the try.
@@ -210,15 +285,6 @@ TryResult CallTry::Refuse(absl::Status error, const char* outcome, std::optional
   ended.Update(KeepEnd(still_owed));
   if (!ended.ok()) log::Error("a refused call was not recorded", {{"call", record_.id}});
   return Done(std::move(error));
-}
-
-std::optional<TryResult> CallTry::MayStillSend(Cancellation& cancellation) {
-  if (cancellation.cancelled()) {
-    return Refuse(CallCancelled(cancellation.why()), "CANCELLED", Proof::kNotSent);
-  }
-  const absl::Status marked = environment_.store.MarkSending(record_.id, record_.charge_usd_nanos);
-  if (!marked.ok()) return Refuse(marked, "FAILED", Proof::kNotSent);
-  return std::nullopt;
 }
 
 base::Task<ProviderResult> CallTry::Receive(ReplySink& sink, Cancellation& cancellation) {
@@ -302,7 +368,7 @@ TryResult CallTry::Finish(ProviderResult result, const Cancellation& cancellatio
   ended.Update(KeepEnd(!charged.ok()));
   if (ended.ok() && record_.input.has_value()) environment_.calibration.Learn(*record_.input);
   CloseGate(result);
-  Count(result);
+  CountTry(record_, result, environment_.clock.Elapsed() - started_, first_text_after_);
   if (!ended.ok()) return Done(ended);
   if (judged.outcome.ok()) {
     judged.outcome->model = result.model;
@@ -427,34 +493,6 @@ absl::Status CallTry::End(const std::optional<Settlement>& owed) {
 absl::Status CallTry::KeepEnd(bool still_owed) {
   const bool told = spec_.wire == nullptr;
   return told || still_owed ? environment_.store.Sync() : absl::OkStatus();
-}
-
-void CallTry::Count(const ProviderResult& result) const {
-  const absl::Duration latency = environment_.clock.Elapsed() - started_;
-  operation_duration.Observe({route_.provider, route_.model, spec_.role, record_.outcome}, latency);
-  if (first_text_after_.has_value()) {
-    time_to_first_chunk.Observe({route_.provider, route_.model, spec_.role}, *first_text_after_);
-  }
-  const TokenCounts tokens = result.tokens.value_or(TokenCounts());
-  const int64_t input =
-      tokens.input + tokens.cache_read + tokens.cache_write + tokens.cache_write_long;
-  token_usage.Increment({route_.provider, route_.model, spec_.role, "input"},
-                        static_cast<uint64_t>(std::max<int64_t>(input, 0)));
-  token_usage.Increment({route_.provider, route_.model, spec_.role, "output"},
-                        static_cast<uint64_t>(std::max<int64_t>(tokens.output, 0)));
-  if (result.kind != ProviderResult::Kind::kFailed) {
-    cost.Increment({route_.provider, route_.model, spec_.role},
-                   static_cast<uint64_t>(std::max<int64_t>(record_.charge_usd_nanos, 0)));
-  }
-  log::Info("call ended", {{"call", record_.id},
-                           {"role", spec_.role},
-                           {"provider", route_.provider},
-                           {"model", route_.model},
-                           {"outcome", record_.outcome},
-                           {"reason", record_.reason},
-                           {"input_tokens", input},
-                           {"output_tokens", tokens.output},
-                           {"cost_usd_nanos", record_.charge_usd_nanos}});
 }
 
 }  // namespace slipway::models

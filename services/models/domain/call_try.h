@@ -12,8 +12,10 @@
 #include "lib/base/task.h"
 #include "services/models/domain/calibration.h"
 #include "services/models/domain/call.h"
+#include "services/models/domain/call_thread.h"
 #include "services/models/domain/cancellation.h"
 #include "services/models/domain/gate_keeper.h"
+#include "services/models/domain/hold_and_record.h"
 #include "services/models/domain/ledger.h"
 #include "services/models/domain/provider.h"
 #include "services/models/domain/reply_sink.h"
@@ -49,8 +51,8 @@ struct TryResult {
 // One try of a call on one route: bound, hold, record, send, stream, settle. Whatever happens after
 // the hold is taken, the ledger is told how it ended, by this process or the next. Used once.
 //
-// It begins on a thread of `beginnings` and ends on one of `endings`; in between, while the reply
-// is under way, it has none.
+// It blocks on threads of `beginnings`, ends on one of `endings`, and has none while it waits for
+// the ledger or while the reply is under way.
 class CallTry final {
  public:
   // `record` names the call, the try and the route's reasons; the rest is filled in.
@@ -58,16 +60,29 @@ class CallTry final {
   CallTry(CallEnvironment& environment, CallSpec& spec, const Route& route, Provider& provider,
           CallRecord record);
 
-  base::Task<TryResult> Run(ReplySink& sink, Cancellation& cancellation);
+  // `thread` says whether it may block at first, and on the thread where it ends.
+  base::Task<TryResult> Run(ReplySink& sink, Cancellation& cancellation, CallThread& thread);
 
  private:
-  // What stands against sending; absent when the hold is taken.
-  std::optional<TryResult> Begin(Cancellation& cancellation);
-  absl::StatusOr<Quote> GetQuote();
-  absl::Status Admit(const Quote& quote);
+  // Why nothing is sent, how the record ends, and what the ledger is told, if anything.
+  struct Refusal {
+    absl::Status error;
+    const char* outcome = "";
+    std::optional<Proof> released;
+  };
+
+  // What stands against sending; absent when the hold is taken and the try recorded.
+  base::Task<std::optional<TryResult>> Begin(Cancellation& cancellation, CallThread& thread);
+  absl::StatusOr<Quote> AskQuote();
+  base::Task<absl::Status> Admit(const Quote& quote, CallThread& thread);
+  bool RecordsFirst() const;
+  absl::StatusOr<int64_t> Record(int64_t least_usd);
+  RecordJob MakeRecordJob() const;
+  void GiveBackUnrecorded(const absl::StatusOr<Hold>& hold);
+  std::optional<Refusal> AgainstHold(const absl::StatusOr<Hold>& hold, const Quote& quote,
+                                     int64_t least);
   absl::StatusOr<int64_t> AdmitKey(const KeyUse& use, int64_t minimum) const;
   TryResult Refuse(absl::Status error, const char* outcome, std::optional<Proof> released);
-  std::optional<TryResult> MayStillSend(Cancellation& cancellation);
   base::Task<ProviderResult> Receive(ReplySink& sink, Cancellation& cancellation);
   void AskProvidersBooks(ProviderResult& result);
   TryResult Finish(ProviderResult result, const Cancellation& cancellation);
@@ -77,7 +92,6 @@ class CallTry final {
   absl::Status End(const std::optional<Settlement>& owed);
   std::optional<InputSample> SampleOf(const ProviderResult& result) const;
   absl::Status KeepEnd(bool still_owed);
-  void Count(const ProviderResult& result) const;
 
   CallEnvironment& environment_;
   CallSpec& spec_;

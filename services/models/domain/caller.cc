@@ -71,12 +71,14 @@ class Caller::PauseEnd final {
   absl::AnyInvocable<void(bool)> on_end_ ABSL_GUARDED_BY(mutex_);
 };
 
-void Caller::Start(CallSpec spec, ReplySink& sink, Cancellation& cancellation, Done done) {
-  base::StartTask<Outcome>(Run(std::move(spec), sink, cancellation), std::move(done));
+void Caller::Start(CallSpec spec, ReplySink& sink, Cancellation& cancellation, bool may_block,
+                   Done done) {
+  base::StartTask<Outcome>(Run(std::move(spec), sink, cancellation, may_block), std::move(done));
 }
 
-base::Task<Caller::Outcome> Caller::Run(CallSpec spec, ReplySink& sink,
-                                        Cancellation& cancellation) {
+base::Task<Caller::Outcome> Caller::Run(CallSpec spec, ReplySink& sink, Cancellation& cancellation,
+                                        bool may_block) {
+  CallThread thread(environment_.beginnings, may_block);
   const absl::Status checked = CheckCall(spec);
   if (!checked.ok()) co_return checked;
   const absl::StatusOr<std::vector<Route>> routes = routes_.For(spec.role);
@@ -87,7 +89,8 @@ base::Task<Caller::Outcome> Caller::Run(CallSpec spec, ReplySink& sink,
     base::Callback<bool> alone(
         [&running](base::Callback<bool>::Done done) { running.OnAlone(std::move(done)); });
     const bool at_once = co_await alone;
-    if (!at_once) co_await base::GoOn(environment_.beginnings);
+    if (!at_once) thread.MovedTo(/*may_block=*/false);
+    co_await thread.MayBlock();
     const absl::StatusOr<std::vector<CallRecord>> tries =
         environment_.store.FindTries(spec.call_id);
     if (!tries.ok()) co_return tries.status();
@@ -100,9 +103,12 @@ base::Task<Caller::Outcome> Caller::Run(CallSpec spec, ReplySink& sink,
       environment_.unsettled.OnNone(spec.scopes.attempt, std::move(done));
     });
     const bool at_once = co_await settled;
-    if (!at_once) co_await base::GoOn(environment_.beginnings);
+    if (!at_once) {
+      thread.MovedTo(/*may_block=*/false);  // Who settled has more to do.
+      co_await thread.MayBlock();
+    }
   }
-  Outcome outcome = co_await TryRoutes(spec, *routes, next_try, sink, cancellation);
+  Outcome outcome = co_await TryRoutes(spec, *routes, next_try, sink, cancellation, thread);
   co_return outcome;
 }
 
@@ -159,6 +165,11 @@ absl::Status Caller::Admissible(const CallSpec& spec, const Route& route,
   return absl::OkStatus();
 }
 
+bool Caller::MayAsk(const CallSpec& spec, const Route& route) const {
+  return route.manual_approval ||
+         (spec.wire != nullptr && spec.wire->input_tokens_bound > route.input_tokens_max);
+}
+
 std::optional<CallSpec> Caller::Counted(const CallSpec& spec, const Route& route) const {
   if (spec.wire == nullptr || spec.wire->input_tokens_bound <= route.input_tokens_max) {
     return std::nullopt;
@@ -197,7 +208,7 @@ absl::StatusOr<std::vector<Caller::Verdict>> Caller::Explain(const std::string& 
 
 base::Task<Caller::Outcome> Caller::TryRoutes(CallSpec& spec, const std::vector<Route>& routes,
                                               int next_try, ReplySink& sink,
-                                              Cancellation& cancellation) {
+                                              Cancellation& cancellation, CallThread& thread) {
   // What is passed on has a fresh id, so that nobody compares it.
   const std::string fingerprint = spec.wire == nullptr ? Fingerprint(spec) : "";
   std::vector<std::string> reasons;
@@ -207,6 +218,7 @@ base::Task<Caller::Outcome> Caller::TryRoutes(CallSpec& spec, const std::vector<
   absl::Status error;
   int left = kTriesMax;
   for (const Route& route : routes) {
+    if (MayAsk(spec, route)) co_await thread.MayBlock();
     std::optional<CallSpec> counted = Counted(spec, route);
     CallSpec& asked = counted.has_value() ? *counted : spec;
     std::string approval;
@@ -230,11 +242,12 @@ base::Task<Caller::Outcome> Caller::TryRoutes(CallSpec& spec, const std::vector<
       ++next_try;
       CallTry call_try(environment_, asked, route, *providers_.at(route.provider),
                        std::move(record));
-      result = co_await call_try.Run(sink, cancellation);
+      result = co_await call_try.Run(sink, cancellation, thread);
       if (result.next == TryResult::Next::kDone) co_return std::move(result.outcome);
       if (result.next == TryResult::Next::kNextRoute) break;
       if (same == kTriesPerRoute) continue;
       const bool go_on = co_await Pause(same, cancellation);
+      thread.MovedTo(/*may_block=*/true);
       if (!go_on) co_return CallCancelled(cancellation.why());
     }
     PassOver(route, result.outcome.status(), reasons, error);

@@ -26,8 +26,8 @@ using Providers = std::map<std::string, std::unique_ptr<Provider>>;
 // Makes calls: the one path to a provider, whichever entrance a request came through. Chooses the
 // route, tries again or falls back within limits, and answers repeats from the record.
 //
-// Thread-safe. A call has a thread while it asks the store or the ledger, and none while its reply
-// is under way or while it waits to try again.
+// Thread-safe. A call has a thread while it asks the store, and none while it waits for the ledger,
+// while its reply is under way or while it waits to try again.
 class Caller final {
  public:
   Caller(CallEnvironment environment, const RouteTable& routes, const Providers& providers,
@@ -42,11 +42,11 @@ class Caller final {
 
   // Errors: those of CheckCall; RoleUnknown, RouteMissing, ApprovalRequired, PromptTooLarge,
   // BudgetDenied, BudgetBusy, GateClosed, ProviderUnavailable, ProviderRefused, LedgerUnavailable,
-  // OutcomeUnknown, CallIdReused, CallCancelled, KeyInvalid. Called on a thread of `beginnings`;
+  // OutcomeUnknown, CallIdReused, CallCancelled, KeyInvalid. Blocks only if it `may_block`.
   // `done` is called once, on some thread, when the call has ended. `sink` and `cancellation` must
   // outlive that.
   using Done = absl::AnyInvocable<void(absl::StatusOr<CallOutcome>) &&>;
-  void Start(CallSpec spec, ReplySink& sink, Cancellation& cancellation, Done done);
+  void Start(CallSpec spec, ReplySink& sink, Cancellation& cancellation, bool may_block, Done done);
 
   // How many input tokens a request has, as the provider of the first open route counts them, or
   // by a rule of thumb where it does not count. Errors: RoleUnknown, RouteMissing.
@@ -81,11 +81,14 @@ class Caller final {
   std::optional<CallSpec> Counted(const CallSpec& spec, const Route& route) const;
   class PauseEnd;
   using Outcome = absl::StatusOr<CallOutcome>;
-  base::Task<Outcome> Run(CallSpec spec, ReplySink& sink, Cancellation& cancellation);
+  base::Task<Outcome> Run(CallSpec spec, ReplySink& sink, Cancellation& cancellation,
+                          bool may_block);
   base::Task<Outcome> TryRoutes(CallSpec& spec, const std::vector<Route>& routes, int next_try,
-                                ReplySink& sink, Cancellation& cancellation);
+                                ReplySink& sink, Cancellation& cancellation, CallThread& thread);
   // Waits before another try on the same route; false when the call was cancelled meanwhile.
   base::Task<bool> Pause(int tries, Cancellation& cancellation);
+  // Whether Counted or Admissible may ask somebody.
+  bool MayAsk(const CallSpec& spec, const Route& route) const;
 
   CallEnvironment environment_;
   const RouteTable& routes_;

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -52,7 +53,8 @@ struct Hold {
   std::optional<Denial> denial;
 };
 
-// Who decides whether money may be spent. Thread-safe; calls block for kLedgerTimeout at most.
+// Who decides whether money may be spent. Thread-safe; calls block for kLedgerTimeout at
+// most.
 class Ledger {
  public:
   virtual ~Ledger() = default;
@@ -68,8 +70,21 @@ class Ledger {
                                           const std::string& service_tier,
                                           int64_t input_tokens) = 0;
 
+  // BoundCall where it need not ask, else absent. Does not block.
+  virtual std::optional<Quote> KnownBound(const std::string& provider, const std::string& model,
+                                          const std::string& service_tier,
+                                          int64_t input_tokens) = 0;
+  // Asks again for what KnownBound will soon not know any more, unless somebody does already.
+  virtual void RefreshBound(const std::string& provider, const std::string& model,
+                            const std::string& service_tier, int64_t input_tokens) = 0;
+
   // Idempotent by key.
   virtual absl::StatusOr<Hold> Reserve(const HoldRequest& request) = 0;
+
+  // As Reserve, but asks once and does not block. `done` is called once, on any thread, and must
+  // not block. UNAVAILABLE, where Reserve would ask again.
+  using HoldDone = absl::AnyInvocable<void(absl::StatusOr<Hold>) &&>;
+  virtual void StartReserve(const HoldRequest& request, HoldDone done) = 0;
 
   // Tells how a hold ended and returns what was charged. Idempotent.
   virtual absl::StatusOr<int64_t> Settle(const Settlement& settlement) = 0;

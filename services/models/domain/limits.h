@@ -12,6 +12,10 @@ namespace slipway::models {
 inline constexpr int kCallsMaxDefault = 2'000;
 inline constexpr int kCallsMaxMax = 20'000;
 
+// A request that is read and rewritten where it arrives: at some 5 us for each KiB, it keeps the
+// others of that thread waiting no longer than a thread of their own would take to wake.
+inline constexpr size_t kQuickRequestBytes = 32u << 10;
+
 // Threads for calls that begin, and for calls that end: these wait for the ledger and the disk, so
 // that at 5 ms each they carry several thousand calls a second. A reply under way has no thread.
 inline constexpr int kBeginningThreads = 48;

@@ -122,6 +122,9 @@ class Provider {
   // at. May block.
   virtual std::optional<ProviderHealth> Check() { return std::nullopt; }
 
+  // Whether Start neither blocks nor takes long for a request that is not large.
+  virtual bool StartsAtOnce() const { return false; }
+
   // May call the sink before it returns.
   [[nodiscard]] virtual std::unique_ptr<ProviderExchange> Start(const ProviderCall& call,
                                                                 ProviderSink& sink) = 0;

@@ -43,10 +43,26 @@ Settlement SettlementAfterCrash(const CallRecord& record, const Providers& provi
   return settlement;
 }
 
+// Holds that were asked for beside their records, which the end of the process kept from being
+// made. They are owed a release for as long as the ledger may yet take what was asked of it.
+absl::Status ReleaseUnrecorded(Store& store, absl::Time now, const std::string& boot) {
+  ASSIGN_OR_RETURN(const Store::Unrecorded unrecorded, store.HeldUnrecorded(boot));
+  for (const std::string& id : unrecorded.tries) {
+    const Settlement release = {.reservation = id,
+                                .kind = Settlement::Kind::kRelease,
+                                .proof = Proof::kNotSent,
+                                .since = now};
+    RETURN_IF_ERROR(store.Owe(release, unrecorded.owner));
+    log::Warning("releases the hold of a call that was not recorded yet", {{"call", id}});
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status RecoverCalls(Store& store, const Providers& providers, base::Clock& clock,
                           const std::string& owner, const std::string& boot) {
+  RETURN_IF_ERROR(ReleaseUnrecorded(store, clock.Now(), boot));
   while (true) {
     ASSIGN_OR_RETURN(const std::vector<CallRecord> left,
                      store.LeftRunning(owner, boot, kOwedBatch));

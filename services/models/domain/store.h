@@ -25,15 +25,22 @@ namespace slipway::models {
 enum class Durability { kAtOnce, kWithSync };
 
 // What must survive the process. Every change survives it, however it ends, when its method
-// returns. It survives a power failure, too, except those of Begin, MarkSending, End, MarkSettled,
-// MarkOwnerClosed and Prune, which do not wait for the disk: for the first two LeftRunning makes
-// up, End has Sync, the others are done again. What is read has been synced. Thread-safe.
+// returns. It survives a power failure, too, except those of NoteHold, Begin, MarkSending,
+// LowerCharge, End, Owe, MarkSettled, MarkOwnerClosed and Prune, which do not wait for the disk:
+// for the first four LeftRunning makes up, End and Owe have Sync, the others are done again. What
+// is read has been synced. Thread-safe.
 class Store {
  public:
   // Decides how much a call of a key may ask for, given what the key's calls hold and have cost.
   using AdmitKey = absl::FunctionRef<absl::StatusOr<int64_t>(const KeyUse& use)>;
 
   virtual ~Store() = default;
+
+  // Notes a try for which the ledger may be asked to hold, before it is asked; its record may come
+  // later, but before anything is sent. Does not block.
+  virtual absl::Status NoteHold(const std::string& id) = 0;
+  // For a try that has no record: the ledger holds nothing for it, or is owed its end.
+  virtual void ForgetHold(const std::string& id) = 0;
 
   // Records a try in phase kReserving and returns what it asks for: `record.charge_usd_nanos`, or,
   // for a call of a key with a limit, what `admit` says of all calls that keys of its attempt made.
@@ -42,8 +49,11 @@ class Store {
   virtual absl::StatusOr<int64_t> Begin(const CallRecord& record,
                                         std::optional<AdmitKey> admit) = 0;
 
-  // Enters phase kSending with what is held.
-  virtual absl::Status MarkSending(const std::string& id, int64_t held_usd_nanos) = 0;
+  // Enters phase kSending. Does not block.
+  virtual absl::Status MarkSending(const std::string& id) = 0;
+
+  // Less is held for a try than Begin returned.
+  virtual absl::Status LowerCharge(const std::string& id, int64_t held_usd_nanos) = 0;
 
   // Ends a try, with what the ledger is owed for it, if anything, what it tells of bounds of input,
   // and an event. A power failure
@@ -51,6 +61,9 @@ class Store {
   // unless the ledger has been told better.
   virtual absl::Status End(const CallRecord& record, const std::optional<Settlement>& owed,
                            const events::EventDraft& event) = 0;
+
+  // Owes the ledger the end of a hold of `owner` that has no record. As End, but for Sync.
+  virtual absl::Status Owe(const Settlement& owed, const std::string& owner) = 0;
 
   // Lets every change that was made before survive a power failure. Blocks on disk.
   virtual absl::Status Sync() = 0;
@@ -74,12 +87,22 @@ class Store {
                                                             int limit) = 0;
 
   // Up to `limit` tries that other instances than `owner` left running. Those of an instance that
-  // ran before the machine's present boot are in phase kSending: the mark may have been lost.
+  // ran before the machine's present boot are in phase kSending, as are those of any but the last:
+  // what was noted of them may be lost.
   virtual absl::StatusOr<std::vector<CallRecord>> LeftRunning(const std::string& owner,
                                                               const std::string& boot,
                                                               int limit) = 0;
 
-  // Instances of this service: each is registered before its first call. `boot` names the machine's
+  // Tries of the last instance for which the ledger may hold and which have no record, so that
+  // nothing was sent. None, where it ran before the machine's present boot: records may be lost.
+  struct Unrecorded {
+    std::string owner;
+    std::vector<std::string> tries;
+  };
+  virtual absl::StatusOr<Unrecorded> HeldUnrecorded(const std::string& boot) = 0;
+
+  // Instances of this service: each is registered before its first call, and when what the one
+  // before has left was looked at, which is then forgotten. `boot` names the machine's
   // present boot; empty where it has no name, which is taken for another one each time.
   virtual absl::Status RegisterOwner(const std::string& owner, const std::string& boot) = 0;
   // Those except `owner` that are not closed and for which nothing is owed or running.

@@ -3,11 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "lib/testkit/fake_clock.h"
 #include "lib/testkit/matchers.h"
+#include "lib/testkit/temporary_directory.h"
 #include "services/models/domain/call_event.h"
 #include "services/models/domain/health_watch.h"
 #include "services/models/domain/limits.h"
@@ -112,20 +114,74 @@ TEST_F(RetentionTest, RevokedAttemptsAreForgottenAsLateAsCallsAre) {
   EXPECT_OK(store_->PutKey(key, std::nullopt));
 }
 
-TEST_F(RetentionTest, CallsOfAnInstanceOfAnotherBootMayHaveBeenSent) {
-  ASSERT_OK(store_->RegisterOwner("now", "boot-2"));
-  ASSERT_OK(store_->RegisterOwner("before", "boot-1"));
-  for (const char* owner : {"now", "before", "unknown"}) {
-    ASSERT_OK(store_->Begin({.id = owner, .owner = owner, .start_time = clock_.Now()}, {}));
+class LeftRunningTest : public RetentionTest {
+ protected:
+  // An instance that ran last, with a call at each step, and one that is not recorded.
+  void RunAndEnd(const std::string& boot) {
+    store_ = Open();
+    ASSERT_OK(store_->RegisterOwner("before", boot));
+    for (const char* id : {"holding", "sending", "unrecorded"}) ASSERT_OK(store_->NoteHold(id));
+    for (const char* id : {"holding", "sending", "unnoted"}) {
+      ASSERT_OK(store_->Begin({.id = id, .owner = "before", .start_time = clock_.Now()}, {}));
+    }
+    ASSERT_OK(store_->MarkSending("sending"));
+    store_.reset();
+    store_ = Open();
+  }
+  std::map<std::string, Phase> Left() {
+    std::map<std::string, Phase> phases;
+    const std::vector<CallRecord> left = store_->LeftRunning("next", "boot-2", 10).value();
+    for (const CallRecord& record : left) phases[record.id] = record.phase;
+    return phases;
+  }
+  std::unique_ptr<SqliteStore> Open() {
+    return SqliteStore::Open(directory_.File("models.db"), clock_, base::RandomIds()).value();
   }
 
-  ASSERT_OK_AND_ASSIGN(const std::vector<CallRecord> left,
-                       store_->LeftRunning("next", "boot-2", 10));
+  testkit::TemporaryDirectory directory_;
+};
 
-  ASSERT_THAT(left, SizeIs(3));
-  EXPECT_EQ(left[0].phase, Phase::kReserving);
-  EXPECT_EQ(left[1].phase, Phase::kSending);
-  EXPECT_EQ(left[2].phase, Phase::kSending);
+TEST_F(LeftRunningTest, OnlyWhatIsNotedAsHeldWasNotSent) {
+  RunAndEnd("boot-2");
+
+  EXPECT_THAT(Left(), ::testing::ElementsAre(::testing::Pair("holding", Phase::kReserving),
+                                             ::testing::Pair("sending", Phase::kSending),
+                                             ::testing::Pair("unnoted", Phase::kSending)));
+  ASSERT_OK_AND_ASSIGN(const Store::Unrecorded unrecorded, store_->HeldUnrecorded("boot-2"));
+  EXPECT_EQ(unrecorded.owner, "before");
+  EXPECT_THAT(unrecorded.tries, ::testing::ElementsAre("unrecorded"));
+}
+
+TEST_F(LeftRunningTest, AllMayHaveBeenSentByAnInstanceOfAnotherBoot) {
+  RunAndEnd("boot-1");
+
+  for (const auto& [id, phase] : Left()) EXPECT_EQ(phase, Phase::kSending) << id;
+  EXPECT_THAT(store_->HeldUnrecorded("boot-2")->tries, IsEmpty());
+}
+
+TEST_F(LeftRunningTest, AllMayHaveBeenSentByAnInstanceBeforeTheLast) {
+  RunAndEnd("boot-2");
+  ASSERT_OK(store_->RegisterOwner("after", "boot-2"));
+
+  for (const auto& [id, phase] : Left()) EXPECT_EQ(phase, Phase::kSending) << id;
+  EXPECT_THAT(store_->HeldUnrecorded("boot-2")->tries, IsEmpty());
+}
+
+TEST_F(LeftRunningTest, ACallThatEndedLeavesNoNote) {
+  store_ = Open();
+  ASSERT_OK(store_->RegisterOwner("before", "boot-2"));
+  ASSERT_OK(store_->NoteHold("call-1"));
+  CallRecord record = {.id = "call-1", .owner = "before", .start_time = clock_.Now()};
+  ASSERT_OK(store_->Begin(record, {}));
+  record.end_time = clock_.Now();
+  ASSERT_OK(store_->End(record, std::nullopt, CallFinished(record)));
+  ASSERT_OK(store_->NoteHold("call-2"));
+  store_->ForgetHold("call-2");
+  store_.reset();
+  store_ = Open();
+
+  EXPECT_THAT(Left(), IsEmpty());
+  EXPECT_THAT(store_->HeldUnrecorded("boot-2")->tries, IsEmpty());
 }
 
 TEST_F(RetentionTest, ACallUnderWayStays) {

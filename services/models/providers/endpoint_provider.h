@@ -47,6 +47,7 @@ class EndpointProvider final : public Provider {
 
   std::optional<int64_t> CountInput(const std::string& model, const WireRequest& request) override;
   std::optional<ProviderHealth> Check() override;
+  bool StartsAtOnce() const override { return true; }
   std::unique_ptr<ProviderExchange> Start(const ProviderCall& call, ProviderSink& sink) override;
   Reconciliation Reconcile(const std::string&) override { return {}; }
 

@@ -1,6 +1,7 @@
 #include "services/models/proxy/model_proxy.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +10,7 @@
 #include "lib/base/status_macros.h"
 #include "nlohmann/json.hpp"
 #include "services/models/domain/errors.h"
+#include "services/models/domain/limits.h"
 #include "services/models/proxy/wire_reply.h"
 #include "services/models/wire/request_reader.h"
 
@@ -20,6 +22,12 @@ using nlohmann::json;
 // What a provider must be told besides the body.
 constexpr const char* kPassedHeaders[] = {"anthropic-beta", "anthropic-version", "openai-beta"};
 constexpr size_t kHeaderBytesMax = 4'096;
+
+absl::string_view SecretOf(const http::Request& request) {
+  absl::string_view value = request.headers.Get("Authorization");
+  if (absl::ConsumePrefix(&value, "Bearer ")) return value;
+  return request.headers.Get("x-api-key");
+}
 
 // One role as both OpenAI's and Anthropic's clients read it.
 json ModelObject(const std::string& role) {
@@ -85,24 +93,32 @@ http::Handler ModelProxy::Queued(Dialect dialect, Serve serve) {
   };
 }
 
-// Refuses before anything is done for a call that there is no place for.
+// Refuses before anything is done for a call that there is no place for. A call that asks nobody
+// but the ledger begins where it arrived, because another thread takes longer to wake.
 http::Handler ModelProxy::QueuedCall(Dialect dialect) {
   return [this, dialect](http::Request request, const Writer& writer) {
     absl::StatusOr<RunningCalls::Place> place = with_.caller.TakePlace();
     if (!place.ok()) return SendRefusal(*writer, dialect, place.status());
-    const auto held = std::make_shared<http::Request>(std::move(request));
+    const auto arrived =
+        std::make_shared<Arrived>(Arrived{dialect, std::move(request), writer, *std::move(place)});
+    if (arrived->request.body.size() <= kQuickRequestBytes) {
+      const std::optional<AttemptKey> key = with_.keys.FindKnown(SecretOf(arrived->request));
+      if (key.has_value()) return ServeCall(*arrived, *key, /*may_block=*/false);
+    }
     const absl::Status queued =
-        with_.beginnings.TryRun([this, dialect, held, writer, place = *std::move(place)]() mutable {
-          ServeCall(dialect, *held, writer, std::move(place));
-        });
+        with_.beginnings.TryRun([this, arrived] { AuthenticateCall(*arrived); });
     if (!queued.ok()) SendRefusal(*writer, dialect, queued);
   };
 }
 
+void ModelProxy::AuthenticateCall(Arrived& arrived) {
+  const absl::StatusOr<AttemptKey> key = Authenticate(arrived.request);
+  if (!key.ok()) return SendRefusal(*arrived.writer, arrived.dialect, key.status());
+  ServeCall(arrived, *key, /*may_block=*/true);
+}
+
 absl::StatusOr<AttemptKey> ModelProxy::Authenticate(const http::Request& request) {
-  absl::string_view value = request.headers.Get("Authorization");
-  if (absl::ConsumePrefix(&value, "Bearer ")) return with_.keys.Authenticate(value);
-  return with_.keys.Authenticate(request.headers.Get("x-api-key"));
+  return with_.keys.Authenticate(SecretOf(request));
 }
 
 absl::StatusOr<std::shared_ptr<const WireRequest>> ModelProxy::Read(Dialect dialect,
@@ -121,26 +137,26 @@ absl::StatusOr<std::shared_ptr<const WireRequest>> ModelProxy::Read(Dialect dial
   return std::make_shared<const WireRequest>(std::move(wire));
 }
 
-void ModelProxy::ServeCall(Dialect dialect, http::Request& request, const Writer& writer,
-                           RunningCalls::Place place) {
-  const absl::StatusOr<AttemptKey> key = Authenticate(request);
-  if (!key.ok()) return SendRefusal(*writer, dialect, key.status());
-  const absl::StatusOr<std::shared_ptr<const WireRequest>> wire = Read(dialect, request, *key);
+void ModelProxy::ServeCall(Arrived& arrived, const AttemptKey& key, bool may_block) {
+  const Dialect dialect = arrived.dialect;
+  const Writer& writer = arrived.writer;
+  const absl::StatusOr<std::shared_ptr<const WireRequest>> wire =
+      Read(dialect, arrived.request, key);
   if (!wire.ok()) return SendRefusal(*writer, dialect, wire.status());
   CallSpec spec = {.call_id = with_.ids.NewOrderedId("call"),
                    .role = (*wire)->model,
-                   .scopes = key->scopes,
+                   .scopes = key.scopes,
                    .intent = "write",
                    .wire = *wire,
-                   .key_hash = key->hash,
-                   .key_limit_usd_nanos = key->limit_usd_nanos};
+                   .key_hash = key.hash,
+                   .key_limit_usd_nanos = key.limit_usd_nanos};
   spec.scopes.role = spec.role;
   // The connection may tell of the client's end after the call has ended.
   const auto cancellation = std::make_shared<Cancellation>();
   writer->OnDisconnect([cancellation] { cancellation->Cancel("CALLER_GONE"); });
   const auto reply = std::make_shared<WireReply>(writer, dialect, (*wire)->stream);
-  with_.caller.Start(std::move(spec), *reply, *cancellation,
-                     [reply, cancellation, place = std::move(place)](
+  with_.caller.Start(std::move(spec), *reply, *cancellation, may_block,
+                     [reply, cancellation, place = std::move(arrived.place)](
                          const absl::StatusOr<CallOutcome>& outcome) { reply->End(outcome); });
 }
 

@@ -35,8 +35,15 @@ class ModelProxy final {
 
   http::Handler Queued(Dialect dialect, Serve serve);
   http::Handler QueuedCall(Dialect dialect);
-  void ServeCall(Dialect dialect, http::Request& request, const Writer& writer,
-                 RunningCalls::Place place);
+  // What a call came with, and the place that it takes.
+  struct Arrived {
+    Dialect dialect;
+    http::Request request;
+    Writer writer;
+    RunningCalls::Place place;
+  };
+  void AuthenticateCall(Arrived& arrived);
+  void ServeCall(Arrived& arrived, const AttemptKey& key, bool may_block);
   void ServeCount(Dialect dialect, http::Request& request, const Writer& writer);
   void ServeModels(Dialect dialect, http::Request& request, const Writer& writer);
   absl::StatusOr<AttemptKey> Authenticate(const http::Request& request);

@@ -47,6 +47,40 @@ Denial DenialFromProto(const pb::Denial& proto) {
   return denial;
 }
 
+std::string RatesName(const std::string& provider, const std::string& model,
+                      const std::string& service_tier) {
+  return absl::StrCat(provider, "\n", model, "\n", service_tier);
+}
+
+LedgerStream::Operation OperationOf(const HoldRequest& hold) {
+  LedgerStream::Operation operation;
+  pb::ReserveRequest& request = *operation.mutable_reserve();
+  request.set_key(hold.key);
+  request.set_kind(pb::Reservation::KIND_CALL);
+  *request.mutable_scopes() = ScopesToProto(hold.scopes);
+  *request.mutable_amounts() = AmountsToProto(hold.amounts);
+  *request.mutable_minimum() = AmountsToProto(hold.minimum);
+  request.set_envelope(hold.envelope);
+  request.mutable_lifetime()->set_seconds(absl::ToInt64Seconds(hold.lifetime));
+  request.set_owner(hold.owner);
+  request.set_owner_epoch(kOwnEpoch);
+  request.set_provider(hold.provider);
+  request.set_model(hold.model);
+  request.set_service_tier(hold.service_tier);
+  return operation;
+}
+
+Hold HoldFromProto(const pb::Reservation& reservation) {
+  Hold hold = {.open = reservation.state() == pb::Reservation::STATE_HELD,
+               .held = {.usd_nanos = reservation.held().usd_nanos(),
+                        .tokens = reservation.held().tokens(),
+                        .requests = reservation.held().requests()}};
+  if (reservation.state() == pb::Reservation::STATE_DENIED) {
+    hold.denial = DenialFromProto(reservation.denial());
+  }
+  return hold;
+}
+
 pb::ReleaseRequest::Proof ProofToProto(Proof proof) {
   switch (proof) {
     case Proof::kNotSent:
@@ -85,9 +119,13 @@ absl::StatusOr<Quote> GrpcLedger::QuoteCall(const std::string& provider, const s
 
 absl::StatusOr<Quote> GrpcLedger::BoundCall(const std::string& provider, const std::string& model,
                                             const std::string& service_tier, int64_t input_tokens) {
-  const std::string name = absl::StrCat(provider, "\n", model, "\n", service_tier);
-  const std::optional<Quote> known = KnownBound(name, input_tokens);
+  const std::optional<Quote> known = KnownBound(provider, model, service_tier, input_tokens);
   if (known.has_value()) return *known;
+  return AskBound(provider, model, service_tier, input_tokens);
+}
+
+absl::StatusOr<Quote> GrpcLedger::AskBound(const std::string& provider, const std::string& model,
+                                           const std::string& service_tier, int64_t input_tokens) {
   const absl::Duration asked_after = clock_.Elapsed();
   pb::QuoteRequest request;
   request.set_provider(provider);
@@ -104,20 +142,43 @@ absl::StatusOr<Quote> GrpcLedger::BoundCall(const std::string& provider, const s
   const Quote quote = {.input_usd_nanos = response.input_usd_nanos(),
                        .output_pico_usd = response.output_pico_usd()};
   // Unless it is an older ledger, which tells no rates.
-  if (rates.QuoteFor(input_tokens).input_usd_nanos == quote.input_usd_nanos) Keep(name, rates);
+  if (rates.QuoteFor(input_tokens).input_usd_nanos == quote.input_usd_nanos) {
+    Keep(RatesName(provider, model, service_tier), rates);
+  }
   return quote;
 }
 
-std::optional<Quote> GrpcLedger::KnownBound(const std::string& name, int64_t input_tokens) {
+const GrpcLedger::Rates* GrpcLedger::FindRates(const std::string& name, int64_t input_tokens,
+                                               absl::Duration age_max) {
   const absl::Duration now = clock_.Elapsed();
-  base::MutexLock lock(mutex_);
   const auto known = rates_.find(name);
-  if (known == rates_.end()) return std::nullopt;
+  if (known == rates_.end()) return nullptr;
   for (const Rates& rates : known->second) {
-    if (now >= rates.read_after + kRatesAgeMax || !rates.Cover(input_tokens)) continue;
-    return rates.QuoteFor(input_tokens);
+    if (now < rates.read_after + age_max && rates.Cover(input_tokens)) return &rates;
   }
-  return std::nullopt;
+  return nullptr;
+}
+
+std::optional<Quote> GrpcLedger::KnownBound(const std::string& provider, const std::string& model,
+                                            const std::string& service_tier, int64_t input_tokens) {
+  base::MutexLock lock(mutex_);
+  const Rates* const rates =
+      FindRates(RatesName(provider, model, service_tier), input_tokens, kRatesAgeMax);
+  if (rates == nullptr) return std::nullopt;
+  return rates->QuoteFor(input_tokens);
+}
+
+void GrpcLedger::RefreshBound(const std::string& provider, const std::string& model,
+                              const std::string& service_tier, int64_t input_tokens) {
+  {
+    const std::string name = RatesName(provider, model, service_tier);
+    base::MutexLock lock(mutex_);
+    if (refreshing_ || FindRates(name, input_tokens, kRatesAgeMax / 2) != nullptr) return;
+    refreshing_ = true;
+  }
+  AskBound(provider, model, service_tier, input_tokens).IgnoreError();  // Who needs it asks again.
+  base::MutexLock lock(mutex_);
+  refreshing_ = false;
 }
 
 void GrpcLedger::Keep(const std::string& name, const Rates& rates) {
@@ -143,34 +204,21 @@ Quote GrpcLedger::Rates::QuoteFor(int64_t input_tokens) const {
 }
 
 absl::StatusOr<Hold> GrpcLedger::Reserve(const HoldRequest& hold) {
-  LedgerStream::Operation operation;
-  pb::ReserveRequest& request = *operation.mutable_reserve();
-  request.set_key(hold.key);
-  request.set_kind(pb::Reservation::KIND_CALL);
-  *request.mutable_scopes() = ScopesToProto(hold.scopes);
-  *request.mutable_amounts() = AmountsToProto(hold.amounts);
-  *request.mutable_minimum() = AmountsToProto(hold.minimum);
-  request.set_envelope(hold.envelope);
-  request.mutable_lifetime()->set_seconds(absl::ToInt64Seconds(hold.lifetime));
-  request.set_owner(hold.owner);
-  request.set_owner_epoch(kOwnEpoch);
-  request.set_provider(hold.provider);
-  request.set_model(hold.model);
-  request.set_service_tier(hold.service_tier);
+  const LedgerStream::Operation operation = OperationOf(hold);
   absl::StatusOr<LedgerStream::Answer> answer;
   RETURN_IF_ERROR(rpc::RetryUnavailable(clock_, kLedgerTimeout, [&](absl::Duration left) {
     answer = stream_.Run(operation, left);
     return answer.status();
   }));
-  const pb::Reservation& reservation = answer->reserve().reservation();
-  Hold result = {.open = reservation.state() == pb::Reservation::STATE_HELD,
-                 .held = {.usd_nanos = reservation.held().usd_nanos(),
-                          .tokens = reservation.held().tokens(),
-                          .requests = reservation.held().requests()}};
-  if (reservation.state() == pb::Reservation::STATE_DENIED) {
-    result.denial = DenialFromProto(reservation.denial());
-  }
-  return result;
+  return HoldFromProto(answer->reserve().reservation());
+}
+
+void GrpcLedger::StartReserve(const HoldRequest& hold, HoldDone done) {
+  stream_.StartFor(OperationOf(hold), kLedgerTimeout, clock_,
+                   [done = std::move(done)](absl::StatusOr<LedgerStream::Answer> answer) mutable {
+                     if (!answer.ok()) return std::move(done)(answer.status());
+                     std::move(done)(HoldFromProto(answer->reserve().reservation()));
+                   });
 }
 
 absl::StatusOr<int64_t> GrpcLedger::Settle(const Settlement& settlement) {

@@ -15,7 +15,7 @@
 namespace slipway::models {
 
 // The ledger service as models uses it: holds and their ends on one stream, the rest by calls.
-// Thread-safe; blocks.
+// Thread-safe; blocks, except where the interface says otherwise.
 class GrpcLedger final : public Ledger {
  public:
   GrpcLedger(const std::string& address, base::Clock& clock);
@@ -25,7 +25,12 @@ class GrpcLedger final : public Ledger {
                                   int64_t output_tokens) override;
   absl::StatusOr<Quote> BoundCall(const std::string& provider, const std::string& model,
                                   const std::string& service_tier, int64_t input_tokens) override;
+  std::optional<Quote> KnownBound(const std::string& provider, const std::string& model,
+                                  const std::string& service_tier, int64_t input_tokens) override;
+  void RefreshBound(const std::string& provider, const std::string& model,
+                    const std::string& service_tier, int64_t input_tokens) override;
   absl::StatusOr<Hold> Reserve(const HoldRequest& request) override;
+  void StartReserve(const HoldRequest& request, HoldDone done) override;
   absl::StatusOr<int64_t> Settle(const Settlement& settlement) override;
   absl::Status CloseOwner(const std::string& owner) override;
 
@@ -42,7 +47,11 @@ class GrpcLedger final : public Ledger {
     Quote QuoteFor(int64_t input_tokens) const;
   };
 
-  std::optional<Quote> KnownBound(const std::string& name, int64_t input_tokens);
+  absl::StatusOr<Quote> AskBound(const std::string& provider, const std::string& model,
+                                 const std::string& service_tier, int64_t input_tokens);
+  // That are younger than `age_max`; null where there are none.
+  const Rates* FindRates(const std::string& name, int64_t input_tokens, absl::Duration age_max)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Keep(const std::string& name, const Rates& rates);
   absl::StatusOr<int64_t> Release(const Settlement& settlement);
   absl::StatusOr<LedgerStream::Answer> RunAgain(const LedgerStream::Operation& operation);
@@ -53,6 +62,7 @@ class GrpcLedger final : public Ledger {
   LedgerStream stream_;
   base::Mutex mutex_;
   std::map<std::string, std::vector<Rates>> rates_ ABSL_GUARDED_BY(mutex_);
+  bool refreshing_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace slipway::models

@@ -42,6 +42,11 @@ absl::Status Overloaded() {
                               absl::Seconds(1));
 }
 
+absl::Status TimedOut(absl::Duration timeout) {
+  return absl::DeadlineExceededError(
+      absl::StrCat("the ledger did not answer within ", absl::FormatDuration(timeout)));
+}
+
 // What operations without an answer fail with. What asking again cannot help stays what it is.
 absl::Status LossOf(const absl::Status& end) {
   switch (end.code()) {
@@ -306,6 +311,48 @@ std::shared_ptr<LedgerStream::Connection> LedgerStream::StartOn(Operation operat
   }
 }
 
+void LedgerStream::StartFor(Operation operation, absl::Duration timeout, base::Clock& clock,
+                            Done done) {
+  struct Waiting {
+    base::Mutex mutex;
+    Done done ABSL_GUARDED_BY(mutex);
+    std::unique_ptr<base::Timer> timer ABSL_GUARDED_BY(mutex);
+    bool over ABSL_GUARDED_BY(mutex) = false;
+
+    // Whoever is first ends the waiting; destroys the timer outside the lock, which may wait for
+    // it.
+    bool End(absl::StatusOr<Answer> result) {
+      std::unique_ptr<base::Timer> stopped;
+      Done told;
+      {
+        base::MutexLock lock(mutex);
+        if (std::exchange(over, true)) return false;
+        std::swap(stopped, timer);
+        std::swap(told, done);
+      }
+      std::move(told)(std::move(result));
+      return true;
+    }
+  };
+  const auto waiting = std::make_shared<Waiting>();
+  {
+    base::MutexLock lock(waiting->mutex);
+    waiting->done = std::move(done);
+  }
+  const std::shared_ptr<Connection> connection =
+      StartOn(std::move(operation),
+              [waiting](absl::StatusOr<Answer> result) { waiting->End(std::move(result)); });
+  const int64_t answered = connection->answered();
+  std::unique_ptr<base::Timer> timer =
+      clock.RunAfter(timeout, [waiting, timeout, connection, answered] {
+        if (waiting->End(TimedOut(timeout)) && connection->answered() == answered) {
+          connection->GiveUp();
+        }
+      });
+  base::MutexLock lock(waiting->mutex);
+  if (!waiting->over) waiting->timer = std::move(timer);
+}
+
 absl::StatusOr<LedgerStream::Answer> LedgerStream::Run(Operation operation,
                                                        absl::Duration timeout) {
   struct Waiting {
@@ -332,8 +379,7 @@ absl::StatusOr<LedgerStream::Answer> LedgerStream::Run(Operation operation,
     if (waiting->result.has_value()) return *std::move(waiting->result);
   }
   if (connection->answered() == answered) connection->GiveUp();
-  return absl::DeadlineExceededError(
-      absl::StrCat("the ledger did not answer within ", absl::FormatDuration(timeout)));
+  return TimedOut(timeout);
 }
 
 }  // namespace slipway::models

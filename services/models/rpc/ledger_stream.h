@@ -8,6 +8,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "lib/base/clock.h"
 #include "lib/base/mutex.h"
 #include "slipway/ledger/v1/ledger_service.grpc.pb.h"
 
@@ -34,6 +35,9 @@ class LedgerStream final {
   // Does not block. `done` is called once, on a thread of gRPC or this one, and must not block.
   // The number of `operation` is chosen here. QUEUE_FULL when thousands wait already.
   void Start(Operation operation, Done done);
+
+  // As Start, and as Run where there is no answer in time; `clock` must outlive this object.
+  void StartFor(Operation operation, absl::Duration timeout, base::Clock& clock, Done done);
 
   // Waits for the answer; DEADLINE_EXCEEDED after `timeout`, by when the operation may have been
   // carried out. A stream that has answered nothing for so long is given up.

@@ -1,10 +1,13 @@
 #include "services/models/rpc/ledger_stream.h"
 
+#include <gmock/gmock.h>
+
 #include <optional>
 
 #include "lib/base/clock.h"
 #include "lib/rpc/channel.h"
 #include "lib/rpc/client_call.h"
+#include "lib/testkit/fake_clock.h"
 #include "lib/testkit/matchers.h"
 #include "lib/testkit/temporary_directory.h"
 #include "services/models/testing/fake_ledger.h"
@@ -123,6 +126,26 @@ TEST_F(LedgerStreamTest, AStreamThatAnswersNothingForATimeoutIsGivenUp) {
   EXPECT_THAT(stream_->Run(HoldOf("k"), absl::Milliseconds(300)),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
   ledger.AwaitEndOfStream();
+}
+
+TEST_F(LedgerStreamTest, NobodyWaitsLongerThanHeWants) {
+  testkit::FakeClock clock(absl::FromUnixSeconds(1'000'000));
+  {
+    FakeLedger ledger(address_);
+    stream_->StartFor(HoldOf("k1"), absl::Seconds(5), clock, answers_.Take());
+    EXPECT_OK(answers_.Await(1)[0]);
+  }
+  clock.Advance(absl::Seconds(10));
+  SilentLedger silent(address_);
+  stream_.emplace(rpc::MakeChannel(address_), "models");
+  stream_->StartFor(HoldOf("k2"), absl::Seconds(5), clock, answers_.Take());
+  clock.Advance(absl::Seconds(4));
+  EXPECT_THAT(answers_.Await(1), ::testing::SizeIs(1));
+
+  clock.Advance(absl::Seconds(1));
+
+  EXPECT_THAT(answers_.Await(2)[1], StatusIs(absl::StatusCode::kDeadlineExceeded));
+  silent.AwaitEndOfStream();
 }
 
 TEST_F(LedgerStreamTest, WhatIsNotAnsweredFailsWhenTheStreamGoes) {

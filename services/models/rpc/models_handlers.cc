@@ -25,7 +25,7 @@ void ModelsHandlers::Generate(const v1::GenerateRequest& request, ReplySink& sin
   if (!spec.ok()) return std::move(done)(spec.status());
   absl::StatusOr<RunningCalls::Place> place = with_.caller.TakePlace();
   if (!place.ok()) return std::move(done)(place.status());
-  with_.caller.Start(*std::move(spec), sink, cancellation,
+  with_.caller.Start(*std::move(spec), sink, cancellation, /*may_block=*/true,
                      [done = std::move(done), place = *std::move(place)](
                          const absl::StatusOr<CallOutcome>& outcome) mutable {
                        if (!outcome.ok()) return std::move(done)(outcome.status());

@@ -89,8 +89,9 @@ constexpr sqlite::Sql kKeyUse =
     "SELECT COALESCE(SUM(CASE WHEN end_us IS NULL THEN 0 ELSE charge_usd_nanos END),0),"
     " COALESCE(SUM(CASE WHEN end_us IS NULL THEN charge_usd_nanos ELSE 0 END),0)"
     " FROM call WHERE attempt=? AND key_hash<>''";
-constexpr sqlite::Sql kMarkSending =
-    "UPDATE call SET phase=1,charge_usd_nanos=? WHERE id=? AND phase=0";
+constexpr sqlite::Sql kLowerCharge =
+    "UPDATE call SET charge_usd_nanos=? WHERE id=? AND end_us IS NULL";
+constexpr sqlite::Sql kCallExists = "SELECT id FROM call WHERE id=?";
 constexpr sqlite::Sql kEndCall =
     "UPDATE call SET end_us=?,phase=2,outcome=?,reason=?,error=?,reply=?,finish_reason=?,tokens=?,"
     "charge_usd_nanos=? WHERE id=? AND end_us IS NULL";
@@ -130,25 +131,6 @@ constexpr sqlite::Sql kSelectGates = "SELECT name,cause,until_us,detail FROM gat
 constexpr sqlite::Sql kPutGate =
     "INSERT OR REPLACE INTO gate(name,cause,until_us,detail) VALUES(?,?,?,?)";
 constexpr sqlite::Sql kDeleteGate = "DELETE FROM gate WHERE name=?";
-constexpr sqlite::Sql kDeleteKeyOfEpoch =
-    "DELETE FROM attempt_key WHERE attempt=? AND epoch=? RETURNING hash";
-constexpr sqlite::Sql kInsertKey =
-    "INSERT INTO attempt_key(hash,attempt,epoch,project,plan,task,roles,expire_us,limit_usd_nanos)"
-    " VALUES(?,?,?,?,?,?,?,?,?)";
-constexpr sqlite::Sql kSelectKey =
-    "SELECT hash,attempt,epoch,project,plan,task,roles,expire_us,limit_usd_nanos"
-    " FROM attempt_key WHERE hash=?";
-constexpr sqlite::Sql kDeleteKeys = "DELETE FROM attempt_key WHERE attempt=? RETURNING hash";
-constexpr sqlite::Sql kRevokeAttempt =
-    "INSERT OR IGNORE INTO revoked_attempt(attempt,time_us) VALUES(?,?)";
-constexpr sqlite::Sql kIsRevoked = "SELECT attempt FROM revoked_attempt WHERE attempt=?";
-constexpr sqlite::Sql kPutDecision =
-    "INSERT OR REPLACE INTO role_decision(attempt,project,plan,task,time_us,named_role,role,intent,"
-    "complexity,validation_need,escalation_depth,reasons) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)";
-constexpr sqlite::Sql kSelectDecisions =
-    "SELECT attempt,project,plan,task,time_us,named_role,role,intent,complexity,validation_need,"
-    "escalation_depth,reasons FROM role_decision WHERE ?1 IN (project,plan,task,attempt)"
-    " ORDER BY time_us DESC,attempt DESC LIMIT ?2";
 constexpr sqlite::Sql kPruneDecisions = "DELETE FROM role_decision WHERE time_us<?";
 constexpr sqlite::Sql kPruneRevoked = "DELETE FROM revoked_attempt WHERE time_us<?";
 // Each takes rows from an index or the key, so that a table with nothing to drop is not read.
@@ -197,31 +179,6 @@ CallRecord ReadCall(const sqlite::Row& row) {
 
 std::string ReadHash(const sqlite::Row& row) { return row.Text(0); }
 
-RoleDecision ReadDecision(const sqlite::Row& row) {
-  return {.scopes = {.project = row.Text(1),
-                     .plan = row.Text(2),
-                     .task = row.Text(3),
-                     .attempt = row.Text(0),
-                     .role = row.Text(6)},
-          .time = row.Time(4),
-          .named_role = row.Text(5),
-          .traits = {.intent = row.Text(7),
-                     .complexity = static_cast<Complexity>(row.Int(8)),
-                     .validation_need = static_cast<ValidationNeed>(row.Int(9)),
-                     .escalation_depth = row.Int(10)},
-          .reasons = LinesFromJson(row.Text(11))};
-}
-
-absl::Status WriteDecision(sqlite::Transaction& transaction, const RoleDecision& decision) {
-  const Scopes& scopes = decision.scopes;
-  const TaskTraits& traits = decision.traits;
-  return transaction.Execute(kPutDecision, scopes.attempt, scopes.project, scopes.plan, scopes.task,
-                             decision.time, decision.named_role, scopes.role, traits.intent,
-                             static_cast<int>(traits.complexity),
-                             static_cast<int>(traits.validation_need), traits.escalation_depth,
-                             LinesToJson(decision.reasons));
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string& path,
@@ -235,8 +192,10 @@ absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string
                                                  .checkpoint_apart = true}));
   ASSIGN_OR_RETURN(std::unique_ptr<events::EventLog> event_log,
                    events::EventLog::Open(*database, ids, "models"));
+  ASSIGN_OR_RETURN(std::unique_ptr<HoldNotes> notes,
+                   HoldNotes::Open(path == ":memory:" ? "" : absl::StrCat(path, "-holds")));
   return std::unique_ptr<SqliteStore>(
-      new SqliteStore(std::move(database), std::move(event_log), clock));
+      new SqliteStore(std::move(database), std::move(event_log), std::move(notes), clock));
 }
 
 template <typename Change>
@@ -286,9 +245,9 @@ absl::StatusOr<int64_t> SqliteStore::Begin(const CallRecord& record,
   });
 }
 
-absl::Status SqliteStore::MarkSending(const std::string& id, int64_t held_usd_nanos) {
+absl::Status SqliteStore::LowerCharge(const std::string& id, int64_t held_usd_nanos) {
   return database_->WriteUnsynced([&](sqlite::Transaction& transaction) {
-    return transaction.Execute(kMarkSending, held_usd_nanos, id);
+    return transaction.Execute(kLowerCharge, held_usd_nanos, id);
   });
 }
 
@@ -310,8 +269,17 @@ absl::Status SqliteStore::End(const CallRecord& record, const std::optional<Sett
     return event_log_->Append(transaction, now, event).status();
   };
   const absl::Status written = database_->WriteUnsynced(change);
-  if (written.ok()) event_log_->NotifyAppended();
-  return written;
+  if (!written.ok()) return written;
+  notes_->Remove(record.id);
+  event_log_->NotifyAppended();
+  return absl::OkStatus();
+}
+
+absl::Status SqliteStore::Owe(const Settlement& owed, const std::string& owner) {
+  return database_->WriteUnsynced([&](sqlite::Transaction& transaction) {
+    return transaction.Execute(kInsertOwed, owed.reservation, owed.since, owner,
+                               SettlementToJson(owed));
+  });
 }
 
 absl::Status SqliteStore::MarkSettled(const std::string& reservation,
@@ -363,16 +331,38 @@ absl::StatusOr<std::vector<CallRecord>> SqliteStore::LeftRunning(const std::stri
     }
     for (CallRecord& record : left) {
       const bool same = std::count(of_boot.begin(), of_boot.end(), record.owner) > 0;
-      if (!same) record.phase = Phase::kSending;
+      const std::optional<HoldNotes::Notes> notes = notes_->Of(record.owner);
+      const bool held = notes.has_value() && notes->count(record.id) > 0 &&
+                        notes->at(record.id) == HoldNotes::Step::kHolding;
+      if (!same || !held) record.phase = Phase::kSending;
     }
     return left;
   });
 }
 
-absl::Status SqliteStore::RegisterOwner(const std::string& owner, const std::string& boot) {
-  return database_->Write([&](sqlite::Transaction& transaction) {
-    return transaction.Execute(kInsertOwner, owner, boot);
+absl::StatusOr<Store::Unrecorded> SqliteStore::HeldUnrecorded(const std::string& boot) {
+  Unrecorded unrecorded = {.owner = notes_->left_owner()};
+  const std::optional<HoldNotes::Notes> notes = notes_->Of(unrecorded.owner);
+  if (!notes.has_value() || boot.empty()) return unrecorded;
+  return database_->Read([&](sqlite::Reader& reader) -> absl::StatusOr<Unrecorded> {
+    ASSIGN_OR_RETURN(const std::vector<std::string> of_boot,
+                     reader.Query(kOwnersOfBoot, ReadHash, boot));
+    if (std::count(of_boot.begin(), of_boot.end(), unrecorded.owner) == 0) return unrecorded;
+    for (const auto& [id, step] : *notes) {
+      if (step != HoldNotes::Step::kHolding) continue;
+      ASSIGN_OR_RETURN(const std::optional<std::string> recorded,
+                       reader.FindOne(kCallExists, ReadHash, id));
+      if (!recorded.has_value()) unrecorded.tries.push_back(id);
+    }
+    return unrecorded;
   });
+}
+
+absl::Status SqliteStore::RegisterOwner(const std::string& owner, const std::string& boot) {
+  RETURN_IF_ERROR(database_->Write([&](sqlite::Transaction& transaction) {
+    return transaction.Execute(kInsertOwner, owner, boot);
+  }));
+  return notes_->BeginFor(owner);
 }
 
 absl::StatusOr<std::vector<std::string>> SqliteStore::OwnersToClose(const std::string& owner) {
@@ -422,60 +412,6 @@ absl::Status SqliteStore::RemoveGate(const std::string& name, const events::Even
   return WriteWithEvent(event, [&](sqlite::Transaction& transaction) {
     return transaction.Execute(kDeleteGate, name);
   });
-}
-
-absl::StatusOr<std::string> SqliteStore::PutKey(const AttemptKey& key,
-                                                const std::optional<RoleDecision>& decision,
-                                                Durability durability) {
-  const auto put = [&](sqlite::Transaction& transaction) -> absl::StatusOr<std::string> {
-    ASSIGN_OR_RETURN(const std::optional<std::string> revoked,
-                     transaction.FindOne(kIsRevoked, ReadHash, key.scopes.attempt));
-    if (revoked.has_value()) return AttemptRevoked(key.scopes.attempt);
-    ASSIGN_OR_RETURN(
-        const std::optional<std::string> replaced,
-        transaction.FindOne(kDeleteKeyOfEpoch, ReadHash, key.scopes.attempt, key.epoch));
-    RETURN_IF_ERROR(transaction.Execute(
-        kInsertKey, key.hash, key.scopes.attempt, key.epoch, key.scopes.project, key.scopes.plan,
-        key.scopes.task, LinesToJson(key.roles), key.expire_time, key.limit_usd_nanos));
-    if (decision.has_value()) RETURN_IF_ERROR(WriteDecision(transaction, *decision));
-    return replaced.value_or("");
-  };
-  return durability == Durability::kAtOnce ? database_->Write(put) : database_->WriteUnsynced(put);
-}
-
-absl::StatusOr<std::vector<RoleDecision>> SqliteStore::Decisions(const std::string& scope,
-                                                                 int limit) {
-  return database_->Read([&](sqlite::Reader& reader) {
-    return reader.Query(kSelectDecisions, ReadDecision, scope, limit);
-  });
-}
-
-absl::StatusOr<std::optional<AttemptKey>> SqliteStore::FindKey(const std::string& hash) {
-  const auto read = [](const sqlite::Row& row) {
-    return AttemptKey{.hash = row.Text(0),
-                      .scopes = {.project = row.Text(3),
-                                 .plan = row.Text(4),
-                                 .task = row.Text(5),
-                                 .attempt = row.Text(1)},
-                      .epoch = row.Int64(2),
-                      .roles = LinesFromJson(row.Text(6)),
-                      .expire_time = row.Time(7),
-                      .limit_usd_nanos = row.Int64(8)};
-  };
-  return database_->ReadUnsynced(
-      [&](sqlite::Reader& reader) { return reader.FindOne(kSelectKey, read, hash); });
-}
-
-absl::StatusOr<std::vector<std::string>> SqliteStore::RemoveKeys(const std::string& attempt,
-                                                                 Durability durability) {
-  const absl::Time now = clock_.Now();
-  using Hashes = absl::StatusOr<std::vector<std::string>>;
-  const auto remove = [&](sqlite::Transaction& transaction) -> Hashes {
-    RETURN_IF_ERROR(transaction.Execute(kRevokeAttempt, attempt, now));
-    return transaction.Query(kDeleteKeys, ReadHash, attempt);
-  };
-  return durability == Durability::kAtOnce ? database_->Write(remove)
-                                           : database_->WriteUnsynced(remove);
 }
 
 absl::StatusOr<int> SqliteStore::Prune(const Retention& retention) {

@@ -12,10 +12,12 @@
 #include "lib/events/event_log.h"
 #include "lib/sqlite/database.h"
 #include "services/models/domain/store.h"
+#include "services/models/storage/hold_notes.h"
 
 namespace slipway::models {
 
-// The store in one SQLite file, with the event log of the service. Methods that promise to survive
+// The store in one SQLite file, with the event log of the service, and a file of notes beside it
+// (`path`-holds). Methods that promise to survive
 // a power failure sync the log after their commit, others leave that to Sync; whoever reads what
 // may still be undone syncs first. Thread-safe.
 class SqliteStore final : public Store {
@@ -29,10 +31,14 @@ class SqliteStore final : public Store {
   // For other parts of the service that keep something in the same file.
   sqlite::Database& database() { return *database_; }
 
+  absl::Status NoteHold(const std::string& id) override { return notes_->Add(id); }
+  void ForgetHold(const std::string& id) override { notes_->Remove(id); }
   absl::StatusOr<int64_t> Begin(const CallRecord& record, std::optional<AdmitKey> admit) override;
-  absl::Status MarkSending(const std::string& id, int64_t held_usd_nanos) override;
+  absl::Status MarkSending(const std::string& id) override { return notes_->MarkSending(id); }
+  absl::Status LowerCharge(const std::string& id, int64_t held_usd_nanos) override;
   absl::Status End(const CallRecord& record, const std::optional<Settlement>& owed,
                    const events::EventDraft& event) override;
+  absl::Status Owe(const Settlement& owed, const std::string& owner) override;
   absl::Status MarkSettled(const std::string& reservation,
                            std::optional<int64_t> cost_usd_nanos) override;
   absl::StatusOr<std::vector<InputCalibration>> Calibrations() override;
@@ -42,6 +48,7 @@ class SqliteStore final : public Store {
                                                     int limit) override;
   absl::StatusOr<std::vector<CallRecord>> LeftRunning(const std::string& owner,
                                                       const std::string& boot, int limit) override;
+  absl::StatusOr<Unrecorded> HeldUnrecorded(const std::string& boot) override;
   absl::Status RegisterOwner(const std::string& owner, const std::string& boot) override;
   absl::StatusOr<std::vector<std::string>> OwnersToClose(const std::string& owner) override;
   absl::Status MarkOwnerClosed(const std::string& owner) override;
@@ -63,8 +70,12 @@ class SqliteStore final : public Store {
 
  private:
   SqliteStore(std::unique_ptr<sqlite::Database> database,
-              std::unique_ptr<events::EventLog> event_log, base::Clock& clock)
-      : database_(std::move(database)), event_log_(std::move(event_log)), clock_(clock) {}
+              std::unique_ptr<events::EventLog> event_log, std::unique_ptr<HoldNotes> notes,
+              base::Clock& clock)
+      : database_(std::move(database)),
+        event_log_(std::move(event_log)),
+        notes_(std::move(notes)),
+        clock_(clock) {}
 
   // Writes durably; then wakes the readers of the event log.
   template <typename Change>
@@ -72,6 +83,7 @@ class SqliteStore final : public Store {
 
   std::unique_ptr<sqlite::Database> database_;
   std::unique_ptr<events::EventLog> event_log_;
+  std::unique_ptr<HoldNotes> notes_;
   base::Clock& clock_;
 };
 

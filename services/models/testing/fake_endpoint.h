@@ -40,6 +40,13 @@ class FakeEndpoint final {
     base::MutexLock lock(mutex_);
     return requests_;
   }
+  // Whether there was a request within `patience`.
+  bool AwaitRequest(absl::Duration patience) {
+    base::MutexLock lock(mutex_);
+    while (requests_.empty() && changed_.WaitFor(mutex_, patience)) {
+    }
+    return !requests_.empty();
+  }
   void AwaitDisconnect() {
     base::MutexLock lock(mutex_);
     while (!disconnected_) changed_.Wait(mutex_);
@@ -103,6 +110,7 @@ class FakeEndpoint final {
     {
       base::MutexLock lock(mutex_);
       requests_.push_back(std::move(request));
+      changed_.NotifyAll();
       answer = answers_.front();
       if (answers_.size() > 1) answers_.pop_front();
     }

@@ -2,6 +2,7 @@
 
 #include <grpcpp/server_context.h>
 
+#include <iterator>
 #include <map>
 #include <memory>
 #include <string>
@@ -75,6 +76,23 @@ class FakeLedger final : public ledger::v1::LedgerService::Service {
     base::MutexLock lock(mutex_);
     while (entries_.count(key) == 0) changed_.Wait(mutex_);
   }
+  // Waits for the n-th reservation in order of their keys, and returns its key.
+  std::string AwaitCall(size_t n) {
+    base::MutexLock lock(mutex_);
+    while (entries_.size() < n) changed_.Wait(mutex_);
+    return std::next(entries_.begin(), static_cast<ptrdiff_t>(n) - 1)->first;
+  }
+  // While it is silent, what is asked on streams is done and not answered.
+  void SetSilent(bool silent) {
+    base::MutexLock lock(mutex_);
+    silent_ = silent;
+    changed_.NotifyAll();
+  }
+  // The next so many releases fail as if the ledger stopped.
+  void RefuseReleases(int count) {
+    base::MutexLock lock(mutex_);
+    releases_refused_ = count;
+  }
   void AwaitClosedOwners(size_t count) {
     base::MutexLock lock(mutex_);
     while (closed_owners_.size() < count) changed_.Wait(mutex_);
@@ -123,6 +141,10 @@ class FakeLedger final : public ledger::v1::LedgerService::Service {
   grpc::Status Release(grpc::ServerContext*, const ledger::v1::ReleaseRequest* request,
                        ledger::v1::ReleaseResponse* response) override {
     base::MutexLock lock(mutex_);
+    if (releases_refused_ > 0) {
+      --releases_refused_;
+      return Fail(absl::StatusCode::kUnavailable, "SHUTTING_DOWN");
+    }
     const auto found = entries_.find(request->key());
     if (found == entries_.end()) return Fail(absl::StatusCode::kNotFound, "RESERVATION_UNKNOWN");
     if (request->proof() == ledger::v1::ReleaseRequest::PROOF_UNSPECIFIED) {
@@ -151,6 +173,10 @@ class FakeLedger final : public ledger::v1::LedgerService::Service {
         answer.set_number(operation.number());
         const grpc::Status status = Carry(context, operation, answer);
         if (!status.ok()) answer.mutable_error()->ParseFromString(status.error_details());
+        {
+          base::MutexLock lock(mutex_);
+          while (silent_) changed_.Wait(mutex_);
+        }
         stream->Write(answers);
       }
     }
@@ -228,6 +254,8 @@ class FakeLedger final : public ledger::v1::LedgerService::Service {
   int64_t limit_ ABSL_GUARDED_BY(mutex_) = 1'000'000'000'000;
   int quotes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool price_known_ ABSL_GUARDED_BY(mutex_) = true;
+  bool silent_ ABSL_GUARDED_BY(mutex_) = false;
+  int releases_refused_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<std::string, Entry> entries_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> closed_owners_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<rpc::Server> server_;
