@@ -282,9 +282,17 @@ TEST_F(TransactTest, AMessageWithTooManyOperationsEndsTheStreamUndone) {
   EXPECT_EQ(Balance().reserved(), 10 * kAmount);
 }
 
+// Each of them is freed by a thread that gRPC hands it to unseen by the sanitizer, which looks its
+// suppressions through for each: minutes for a million.
+#ifdef __SANITIZE_THREAD__
+constexpr int kFarTooMany = 1'000;
+#else
+constexpr int kFarTooMany = 1'000'000;
+#endif
+
 TEST_F(TransactTest, AMillionEmptyOperationsEndTheStream) {
   v1::TransactRequest message;
-  for (int i = 0; i < 1'000'000; ++i) message.add_operations();
+  for (int i = 0; i < kFarTooMany; ++i) message.add_operations();
   Stream stream(*stub_);
   stream.Send(message);
 

@@ -50,6 +50,7 @@ ReadLogReactor::ReadLogReactor(Host& host, const grpc::CallbackServerContext& co
               rpc::CallRecord::Kind::kStream) {}
 
 void ReadLogReactor::OnWriteDone(bool ok) {
+  writes_.load(std::memory_order_acquire);
   if (!ok) return End(absl::CancelledError("the caller is gone"));
   Advance();
 }
@@ -102,7 +103,7 @@ void ReadLogReactor::Step() {
   offset_ += static_cast<int64_t>(data.size());
   response_.set_data(base::ToUtf8(data, kResponseBytesMax));
   response_.set_next_offset(offset_);
-  StartWrite(&response_);
+  Write();
 }
 
 void ReadLogReactor::SendLoss(const LogPiece& lost) {
@@ -113,6 +114,11 @@ void ReadLogReactor::SendLoss(const LogPiece& lost) {
   response_.set_lost_bytes(lost.lost_bytes);
   response_.set_loss(static_cast<v1::ReadLogResponse::Loss>(lost.loss));
   ends_line_ = true;
+  Write();
+}
+
+void ReadLogReactor::Write() {
+  writes_.fetch_add(1, std::memory_order_release);
   StartWrite(&response_);
 }
 
