@@ -116,8 +116,9 @@ class Server::Parts final {
     event_upkeep_ = std::make_unique<Upkeep>(clock_, event_pool_, kCompactInterval,
                                              [this, retention] { CompactEvents(retention); });
     budgets_ = std::make_unique<LogFollower>(rpc::MakeChannel(config.ledger_address()),
-                                             LedgerFor(dispatcher_, cursor));
-    rollbacks_ = std::make_unique<LogFollower>(reviewer_channel_, RollbacksFor(dispatcher_));
+                                             LedgerFor(dispatcher_, cursor), clock_);
+    rollbacks_ =
+        std::make_unique<LogFollower>(reviewer_channel_, RollbacksFor(dispatcher_), clock_);
     return absl::OkStatus();
   }
 
