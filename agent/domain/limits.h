@@ -14,6 +14,8 @@ inline constexpr size_t kFramesMax = 100'000;
 inline constexpr size_t kPatchPieceBytes = 256u << 10;
 // A result must fit a gRPC message of 16 MiB.
 inline constexpr size_t kPatchBytesMax = 14u << 20;
+// A larger one goes by a call: beats of the session would wait for it.
+inline constexpr size_t kReportBytesMax = 1u << 20;
 // Of one attempt, kept in memory until the dispatcher has it.
 inline constexpr size_t kLogBytesMax = 4u << 20;
 // The contract's bound of one chunk.

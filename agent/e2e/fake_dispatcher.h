@@ -1,10 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -33,6 +35,7 @@ class FakeDispatcher final : public v1::AgentService::Service {
     v1::GrantVerdict::Verdict verdict = v1::GrantVerdict::VERDICT_KEEP;
     v1::SubmitResultResponse::Receipt receipt = v1::SubmitResultResponse::RECEIPT_ACCEPTED;
     int refused_submits = 0;  // The next so many are UNAVAILABLE.
+    int protocol = 2;
   };
 
   void Start(const std::string& address) {
@@ -48,6 +51,12 @@ class FakeDispatcher final : public v1::AgentService::Service {
     pack_ = std::move(pack);
     granted_ = false;
     GrantIfIdle();
+  }
+
+  // A grant, of the same snapshot, for an agent that says that it is ready.
+  void OfferNext(v1::Grant grant) {
+    base::MutexLock lock(mutex_);
+    next_grant_ = std::move(grant);
   }
 
   void Change(const std::function<void(Behaviour&)>& change) {
@@ -99,6 +108,7 @@ class FakeDispatcher final : public v1::AgentService::Service {
   std::vector<v1::Beat> beats;
   std::vector<v1::Progress> progress;
   std::vector<v1::SubmitResultRequest> results;
+  int reports = 0;  // Results that came on the session.
   std::string log;
   bool log_has_gap = false;
   int snapshots = 0;
@@ -179,6 +189,7 @@ class FakeDispatcher final : public v1::AgentService::Service {
     v1::SessionResponse response;
     SetDuration(behaviour_.beat_interval, *response.mutable_welcome()->mutable_beat_interval());
     SetDuration(behaviour_.lease_timeout, *response.mutable_welcome()->mutable_lease_timeout());
+    response.mutable_welcome()->set_protocol(std::min(behaviour_.protocol, hello.protocol()));
     for (const v1::HeldGrant& held : hello.held()) {
       AddVerdict(held, *response.mutable_welcome()->add_verdicts());
     }
@@ -192,6 +203,7 @@ class FakeDispatcher final : public v1::AgentService::Service {
     if (request.has_grant_answer()) answers.push_back(request.grant_answer());
     if (request.has_progress()) progress.push_back(request.progress());
     if (request.has_log()) TakeLog(request.log());
+    if (request.has_result()) TakeReport(request.result());
     if (request.has_beat()) {
       beats.push_back(request.beat());
       if (behaviour_.answer_beats && stream_ != nullptr) {
@@ -204,6 +216,26 @@ class FakeDispatcher final : public v1::AgentService::Service {
       }
     }
     changed_.NotifyAll();
+  }
+
+  void TakeReport(const v1::ResultReport& report) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    ++reports;
+    v1::SessionResponse response;
+    v1::ResultReceipt& receipt = *response.mutable_receipt();
+    receipt.set_attempt(report.result().attempt());
+    receipt.set_epoch(report.result().epoch());
+    if (behaviour_.refused_submits > 0) {
+      --behaviour_.refused_submits;
+      receipt.mutable_error()->set_code(grpc::StatusCode::UNAVAILABLE);
+    } else {
+      results.push_back(report.result());
+      receipt.set_receipt(behaviour_.receipt);
+    }
+    if (stream_ != nullptr) stream_->Write(response);
+    if (!report.ready() || !next_grant_.has_value()) return;
+    grant_ = std::exchange(next_grant_, std::nullopt);
+    granted_ = false;
+    GrantIfIdle();
   }
 
   void TakeLog(const v1::LogChunk& chunk) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -241,6 +273,7 @@ class FakeDispatcher final : public v1::AgentService::Service {
   Behaviour behaviour_ ABSL_GUARDED_BY(mutex_);
   Stream* stream_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::optional<v1::Grant> grant_ ABSL_GUARDED_BY(mutex_);
+  std::optional<v1::Grant> next_grant_ ABSL_GUARDED_BY(mutex_);
   bool granted_ ABSL_GUARDED_BY(mutex_) = false;
   std::string pack_ ABSL_GUARDED_BY(mutex_);
   AnswerSnapshot answer_snapshot_ ABSL_GUARDED_BY(mutex_);

@@ -235,6 +235,46 @@ TEST_F(LifecycleTest, WorksOnOneGrantAtATimeAndOnSeveralInTurn) {
   EXPECT_EQ(dispatcher_.results[1].epoch(), 2);
 }
 
+TEST_F(LifecycleTest, TakesTheNextGrantWithItsReceiptAndWithoutABeat) {
+  dispatcher_.Change([](auto& b) { b.beat_interval = absl::Minutes(5); });
+  models_->Add({.text = kReply});
+  models_->Add({.text = kReply});
+  OfferWork();
+  v1::Grant second = WriteGrant(commit_);
+  second.set_epoch(2);
+  dispatcher_.OfferNext(second);
+  StartAgent("attempts_max: 2\n");
+
+  ASSERT_TRUE(dispatcher_.Await([&] { return dispatcher_.results.size() == 2; }));
+  EXPECT_EQ(AwaitExit(), 0);
+
+  EXPECT_EQ(dispatcher_.results[1].epoch(), 2);
+  EXPECT_EQ(dispatcher_.reports, 2);
+  ASSERT_EQ(dispatcher_.answers.size(), 2u);
+  EXPECT_TRUE(dispatcher_.answers[1].accepted()) << dispatcher_.answers[1].reason();
+}
+
+TEST_F(LifecycleTest, WithAnOlderDispatcherItHandsInByCallsAndBeatsAtOnce) {
+  dispatcher_.Change([](auto& b) {
+    b.protocol = 1;
+    b.beat_interval = absl::Minutes(5);
+  });
+  models_->Add({.text = kReply});
+  models_->Add({.text = kReply});
+  OfferWork();
+  StartAgent("attempts_max: 2\n");
+  ASSERT_TRUE(dispatcher_.AwaitResult());
+  ASSERT_TRUE(dispatcher_.Await([&] { return dispatcher_.beats.back().phase() == "idle"; }));
+
+  v1::Grant second = WriteGrant(commit_);
+  second.set_epoch(2);
+  dispatcher_.Offer(second, PackOf(commit_));
+
+  ASSERT_TRUE(dispatcher_.Await([&] { return dispatcher_.results.size() == 2; }));
+  EXPECT_EQ(AwaitExit(), 0);
+  EXPECT_EQ(dispatcher_.reports, 0);
+}
+
 TEST_F(LifecycleTest, AnUnknownBackendIsRefused) {
   v1::Grant grant = WriteGrant(commit_);
   grant.mutable_write_change()->set_backend("magic");

@@ -20,22 +20,6 @@ constexpr absl::Duration kDialBackoffMin = absl::Milliseconds(50);
 constexpr absl::Duration kDialBackoffMax = absl::Seconds(1);
 
 // Whether the same call may succeed later: the dispatcher is away, restarting or overloaded.
-bool IsPassing(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kUnavailable:
-    case absl::StatusCode::kDeadlineExceeded:
-    case absl::StatusCode::kAborted:
-    case absl::StatusCode::kCancelled:
-    case absl::StatusCode::kInternal:
-    case absl::StatusCode::kUnknown:
-      return true;
-    case absl::StatusCode::kResourceExhausted:
-      return base::ReasonOf(status) != "RESULT_TOO_LARGE";
-    default:
-      return false;
-  }
-}
-
 }  // namespace
 
 DispatcherClient::DispatcherClient(Target target, base::Clock& clock)
@@ -77,6 +61,27 @@ absl::StatusOr<std::string> DispatcherClient::GetSnapshot(
   return base_commit;
 }
 
+bool DispatcherClient::IsPassing(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kAborted:
+    case absl::StatusCode::kCancelled:
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kUnknown:
+      return true;
+    case absl::StatusCode::kResourceExhausted:
+      return base::ReasonOf(status) != "RESULT_TOO_LARGE";
+    default:
+      return false;
+  }
+}
+
+DispatcherClient::Receipt DispatcherClient::ReceiptFromProto(
+    v1::SubmitResultResponse::Receipt proto) {
+  return proto == v1::SubmitResultResponse::RECEIPT_STALE ? Receipt::kStale : Receipt::kAccepted;
+}
+
 absl::StatusOr<DispatcherClient::Receipt> DispatcherClient::SubmitResult(
     const GrantKey& key, const Result& result, absl::Duration timeout,
     absl::FunctionRef<bool()> abandoned) {
@@ -93,10 +98,7 @@ absl::StatusOr<DispatcherClient::Receipt> DispatcherClient::SubmitResult(
     v1::SubmitResultResponse response;
     const absl::Status status =
         rpc::FromGrpcStatus(stub_->SubmitResult(&context, request, &response));
-    if (status.ok()) {
-      return response.receipt() == v1::SubmitResultResponse::RECEIPT_STALE ? Receipt::kStale
-                                                                           : Receipt::kAccepted;
-    }
+    if (status.ok()) return ReceiptFromProto(response.receipt());
     if (!IsPassing(status) || abandoned() || clock_.Elapsed() + backoff >= deadline) return status;
     log::Warning("the result was not taken, trying again",
                  {{"attempt", key.attempt}, {"error", status.message()}});

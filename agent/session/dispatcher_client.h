@@ -23,6 +23,9 @@ namespace slipway::agent {
 class DispatcherClient final {
  public:
   enum class Receipt { kAccepted, kStale };
+  static Receipt ReceiptFromProto(v1::SubmitResultResponse::Receipt proto);
+  // Whether an error of a result is gone when it is handed in again.
+  static bool IsPassing(const absl::Status& status);
 
   struct Target {
     std::string address;

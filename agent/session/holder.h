@@ -30,6 +30,9 @@ class Holder {
   // The dispatcher's word on a grant, in answer to a message sent at `sent` (Clock::Elapsed).
   virtual void Keep(const GrantKey& key, absl::Duration sent, absl::Duration lease_timeout) = 0;
   virtual void Fence(const GrantKey& key) = 0;
+
+  // The dispatcher has the result: another grant may be taken from now on.
+  virtual void HandedIn(const GrantKey& key) = 0;
 };
 
 }  // namespace slipway::agent

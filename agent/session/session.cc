@@ -15,11 +15,15 @@
 #include "lib/rpc/client_call.h"
 #include "lib/rpc/proto_time.h"
 #include "lib/rpc/status.h"
+#include "lib/rpc/status_proto.h"
 
 namespace slipway::agent {
 namespace {
 
-constexpr int kProtocol = 1;
+constexpr int kProtocol = 2;
+constexpr int kProtocolMin = 1;
+// From this version on results may come on the session.
+constexpr int kProtocolOfResults = 2;
 constexpr absl::Duration kWelcomeTimeout = absl::Seconds(10);
 constexpr absl::Duration kBackoffMin = absl::Milliseconds(50);
 constexpr absl::Duration kBackoffMax = absl::Seconds(1);
@@ -124,6 +128,32 @@ void Session::Wake() {
   changed_.NotifyAll();
 }
 
+void Session::BeatNow() {
+  base::MutexLock lock(mutex_);
+  beat_now_ = true;
+  woken_ = true;
+  changed_.NotifyAll();
+}
+
+std::optional<absl::StatusOr<DispatcherClient::Receipt>> Session::HandIn(v1::ResultReport report,
+                                                                         absl::Duration timeout) {
+  const absl::Duration deadline = clock_.Elapsed() + timeout;
+  base::MutexLock lock(mutex_);
+  if (!takes_results_ || stopping_) return std::nullopt;
+  handover_.emplace();
+  *handover_->request.mutable_result() = std::move(report);
+  woken_ = true;
+  changed_.NotifyAll();
+  while (!handover_->receipt.has_value() && takes_results_ && !stopping_) {
+    const absl::Duration left = deadline - clock_.Elapsed();
+    if (left <= absl::ZeroDuration()) break;
+    changed_.WaitFor(mutex_, left);
+  }
+  std::optional<absl::StatusOr<DispatcherClient::Receipt>> receipt = std::move(handover_->receipt);
+  handover_.reset();
+  return receipt;
+}
+
 absl::Status Session::Connect(bool& welcomed) {
   Connection connection;
   RETURN_IF_ERROR(rpc::PrepareContext({.timeout = absl::InfiniteDuration()}, connection.context));
@@ -143,6 +173,8 @@ absl::Status Session::Connect(bool& welcomed) {
   const absl::Status status = rpc::FromGrpcStatus(connection.stream->Finish());
   base::MutexLock lock(mutex_);
   context_ = nullptr;
+  takes_results_ = false;
+  changed_.NotifyAll();
   welcomed = connection.welcomed;
   if (connection.goodbye) stopping_ = true;
   return status.ok() ? absl::UnavailableError("the dispatcher closed the session") : status;
@@ -153,6 +185,7 @@ void Session::Receive(Connection& connection) {
   while (connection.stream->Read(&message)) Handle(connection, message);
   base::MutexLock lock(mutex_);
   connection.over = true;
+  takes_results_ = false;
   changed_.NotifyAll();
 }
 
@@ -163,6 +196,7 @@ void Session::Handle(Connection& connection, const v1::SessionResponse& message)
     }
     base::MutexLock lock(mutex_);
     connection.welcomed = true;
+    takes_results_ = message.welcome().protocol() >= kProtocolOfResults;
     connection.beat_interval =
         std::max(rpc::FromProto(message.welcome().beat_interval()), kBeatIntervalMin);
     connection.lease_timeout = LeaseTimeoutOf(message.welcome());
@@ -173,6 +207,8 @@ void Session::Handle(Connection& connection, const v1::SessionResponse& message)
     HandleGrant(connection, message.grant());
   } else if (message.has_beat_answer()) {
     HandleAnswer(connection, message.beat_answer());
+  } else if (message.has_receipt()) {
+    HandleReceipt(message.receipt());
   } else if (message.has_goodbye()) {
     log::Info("dismissed by the dispatcher", {{"reason", message.goodbye().reason()}});
     base::MutexLock lock(mutex_);
@@ -200,6 +236,26 @@ void Session::HandleAnswer(Connection& connection, const v1::BeatAnswer& answer)
   const std::optional<Holder::Held> held = holder_.held();
   if (held.has_value() && held->key == beat.key)
     held->report->Delivered(beat.log_sent, beat.notes_sent);
+}
+
+// Before any grant that follows is read, so that it can be taken.
+void Session::HandleReceipt(const v1::ResultReceipt& receipt) {
+  const GrantKey key{.attempt = receipt.attempt(), .epoch = receipt.epoch()};
+  {
+    base::MutexLock lock(mutex_);
+    if (!handover_.has_value() || handover_->request.result().result().attempt() != key.attempt) {
+      return;
+    }
+  }
+  if (!receipt.has_error()) holder_.HandedIn(key);
+  base::MutexLock lock(mutex_);
+  if (!handover_.has_value()) return;
+  if (receipt.has_error()) {
+    handover_->receipt.emplace(rpc::FromProto(receipt.error()));
+  } else {
+    handover_->receipt.emplace(DispatcherClient::ReceiptFromProto(receipt.receipt()));
+  }
+  changed_.NotifyAll();
 }
 
 void Session::HandleGrant(Connection& connection, const v1::Grant& message) {
@@ -262,11 +318,13 @@ std::optional<v1::SessionRequest> Session::Next(Connection& connection) {
         connection.answers.pop_front();
         return answer;
       }
+      if (handover_.has_value() && takes_results_ && !std::exchange(handover_->sent, true)) {
+        return handover_->request;
+      }
       woken_ = false;
     }
-    const absl::Duration now = clock_.Elapsed();
     std::optional<Holder::Held> held = holder_.held();
-    if (now >= NextBeat(connection)) return MakeBeat(connection, held);
+    if (IsBeatDue(connection)) return MakeBeat(connection, held);
     if (held.has_value()) {
       if (std::optional<v1::SessionRequest> report = ReportOf(*held)) return report;
       if (held->report->delivery_awaited() && !DeliveryAsked(connection, *held)) {
@@ -281,9 +339,9 @@ std::optional<v1::SessionRequest> Session::Next(Connection& connection) {
   }
 }
 
-absl::Duration Session::NextBeat(const Connection& connection) {
+bool Session::IsBeatDue(const Connection& connection) {
   base::MutexLock lock(mutex_);
-  return connection.next_beat;
+  return std::exchange(beat_now_, false) || connection.next_beat <= clock_.Elapsed();
 }
 
 bool Session::DeliveryAsked(const Connection& connection, const Holder::Held& held) {
@@ -319,7 +377,7 @@ v1::SessionRequest Session::MakeHello() const {
   v1::SessionRequest request;
   v1::Hello& hello = *request.mutable_hello();
   hello.set_protocol(kProtocol);
-  hello.set_protocol_min(kProtocol);
+  hello.set_protocol_min(kProtocolMin);
   hello.set_agent(options_.agent);
   hello.set_host(options_.host);
   hello.set_boot_nonce(options_.boot_nonce);

@@ -108,16 +108,38 @@ absl::Status Agent::Take(Grant grant, absl::Duration lease_start, absl::Duration
   }
   if (stopping_) return Busy("STOPPING", "this agent ends");
   if (last_ == grant.key) return Busy("ATTEMPT_DONE", "this agent is done with that attempt");
-  if (worker_.joinable()) worker_.join();  // It has cleared attempt_, its last long step.
+  const auto goes_on = [this] {
+    base::MutexLock goes_on_lock(mutex_);
+    return GoesOn();
+  };
   attempt_ = std::make_shared<Attempt>(std::move(grant),
                                        Attempt::Collaborators{.settings = settings_,
                                                               .client = client_,
+                                                              .session = session_,
+                                                              .goes_on = goes_on,
                                                               .clock = collaborators_.clock,
                                                               .ids = collaborators_.ids},
                                        changed);
   attempt_->lease().Renew(lease_start, lease_timeout);
-  worker_ = std::thread([this, attempt = attempt_] { WorkOn(attempt); });
+  // The one before may still be removing its files.
+  worker_ = std::thread([this, attempt = attempt_, before = std::move(worker_)]() mutable {
+    if (before.joinable()) before.join();
+    WorkOn(attempt);
+  });
   return absl::OkStatus();
+}
+
+void Agent::HandedIn(const GrantKey& key) {
+  base::MutexLock lock(mutex_);
+  if (attempt_ != nullptr && attempt_->grant().key == key && GoesOn()) Release();
+}
+
+bool Agent::GoesOn() const { return !stopping_ && attempts_done_ + 1 < settings_.attempts_max; }
+
+void Agent::Release() {
+  last_ = attempt_->grant().key;
+  attempt_ = nullptr;
+  ++attempts_done_;
 }
 
 std::optional<Holder::Held> Agent::held() const {
@@ -139,15 +161,14 @@ void Agent::WorkOn(const std::shared_ptr<Attempt>& attempt) {
   bool done = false;
   {
     base::MutexLock lock(mutex_);
-    last_ = attempt->grant().key;
-    attempt_ = nullptr;
-    done = ++attempts_done_ >= settings_.attempts_max || stopping_;
+    if (attempt_ == attempt) Release();
+    done = attempts_done_ >= settings_.attempts_max || stopping_;
     if (done) stopping_ = true;
   }
   if (done) {
     session_.Stop();
   } else {
-    session_.Wake();
+    session_.BeatNow();
   }
 }
 

@@ -44,10 +44,14 @@ class Agent final : public Holder {
   std::optional<Held> held() const override;
   void Keep(const GrantKey& key, absl::Duration sent, absl::Duration lease_timeout) override;
   void Fence(const GrantKey& key) override;
+  void HandedIn(const GrantKey& key) override;
 
  private:
   void WorkOn(const std::shared_ptr<Attempt>& attempt);
   std::shared_ptr<Attempt> Find(const GrantKey& key) const;
+  bool GoesOn() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The attempt is over, but for what it leaves to be removed.
+  void Release() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StopAttempt(Lease::Cause cause);
 
   const Settings settings_;

@@ -9,6 +9,7 @@
 
 #include "agent/domain/errors.h"
 #include "agent/domain/limits.h"
+#include "agent/session/convert.h"
 #include "agent/supervisor/change_work.h"
 #include "agent/supervisor/sandbox_watch.h"
 #include "agent/supervisor/snapshot.h"
@@ -25,6 +26,8 @@ constexpr absl::Duration kLogDeliveryTimeout = absl::Seconds(2);
 // An agent that was asked to end does not wait for a dispatcher that is away.
 constexpr absl::Duration kToldSubmitTimeout = absl::Seconds(3);
 constexpr int kTriesAfterStopMax = 3;
+// A receipt follows the dispatcher's commit; one that has not come by then was lost.
+constexpr absl::Duration kReportTimeout = absl::Seconds(10);
 
 Failure FailureOf(const absl::Status& status) {
   const std::string reason = base::ReasonOf(status);
@@ -98,17 +101,29 @@ absl::StatusOr<Result> Attempt::WorkIn(AttemptDirectory& directory) {
                      directory, context);
 }
 
-void Attempt::Submit(Result result) {
-  base::Clock& clock = collaborators_.clock;
-  absl::Duration timeout = std::max(deadline_ - clock.Elapsed(), absl::ZeroDuration());
-  timeout =
-      lease_.stop_cause() == Lease::Cause::kTold ? kToldSubmitTimeout : timeout + kSubmitGrace;
+absl::StatusOr<DispatcherClient::Receipt> Attempt::HandIn(const Result& result) {
+  absl::Duration timeout =
+      std::max(deadline_ - collaborators_.clock.Elapsed(), absl::ZeroDuration()) + kSubmitGrace;
+  if (lease_.stop_cause() == Lease::Cause::kTold) timeout = kToldSubmitTimeout;
+  v1::ResultReport report;
+  *report.mutable_result() = ResultToProto(grant_.key, result);
+  report.set_ready(collaborators_.goes_on());
+  if (report.ByteSizeLong() <= kReportBytesMax) {
+    std::optional<absl::StatusOr<DispatcherClient::Receipt>> receipt =
+        collaborators_.session.HandIn(std::move(report), std::min(timeout, kReportTimeout));
+    const bool is_final = receipt.has_value() && !DispatcherClient::IsPassing(receipt->status());
+    if (is_final) return *std::move(receipt);
+  }
   // After a stop the result is salvage at best: a few tries are enough.
   int tries_after_stop = 0;
   const auto abandoned = [&] {
     return lease_.state() == Lease::State::kStopped && ++tries_after_stop > kTriesAfterStopMax;
   };
-  const auto receipt = collaborators_.client.SubmitResult(grant_.key, result, timeout, abandoned);
+  return collaborators_.client.SubmitResult(grant_.key, result, timeout, abandoned);
+}
+
+void Attempt::Submit(Result result) {
+  const absl::StatusOr<DispatcherClient::Receipt> receipt = HandIn(result);
   if (!receipt.ok()) {
     log::Error("the result was not taken", {{"attempt", grant_.key.attempt},
                                             {"kind", KindOf(result)},

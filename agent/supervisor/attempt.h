@@ -12,6 +12,7 @@
 #include "agent/domain/lease.h"
 #include "agent/domain/result.h"
 #include "agent/session/dispatcher_client.h"
+#include "agent/session/session.h"
 #include "agent/supervisor/attempt_directory.h"
 #include "agent/supervisor/settings.h"
 #include "agent/supervisor/wake_fd.h"
@@ -26,6 +27,9 @@ class Attempt final {
   struct Collaborators {
     const Settings& settings;
     DispatcherClient& client;
+    Session& session;
+    // Whether the agent takes another grant after this one.
+    std::function<bool()> goes_on;
     base::Clock& clock;
     base::IdGenerator& ids;
   };
@@ -45,6 +49,8 @@ class Attempt final {
   std::optional<Result> Work();
   absl::StatusOr<Result> WorkIn(AttemptDirectory& directory);
   void Submit(Result result);
+  // On the session at first, else by calls.
+  absl::StatusOr<DispatcherClient::Receipt> HandIn(const Result& result);
 
   const Grant grant_;
   const Collaborators collaborators_;

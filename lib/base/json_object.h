@@ -15,6 +15,8 @@ namespace slipway::base {
 //   JsonObject().Add("from", "READY").Add("epoch", 3).Take() -> {"from":"READY","epoch":3}
 class JsonObject final {
  public:
+  JsonObject() { text_.reserve(kUsualBytes); }
+
   JsonObject& Add(absl::string_view name, absl::string_view value);
   JsonObject& Add(absl::string_view name, const std::string& value) {
     return Add(name, absl::string_view(value));
@@ -38,6 +40,9 @@ class JsonObject final {
   std::string Take();
 
  private:
+  // One allocation for most of what is written.
+  static constexpr size_t kUsualBytes = 240;
+
   void Begin(absl::string_view name);
 
   std::string text_ = "{";

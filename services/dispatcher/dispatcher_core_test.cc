@@ -227,6 +227,16 @@ class DispatcherCoreTest : public ::testing::Test {
     return receipt;
   }
 
+  // On the session. Returns what the agent was told since, in order.
+  std::vector<AgentOrder> Report(HandAgent& agent, const AttemptKey& key, bool ready) {
+    const size_t told = agent.session->all.size();
+    dispatcher_->OnResult(agent.session, {.host = agent.host},
+                          {.attempt = key, .result = ChangeResult{.patch = "p"}, .ready = ready});
+    Run();
+    return {agent.session->all.begin() + static_cast<std::ptrdiff_t>(told),
+            agent.session->all.end()};
+  }
+
   static AttemptKey Key(const std::string& task, int64_t epoch) {
     return {.task = {.plan = kThePlan, .id = task}, .epoch = epoch};
   }
@@ -310,6 +320,62 @@ TEST_F(DispatcherCoreTest, ARepeatedResultGetsItsReceiptAfterTheRunHasEndedToo) 
 
   EXPECT_EQ(HandIn(agent, Key("a", 1), ChangeResult{.patch = "p"}), Receipt::kAccepted);
   EXPECT_EQ(HandIn(agent, Key("a", 7), ChangeResult{.patch = "p"}), Receipt::kStale);
+}
+
+TEST_F(DispatcherCoreTest, AnAgentThatIsReadyHasItsReceiptAndThenItsNextGrant) {
+  Submit({{.id = "a"}, {.id = "b"}});
+  HandAgent& agent = AddAgent("one");
+
+  const std::vector<AgentOrder> told = Report(agent, Key("a", 1), /*ready=*/true);
+
+  ASSERT_EQ(told.size(), 2u);
+  const auto& receipt = std::get<ResultReceipt>(told[0]);
+  EXPECT_EQ(receipt.attempt, Key("a", 1));
+  EXPECT_EQ(receipt.receipt.value(), Receipt::kAccepted);
+  EXPECT_EQ(std::get<GrantOffer>(told[1]).attempt, Key("b", 1));
+}
+
+TEST_F(DispatcherCoreTest, AnAgentThatIsNotReadyGetsItsNextGrantAtABeatThatNamesNothing) {
+  Submit({{.id = "a"}, {.id = "b"}});
+  HandAgent& agent = AddAgent("one");
+
+  EXPECT_EQ(Report(agent, Key("a", 1), /*ready=*/false).size(), 1u) << "the receipt alone";
+  Beat(agent);  // It still names its attempt.
+  Run();
+  EXPECT_EQ(TaskNow("b").epoch, 0);
+  agent.held.reset();
+  Beat(agent);
+  Run();
+
+  EXPECT_EQ(agent.held, Key("b", 1));
+}
+
+TEST_F(DispatcherCoreTest, ARepeatedResultOfAnAgentWithANewGrantLeavesThatAlone) {
+  Submit({{.id = "a"}, {.id = "b"}, {.id = "c"}});
+  HandAgent& agent = AddAgent("one");
+  Report(agent, Key("a", 1), /*ready=*/true);
+
+  const std::vector<AgentOrder> told = Report(agent, Key("a", 1), /*ready=*/true);
+
+  ASSERT_EQ(told.size(), 1u) << "it works on another attempt and is not ready";
+  EXPECT_EQ(std::get<ResultReceipt>(told[0]).receipt.value(), Receipt::kAccepted);
+  EXPECT_EQ(AttemptNow("b", 1).state, AttemptState::kActive);
+  EXPECT_EQ(TaskNow("c").epoch, 0);
+}
+
+TEST_F(DispatcherCoreTest, AResultOfAnotherHostsAttemptIsRefusedAndTheSessionGoesOn) {
+  Submit({{.id = "a"}, {.id = "b"}});
+  AddAgent("one");
+  HandAgent& other = AddAgent("two", "hosts/y");
+  ASSERT_EQ(other.held, Key("b", 1));
+
+  const std::vector<AgentOrder> told = Report(other, Key("a", 1), /*ready=*/true);
+
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_THAT(std::get<ResultReceipt>(told[0]).receipt.status(),
+              testkit::FailsWithReason("TOKEN_INVALID"));
+  EXPECT_EQ(AttemptNow("a", 1).state, AttemptState::kActive);
+  EXPECT_EQ(Report(other, Key("b", 1), /*ready=*/true).size(), 1u);
 }
 
 TEST_F(DispatcherCoreTest, AStopOfAgentsLeavesTheChangeUnderReviewAlone) {

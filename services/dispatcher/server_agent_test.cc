@@ -2,12 +2,14 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "externalscaler/externalscaler.grpc.pb.h"
 #include "lib/rpc/channel.h"
 #include "lib/rpc/status.h"
+#include "lib/rpc/status_proto.h"
 #include "lib/testkit/certificates.h"
 #include "lib/testkit/matchers.h"
 #include "services/dispatcher/testing/server_fixture.h"
@@ -18,6 +20,10 @@ namespace {
 using ::slipway::testkit::FailsWithReason;
 using ::testing::HasSubstr;
 namespace keda = ::externalscaler;
+
+std::optional<agent::v1::SubmitResultRequest> Silent(const agent::v1::Grant&) {
+  return std::nullopt;
+}
 
 // How agents come to a dispatcher, and how others learn how many there should be.
 class AgentListenerTest : public ServerFixture {
@@ -77,12 +83,12 @@ class AgentListenerTest : public ServerFixture {
 };
 
 TEST_F(AgentListenerTest, AnAgentOfANewerProtocolIsRefusedWithBothVersions) {
-  FakeAgent& agent = AddAgent({.name = "newer", .protocol = 3, .protocol_min = 2}, {});
+  FakeAgent& agent = AddAgent({.name = "newer", .protocol = 4, .protocol_min = 3}, {});
 
   const absl::Status end = EndOf(agent);
 
   EXPECT_THAT(end, FailsWithReason("PROTOCOL_UNSUPPORTED"));
-  EXPECT_THAT(std::string(end.message()), HasSubstr("version 2 to 3"));
+  EXPECT_THAT(std::string(end.message()), HasSubstr("version 3 to 4"));
   EXPECT_THAT(std::string(end.message()), HasSubstr("the dispatcher is older"));
 }
 
@@ -96,10 +102,44 @@ TEST_F(AgentListenerTest, AnAgentOfAnOlderProtocolIsRefusedWithBothVersions) {
 }
 
 TEST_F(AgentListenerTest, AnAgentThatAlsoSpeaksThisProtocolIsWelcome) {
-  AddAgent({.name = "both", .protocol = 2, .protocol_min = 1}, FakeAgent::Obedient);
-  ASSERT_OK(Submit(Plan({"a"})));
+  FakeAgent& newer =
+      AddAgent({.name = "newer", .protocol = 3, .protocol_min = 2}, FakeAgent::Obedient);
+  FakeAgent& older =
+      AddAgent({.name = "older", .protocol = 1, .protocol_min = 1}, FakeAgent::Obedient);
+  ASSERT_OK(Submit(Plan({"a", "b"})));
 
   ExpectRun(v1::Run::STATE_SUCCEEDED);
+  EXPECT_EQ(newer.protocol(), 2);
+  EXPECT_EQ(older.protocol(), 1);
+}
+
+TEST_F(AgentListenerTest, ResultsComeOnTheSessionAndGrantsFollowWithoutBeats) {
+  FakeAgent& agent = AddAgent({.name = "two", .protocol = 2}, Silent);
+  ASSERT_OK(Submit(Plan({"a", "b"})));
+  ASSERT_TRUE(Eventually([&] { return agent.grants().size() == 1; }));
+
+  agent.Report(FakeAgent::Change(agent.grants()[0]), /*ready=*/true);
+
+  ASSERT_TRUE(Eventually([&] { return agent.grants().size() == 2; }));
+  ASSERT_EQ(agent.receipts().size(), 1u) << "it comes before the grant";
+  EXPECT_EQ(agent.receipts()[0].attempt(), agent.grants()[0].attempt());
+  EXPECT_EQ(agent.receipts()[0].receipt(), agent::v1::SubmitResultResponse::RECEIPT_ACCEPTED);
+  agent.Report(FakeAgent::Change(agent.grants()[1]), /*ready=*/true);
+  ExpectRun(v1::Run::STATE_SUCCEEDED);
+}
+
+TEST_F(AgentListenerTest, WhatIsWrongWithAResultOnTheSessionIsNamedAndTheSessionGoesOn) {
+  FakeAgent& agent = AddAgent({.name = "clumsy", .protocol = 2}, Silent);
+  ASSERT_OK(Submit(Plan({"a"})));
+  ASSERT_TRUE(Eventually([&] { return agent.grants().size() == 1; }));
+
+  agent.Report(FakeAgent::ResultOf(agent.grants()[0]), /*ready=*/true);
+
+  ASSERT_TRUE(Eventually([&] { return agent.receipts().size() == 1; }));
+  EXPECT_THAT(rpc::FromProto(agent.receipts()[0].error()), FailsWithReason("RESULT_MISSING"));
+  agent.Report(FakeAgent::Change(agent.grants()[0]), /*ready=*/true);
+  ExpectRun(v1::Run::STATE_SUCCEEDED);
+  EXPECT_FALSE(agent.ended().has_value());
 }
 
 TEST_F(AgentListenerTest, ASecondAgentOfOneIdIsRefusedWhileTheFirstLives) {

@@ -52,7 +52,7 @@ class AgentPool::Agent final : public std::enable_shared_from_this<AgentPool::Ag
   void Handle(const agent_pb::SessionResponse& response);
   void HandleGrant(const agent_pb::Grant& grant);
   void Submit();
-  void OnReceipt(const grpc::Status& status, const agent_pb::SubmitResultResponse& response);
+  void HandleReceipt(const agent_pb::ResultReceipt& receipt);
   void Beat();
   void OnSessionEnd();
   void Tell(agent_pb::SessionRequest request);
@@ -70,7 +70,7 @@ class AgentPool::Agent final : public std::enable_shared_from_this<AgentPool::Ag
   std::optional<agent_pb::Grant> held_ ABSL_GUARDED_BY(mutex_);
   absl::Duration beat_interval_ ABSL_GUARDED_BY(mutex_) = absl::Seconds(5);
   int64_t sequence_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::shared_ptr<grpc::ClientContext> submitting_ ABSL_GUARDED_BY(mutex_);
+  bool submitted_ ABSL_GUARDED_BY(mutex_) = false;  // What it holds; there is no receipt yet.
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool welcomed_ ABSL_GUARDED_BY(mutex_) = false;
 
@@ -164,7 +164,8 @@ void AgentPool::Agent::After(absl::Duration delay, std::unique_ptr<base::Timer> 
 
 void AgentPool::Agent::Dial() {
   agent_pb::SessionRequest hello;
-  hello.mutable_hello()->set_protocol(1);
+  hello.mutable_hello()->set_protocol(2);
+  hello.mutable_hello()->set_protocol_min(2);
   hello.mutable_hello()->set_agent(name_);
   hello.mutable_hello()->set_host(pool_.options_.host);
   hello.mutable_hello()->set_boot_nonce(1);
@@ -189,7 +190,6 @@ void AgentPool::Agent::Stop() {
     base::MutexLock lock(mutex_);
     stopping_ = true;
     session = std::move(session_);
-    if (submitting_ != nullptr) submitting_->TryCancel();
   }
   if (session != nullptr) session->Cancel();
   std::unique_ptr<base::Timer> beat, work, dial;  // Ended outside the lock that they take.
@@ -221,14 +221,19 @@ void AgentPool::Agent::Tell(agent_pb::SessionRequest request) {
 
 void AgentPool::Agent::Handle(const agent_pb::SessionResponse& response) {
   if (response.has_grant()) return HandleGrant(response.grant());
+  if (response.has_receipt()) return HandleReceipt(response.receipt());
   if (!response.has_welcome()) return;
   bool first = false;
+  bool again = false;
   absl::Duration interval;
   {
     base::MutexLock lock(mutex_);
     beat_interval_ = interval = rpc::FromProto(response.welcome().beat_interval());
     first = !std::exchange(welcomed_, true);
+    again = submitted_ && response.welcome().verdicts_size() > 0;
   }
+  // What was said on the last connection may not have been heard.
+  if (again) Submit();
   if (!first) return;
   pool_.OnWelcome();
   After(interval, &Agent::beat_timer_, &Agent::Beat);
@@ -263,6 +268,7 @@ void AgentPool::Agent::HandleGrant(const agent_pb::Grant& grant) {
   {
     base::MutexLock lock(mutex_);
     held_ = grant;
+    submitted_ = false;
   }
   if (pool_.options_.on_grant) pool_.options_.on_grant(grant);
   agent_pb::SessionRequest answer;
@@ -275,44 +281,30 @@ void AgentPool::Agent::HandleGrant(const agent_pb::Grant& grant) {
 }
 
 void AgentPool::Agent::Submit() {
-  struct Call {
-    std::shared_ptr<grpc::ClientContext> context = std::make_shared<grpc::ClientContext>();
-    agent_pb::SubmitResultRequest request;
-    agent_pb::SubmitResultResponse response;
-  };
-  const auto call = std::make_shared<Call>();
+  agent_pb::SessionRequest request;
   {
     base::MutexLock lock(mutex_);
     if (stopping_ || !held_.has_value()) return;
-    call->request.set_attempt(held_->attempt());
-    call->request.set_epoch(held_->epoch());
-    call->request.mutable_change()->set_patch(std::string(kPatchBytes, 'x'));
-    submitting_ = call->context;
-    pool_.OnBegun();
+    agent_pb::SubmitResultRequest& result = *request.mutable_result()->mutable_result();
+    result.set_attempt(held_->attempt());
+    result.set_epoch(held_->epoch());
+    result.mutable_change()->set_patch(std::string(kPatchBytes, 'x'));
+    request.mutable_result()->set_ready(true);
+    submitted_ = true;
   }
-  call->context->AddMetadata(kTokenKey, pool_.options_.token);
-  call->context->set_wait_for_ready(true);
-  stub_->async()->SubmitResult(call->context.get(), &call->request, &call->response,
-                               [self = shared_from_this(), call](const grpc::Status& status) {
-                                 self->OnReceipt(status, call->response);
-                                 self->pool_.OnGone();
-                               });
+  Tell(std::move(request));
 }
 
-void AgentPool::Agent::OnReceipt(const grpc::Status& status,
-                                 const agent_pb::SubmitResultResponse& response) {
-  // The dispatcher is gone, or has too much to do: the result is handed in again.
-  if (!status.ok()) return After(kRedialDelay, &Agent::work_timer_, &Agent::Submit);
-  std::string attempt;
-  agent_pb::SessionRequest beat;
+void AgentPool::Agent::HandleReceipt(const agent_pb::ResultReceipt& receipt) {
+  // The dispatcher has too much to do: the result is handed in again.
+  if (receipt.has_error()) return After(kRedialDelay, &Agent::work_timer_, &Agent::Submit);
   {
     base::MutexLock lock(mutex_);
-    if (held_.has_value()) attempt = held_->attempt();
+    if (!held_.has_value() || held_->attempt() != receipt.attempt()) return;
     held_.reset();
-    beat = NextBeat();
+    submitted_ = false;
   }
-  if (pool_.options_.on_receipt) pool_.options_.on_receipt(attempt, response.receipt());
-  Tell(std::move(beat));  // It holds nothing: it can be given the next grant.
+  if (pool_.options_.on_receipt) pool_.options_.on_receipt(receipt.attempt(), receipt.receipt());
 }
 
 absl::StatusOr<std::unique_ptr<AgentPool>> AgentPool::Start(Options options) {

@@ -34,25 +34,38 @@ Agent* AgentRoster::Find(const std::string& id) {
 
 Agent& AgentRoster::Add(Agent agent) {
   const std::string id = agent.id;
-  return agents_.insert_or_assign(id, std::move(agent)).first->second;
+  Agent& added = agents_.insert_or_assign(id, std::move(agent)).first->second;
+  SetState(added, added.state);
+  return added;
 }
 
 void AgentRoster::Remove(const std::string& id) {
   const auto found = agents_.find(id);
   if (found == agents_.end()) return;
   by_session_.erase(found->second.session.get());
+  idle_.erase(id);
   agents_.erase(found);
 }
 
 Agent* AgentRoster::FindIdle(absl::FunctionRef<int(const std::string&)> attempts_on) {
-  for (auto& [id, agent] : agents_) {
-    if (agent.state != AgentState::kIdle || agent.session == nullptr) continue;
+  for (const std::string& id : idle_) {
+    Agent& agent = agents_.at(id);
+    if (agent.session == nullptr) continue;
     const auto host = hosts_.find(agent.host);
     if (host == hosts_.end()) return &agent;
     const bool has_room = attempts_on(agent.host) < host->second.settings.slots;
     if (!host->second.order.cordoned && has_room) return &agent;
   }
   return nullptr;
+}
+
+void AgentRoster::SetState(Agent& agent, AgentState state) {
+  agent.state = state;
+  if (state == AgentState::kIdle) {
+    idle_.insert(agent.id);
+  } else {
+    idle_.erase(agent.id);
+  }
 }
 
 Agent* AgentRoster::FindBySession(const AgentSession* session) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -28,7 +29,7 @@ struct Agent {
   std::string id;
   std::string host;
   bool process = false;
-  AgentState state = AgentState::kStarting;
+  AgentState state = AgentState::kStarting;  // Changed by AgentRoster::SetState.
   int64_t boot_nonce = 0;
   std::shared_ptr<AgentSession> session;  // Null while it is not connected. See SetSession.
   std::optional<AttemptKey> attempt;
@@ -47,6 +48,7 @@ class AgentRoster final {
   // One that waits on a host that takes work and has fewer attempts, as `attempts_on` says, than
   // slots.
   Agent* FindIdle(absl::FunctionRef<int(const std::string&)> attempts_on);
+  void SetState(Agent& agent, AgentState state);
   Agent* FindBySession(const AgentSession* session);
   // Null: it is not connected any more.
   void SetSession(Agent& agent, std::shared_ptr<AgentSession> session);
@@ -108,6 +110,7 @@ class AgentRoster final {
   std::vector<Room> Rooms(absl::Duration elapsed) const;
 
   std::map<std::string, Host> hosts_;
+  std::set<std::string> idle_;  // Agents that wait for a grant, by id.
   std::map<std::string, Agent> agents_;
   std::unordered_map<const AgentSession*, std::string> by_session_;  // Ids of agents.
 };

@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/dispatcher/domain/attempt.h"
 #include "services/dispatcher/domain/keys.h"
 #include "services/dispatcher/domain/policy.h"
 #include "services/dispatcher/domain/task.h"
@@ -57,7 +59,13 @@ struct GrantOffer {
   std::variant<WorkOffer, ValidateOffer> work;
 };
 
-using AgentOrder = std::variant<Welcome, GrantOffer, BeatAnswer, Goodbye>;
+// Answers a result that came on the session.
+struct ResultReceipt {
+  AttemptKey attempt;
+  absl::StatusOr<Receipt> receipt;
+};
+
+using AgentOrder = std::variant<Welcome, GrantOffer, BeatAnswer, Goodbye, ResultReceipt>;
 
 // The dispatcher's end of an agent's session. Thread-safe; never blocks.
 class AgentSession {
@@ -73,6 +81,12 @@ struct AgentHello {
   std::string host;  // hosts/{h}
   int64_t boot_nonce = 0;
   std::vector<AttemptKey> held;
+};
+
+struct AgentResult {
+  AttemptKey attempt;
+  AttemptResult result;
+  bool ready = false;  // It can be granted work once this is on disk.
 };
 
 struct AgentBeat {

@@ -60,11 +60,12 @@ void Board::Restore(Snapshot snapshot) {
     runs_.emplace(run.plan, std::move(run));
   }
   for (Task& task : snapshot.tasks) {
-    touched_.insert(task.key);
-    stirred_.insert(task.key);
     stored_epochs_[task.key] = task.epoch;
     TaskKey key = task.key;
-    Index(tasks_.emplace(std::move(key), std::move(task)).first->second);
+    Task& restored = tasks_.emplace(std::move(key), std::move(task)).first->second;
+    touched_.Add(restored);
+    stirred_.Add(restored);
+    Index(restored);
   }
   for (Attempt& attempt : snapshot.attempts) {
     if (IsLive(attempt.state)) live_.insert(attempt.key);
@@ -129,13 +130,17 @@ void Board::Index(Task& task) {
 void Board::Stir(const std::string& plan) {
   const auto found = plans_.find(plan);
   if (found == plans_.end()) return;
-  for (const Task* const task : found->second.tasks) stirred_.insert(task->key);
+  for (const Task* const task : found->second.tasks) stirred_.Add(*task);
+}
+
+void Board::Stir(const Attempt& attempt) {
+  if (const Task* const task = FindTask(attempt.key.task); task != nullptr) stirred_.Add(*task);
 }
 
 // What is paused, and what is not any more, can be among them.
 void Board::StirWaiting() {
   for (const TaskState state : {TaskState::kReady, TaskState::kValidating}) {
-    for (const Task* const task : by_state_[state]) stirred_.insert(task->key);
+    for (const Task* const task : by_state_[state]) stirred_.Add(*task);
   }
 }
 
@@ -204,8 +209,8 @@ Attempt& Board::AddAttempt(Attempt attempt) {
   AttemptKey key = attempt.key;
   Attempt& added = attempts_.emplace(std::move(key), std::move(attempt)).first->second;
   live_.insert(added.key);
-  changed_attempts_.insert(added.key);
-  stirred_.insert(added.key.task);
+  changed_attempts_.Add(added);
+  Stir(added);
   EmitAttempt(added, "");
   return added;
 }
@@ -266,8 +271,8 @@ void Board::Move(Attempt& attempt, AttemptCommand command, AttemptState to,
     live_.erase(attempt.key);
     if (!attempt.end_time.has_value()) attempt.end_time = clock_.Now();
   }
-  changed_attempts_.insert(attempt.key);
-  stirred_.insert(attempt.key.task);
+  changed_attempts_.Add(attempt);
+  Stir(attempt);
   EmitAttempt(attempt, Name(from));
 }
 
@@ -420,20 +425,18 @@ ChangeSet Board::TakeChanges() {
   for (const std::string& plan : std::exchange(changed_runs_, {})) {
     changes.runs.push_back(runs_.at(plan));
   }
-  for (const TaskKey& key : std::exchange(changed_tasks_, {})) {
-    const Task& task = tasks_.at(key);
-    const auto stored = stored_epochs_.find(key);
-    const bool insert = stored == stored_epochs_.end();
-    const bool spec_changed = changed_specs_.count(key) > 0;
-    changes.tasks.push_back({.task = insert || spec_changed ? task : WithoutSpec(task),
+  for (const Task* const task : changed_tasks_.Take()) {
+    const auto [stored, insert] = stored_epochs_.try_emplace(task->key, 0);
+    const bool spec_changed = changed_specs_.contains(task->key);
+    changes.tasks.push_back({.task = insert || spec_changed ? *task : WithoutSpec(*task),
                              .insert = insert,
                              .spec_changed = spec_changed,
-                             .expected_epoch = insert ? 0 : stored->second});
-    stored_epochs_[key] = task.epoch;
+                             .expected_epoch = stored->second});
+    stored->second = task->epoch;
   }
   changed_specs_.clear();
-  for (const AttemptKey& key : std::exchange(changed_attempts_, {})) {
-    changes.attempts.push_back(attempts_.at(key));
+  for (const Attempt* const attempt : changed_attempts_.Take()) {
+    changes.attempts.push_back(*attempt);
   }
   for (const CheckpointKey& key : std::exchange(changed_checkpoints_, {})) {
     changes.checkpoints.push_back(checkpoints_.at(key));
@@ -444,10 +447,11 @@ ChangeSet Board::TakeChanges() {
 void Board::ForgetEnded() {
   for (auto at = plans_.begin(); at != plans_.end();) {
     const std::vector<Task*>& tasks = at->second.tasks;
-    const bool keep = !IsEnd(runs_.at(at->first).state) ||
-                      std::any_of(tasks.begin(), tasks.end(), [this](const Task* task) {
-                        return changed_tasks_.count(task->key) > 0;
-                      });
+    const bool keep =
+        !IsEnd(runs_.at(at->first).state) ||
+        std::any_of(tasks.begin(), tasks.end(), [this](const Task* task) {
+          return changed_tasks_.Has(*task) || touched_.Has(*task) || stirred_.Has(*task);
+        });
     if (keep) {
       ++at;
       continue;
@@ -462,7 +466,7 @@ void Board::ForgetEnded() {
   }
   absl::erase_if(attempts_, [this](const auto& entry) {
     return tasks_.count(entry.first.task) == 0 && !entry.second.key_open &&
-           changed_attempts_.count(entry.first) == 0;
+           !changed_attempts_.Has(entry.second);
   });
   std::erase_if(checkpoints_, [this](const auto& entry) {
     return tasks_.count(entry.first.task) == 0 && changed_checkpoints_.count(entry.first) == 0;

@@ -16,6 +16,7 @@
 #include "lib/base/clock.h"
 #include "services/dispatcher/domain/attempt.h"
 #include "services/dispatcher/domain/checkpoint.h"
+#include "services/dispatcher/domain/marked.h"
 #include "services/dispatcher/domain/run.h"
 #include "services/dispatcher/domain/task.h"
 #include "services/dispatcher/domain/task_store.h"
@@ -78,11 +79,11 @@ class Board final {
 
   // Marks what was changed in place.
   void Touch(const Task& task) {
-    changed_tasks_.insert(task.key);
-    touched_.insert(task.key);
-    stirred_.insert(task.key);
+    changed_tasks_.Add(task);
+    touched_.Add(task);
+    stirred_.Add(task);
   }
-  void Touch(const Attempt& attempt) { changed_attempts_.insert(attempt.key); }
+  void Touch(const Attempt& attempt) { changed_attempts_.Add(attempt); }
   void Touch(const Run& run) { changed_runs_.insert(run.plan); }
 
   void SetPause(Pause pause);
@@ -115,14 +116,14 @@ class Board final {
 
   // The tasks that changed in any way since the last call, at first all of them: whoever decides on
   // tasks looks at these alone.
-  std::set<TaskKey> TakeTouched() { return std::exchange(touched_, {}); }
+  std::vector<const Task*> TakeTouched() { return touched_.Take(); }
 
   // The questions that were asked since the last call, at first all of them.
   std::set<CheckpointKey> TakeAsked() { return std::exchange(asked_, {}); }
 
   // Tasks of which anything may have changed that their turns go by, and runs that began or ended,
   // since the last call; at first all that are under way.
-  std::set<TaskKey> TakeStirred() { return std::exchange(stirred_, {}); }
+  std::vector<const Task*> TakeStirred() { return stirred_.Take(); }
   std::set<std::string> TakeStirredRuns() { return std::exchange(stirred_runs_, {}); }
   // Counts every task of the plan among them.
   void Stir(const std::string& plan);
@@ -140,6 +141,7 @@ class Board final {
   };
 
   void Index(Task& task);
+  void Stir(const Attempt& attempt);
   void StirWaiting();
   void EmitTask(const Task& task, absl::string_view from);
   void EmitAttempt(const Attempt& attempt, absl::string_view from);
@@ -159,12 +161,12 @@ class Board final {
   absl::flat_hash_map<TaskKey, int64_t> stored_epochs_;
 
   std::set<std::string> changed_runs_;
-  std::set<TaskKey> changed_tasks_;
-  std::set<TaskKey> touched_;
-  std::set<TaskKey> stirred_;
+  Marked<Task> changed_tasks_;
+  Marked<Task> touched_;
+  Marked<Task> stirred_;
   std::set<std::string> stirred_runs_;
-  std::set<TaskKey> changed_specs_;
-  std::set<AttemptKey> changed_attempts_;
+  absl::flat_hash_set<TaskKey> changed_specs_;
+  Marked<Attempt> changed_attempts_;
   std::set<CheckpointKey> changed_checkpoints_;
   std::set<CheckpointKey> asked_;
   ChangeSet changes_;

@@ -10,9 +10,11 @@ namespace {
 using enum TaskState;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using ::testing::UnorderedElementsAre;
 
 constexpr char kBoardPlan[] = "projects/demo/plans/2026-11-21-export";
+
+// A pointer to the task of that id.
+MATCHER_P(IsTask, id, "") { return arg->key.id == id; }
 
 class BoardTest : public ::testing::Test {
  protected:
@@ -94,11 +96,11 @@ TEST_F(BoardTest, TouchedTasksAreTakenOnceAlsoWhenTheirChangesWereStored) {
   Task& a = Add("a", {}, kReady);
   Add("b", {}, kReady);
   board_.TakeChanges();
-  EXPECT_THAT(board_.TakeTouched(), UnorderedElementsAre(KeyOf("a"), KeyOf("b")));
+  EXPECT_THAT(board_.TakeTouched(), ElementsAre(IsTask("a"), IsTask("b")));
 
   board_.Touch(a);
 
-  EXPECT_THAT(board_.TakeTouched(), UnorderedElementsAre(KeyOf("a")));
+  EXPECT_THAT(board_.TakeTouched(), ElementsAre(IsTask("a")));
   EXPECT_THAT(board_.TakeTouched(), IsEmpty());
 }
 
@@ -109,7 +111,7 @@ TEST_F(BoardTest, ARestoredBoardHasEveryTaskToLookAt) {
                               {.key = KeyOf("b"), .state = kMerged}}});
 
   EXPECT_EQ(restored.CountOpen(kBoardPlan), 1);
-  EXPECT_THAT(restored.TakeTouched(), UnorderedElementsAre(KeyOf("a"), KeyOf("b")));
+  EXPECT_THAT(restored.TakeTouched(), ElementsAre(IsTask("a"), IsTask("b")));
 }
 
 }  // namespace

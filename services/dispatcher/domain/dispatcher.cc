@@ -147,8 +147,15 @@ bool Dispatcher::WaitsForStore() {
   return false;
 }
 
+// At once when nothing else is to be decided, so that what comes alone changes hands once less.
+void Dispatcher::SendSettled() {
+  std::vector<Outbox::Effect> settled = outbox_.TakeSettled();
+  if (loop_.size() > 0) return Carry(std::move(settled));
+  for (Outbox::Effect& effect : settled) std::move(effect)();
+}
+
 void Dispatcher::Finish() {
-  for (Outbox::Effect& effect : outbox_.TakeSettled()) std::move(effect)();
+  SendSettled();
   if (WaitsForStore()) return;
   tasks_.EndAnsweredPatterns();
   review_.Drive();
@@ -341,6 +348,22 @@ void Dispatcher::SubmitResult(AgentIdentity caller, AttemptKey key, AttemptResul
                                   result = std::move(result)]() mutable {
     return grants_.OnResult(caller, key, std::move(result));
   });
+}
+
+void Dispatcher::OnResult(std::shared_ptr<AgentSession> session, AgentIdentity caller,
+                          AgentResult result) {
+  AgentSession& refused = *session;
+  const AttemptKey key = result.attempt;
+  const bool queued = loop_.TryPost([this, session, caller = std::move(caller),
+                                     result = std::move(result)]() mutable {
+    const AttemptKey& attempt = result.attempt;
+    absl::StatusOr<Receipt> receipt = grants_.OnResult(caller, attempt, std::move(result.result));
+    if (result.ready && receipt.ok()) grants_.OnReady(session.get());
+    outbox_.Add([session, order = ResultReceipt{attempt, std::move(receipt)}]() mutable {
+      session->Send(std::move(order));
+    });
+  });
+  if (!queued) refused.Send(ResultReceipt{key, QueueFull()});
 }
 
 void Dispatcher::SnapshotCommit(AgentIdentity caller, AttemptKey key,

@@ -101,6 +101,8 @@ class Dispatcher final {
   void OnBeat(std::shared_ptr<AgentSession> session, AgentBeat beat);
   void OnProgress(std::shared_ptr<AgentSession> session, AttemptKey key, std::string phase,
                   std::string detail);
+  // Like SubmitResult, but the receipt goes to the session.
+  void OnResult(std::shared_ptr<AgentSession> session, AgentIdentity caller, AgentResult result);
   void SubmitResult(AgentIdentity caller, AttemptKey key, AttemptResult result,
                     base::Reply<Receipt> reply);
   void SnapshotCommit(AgentIdentity caller, AttemptKey key, base::Reply<std::string> reply);
@@ -128,6 +130,7 @@ class Dispatcher final {
   void ArmTick();
   void Tick();
   void Finish();
+  void SendSettled();
   bool WaitsForStore();
   // Does what was decided, on any thread.
   void Carry(std::vector<Outbox::Effect> effects);

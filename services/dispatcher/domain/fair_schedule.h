@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/node_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
 #include "services/dispatcher/domain/fair_shares.h"
@@ -223,9 +225,10 @@ class FairSchedule final {
   std::map<std::string, std::unique_ptr<Plan>> plans_;
   std::map<std::string, Limit> credentials_;
   std::map<std::string, std::string> credential_of_role_;
-  std::map<TaskKey, std::unique_ptr<Entry>> entries_;
-  std::map<TaskKey, HeldSlot> slots_;
-  std::map<TaskKey, Change> changes_;
+  // Found by hash, as keys are long and alike; nothing goes by the order of these.
+  absl::flat_hash_map<TaskKey, std::unique_ptr<Entry>> entries_;
+  absl::flat_hash_map<TaskKey, HeldSlot> slots_;
+  absl::node_hash_map<TaskKey, Change> changes_;
   std::map<std::string, int> on_host_;
   ProjectTurns ready_turns_;  // Projects with tasks that nothing is known to hold back.
   ProjectTurns yield_turns_;  // Projects with tasks that let others pass.

@@ -132,7 +132,7 @@ void GrantFlow::Grant(Task& task, Agent& agent) {
   if (!validates) attempt.feedback = task.progress.feedback;
   const AttemptKey key = attempt.key;
   board_.AddAttempt(attempt);
-  agent.state = AgentState::kBusy;
+  roster_.SetState(agent, AgentState::kBusy);
   agent.attempt = key;
   const absl::Duration timeout = TimeoutOf(task, attempt.kind);
   leases_[key] = {.offer_deadline = clock_.Elapsed() + kOfferTimeout,
@@ -171,7 +171,7 @@ void GrantFlow::OnKeyIssued(const AttemptKey& key, const absl::StatusOr<IssuedKe
   Agent* const agent = roster_.Find(attempt->agent);
   if (agent != nullptr) {
     agent->attempt.reset();
-    agent->state = AgentState::kIdle;
+    roster_.SetState(*agent, AgentState::kIdle);
   }
   tasks_.EndAttempt(*attempt, AttemptCommand::kRevoke, AttemptState::kRevoked, "KEY_REFUSED",
                     detail);
@@ -284,7 +284,7 @@ void GrantFlow::OnReleased(Attempt& attempt) {
   Agent* const agent = roster_.Find(attempt.agent);
   if (agent == nullptr || agent->attempt != attempt.key) return;
   agent->attempt.reset();
-  agent->state = AgentState::kSpent;
+  roster_.SetState(*agent, AgentState::kSpent);
   if (!attempt.has_result) {
     // A repeated Welcome tells at once what the answer to the next beat would.
     Send(agent->id, Welcome{.beat_interval = settings_.beat_interval,
@@ -321,7 +321,8 @@ std::string GrantFlow::DescribeMemory() const {
     absl::StrAppend(&text, id, " ", static_cast<int>(agent.state), agent.session != nullptr, " ",
                     agent.attempt.has_value() ? agent.attempt->Name() : "", "\n");
   }
-  for (const auto& [key, lease] : leases_) {
+  const std::map<AttemptKey, Lease> in_order(leases_.begin(), leases_.end());
+  for (const auto& [key, lease] : in_order) {
     absl::StrAppend(&text, key.Name(), " ", absl::FormatDuration(lease.offer_deadline - now), " ",
                     absl::FormatDuration(lease.lease_deadline - now), "\n");
   }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/node_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -80,6 +81,8 @@ class GrantFlow final {
   // kind.
   absl::StatusOr<Receipt> OnResult(const AgentIdentity& caller, const AttemptKey& key,
                                    AttemptResult result);
+  // The agent whose attempt has ended waits for the next one.
+  void OnReady(const AgentSession* session);
   void OnAgentExited(const std::string& agent, const std::string& problem);
 
   // The commit that a live attempt works on. STALE_EPOCH when it holds nothing.
@@ -128,7 +131,7 @@ class GrantFlow final {
   void ForgetWaits();
   bool CouldBeGranted(const Task& task);
   absl::Duration RemainingPath(const TaskKey& key);
-  void Look(const TaskKey& key, absl::Duration now);
+  void Look(const Task& task, absl::Duration now);
   void Sync(absl::Duration now);
   void CountUnserved(int granted, absl::Duration now);
   void Grant(Task& task, Agent& agent);
@@ -176,7 +179,7 @@ class GrantFlow final {
   int unserved_ = 0;
   absl::Duration next_count_;  // When unserved_ is counted again.
   std::set<TaskKey> delayed_;  // Would wait for an agent, but for a time that has not come.
-  std::map<AttemptKey, Lease> leases_;
+  absl::node_hash_map<AttemptKey, Lease> leases_;
   std::map<TaskKey, Wait> waits_;
   std::map<std::string, std::map<std::string, absl::Duration>> paths_;  // By plan and task.
   DeathWatch death_watch_;

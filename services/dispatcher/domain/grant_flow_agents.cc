@@ -72,7 +72,7 @@ void GrantFlow::OnHello(std::shared_ptr<AgentSession> session, const AgentHello&
   DropUnheld(*agent, kept, restarted);
   if (kept.has_value()) agent->attempt = kept;
   const bool holds = agent->attempt.has_value();
-  agent->state = holds ? AgentState::kBusy : AgentState::kIdle;
+  roster_.SetState(*agent, holds ? AgentState::kBusy : AgentState::kIdle);
   Send(agent->id, Welcome{.beat_interval = settings_.beat_interval,
                           .lease_timeout = settings_.lease_timeout,
                           .verdicts = std::move(verdicts)});
@@ -146,10 +146,15 @@ void GrantFlow::OnBeat(const AgentSession* session, const AgentBeat& beat) {
     stale_refused.Increment({"beat"});
     board_.EmitStale(key, task->epoch, "beat");
   }
-  if (agent->state == AgentState::kSpent && !agent->process && beat.held.empty()) {
-    agent->state = AgentState::kIdle;
-  }
+  if (beat.held.empty()) OnReady(session);
   Send(agent->id, std::move(answer));
+}
+
+// A child process serves one attempt.
+void GrantFlow::OnReady(const AgentSession* session) {
+  Agent* const agent = roster_.FindBySession(session);
+  if (agent == nullptr || agent->process || agent->state != AgentState::kSpent) return;
+  roster_.SetState(*agent, AgentState::kIdle);
 }
 
 void GrantFlow::OnProgress(const AgentSession* session, const AttemptKey& key,
@@ -344,7 +349,8 @@ absl::StatusOr<std::string> GrantFlow::SnapshotCommit(const AgentIdentity& calle
 
 void GrantFlow::CheckDeadlines() {
   const absl::Duration now = clock_.Elapsed();
-  // Over a copy of those that are due: the ends of attempts change the leases.
+  // Over a copy of those that are due, in the order of their keys: the ends of attempts change the
+  // leases.
   std::vector<std::pair<AttemptKey, Lease>> due;
   for (const auto& [key, lease] : leases_) {
     if (std::min({lease.offer_deadline, lease.lease_deadline, lease.hard_deadline,
@@ -352,6 +358,7 @@ void GrantFlow::CheckDeadlines() {
       due.emplace_back(key, lease);
     }
   }
+  std::sort(due.begin(), due.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   for (const auto& [key, lease] : due) {
     Attempt* const attempt = board_.FindAttempt(key);
     if (attempt == nullptr || !IsLive(attempt->state)) continue;

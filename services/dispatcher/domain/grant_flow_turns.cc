@@ -98,30 +98,30 @@ bool GrantFlow::CouldBeGranted(const Task& task) {
 
 // Makes the schedule say of a task what the board says. What begins is told before what ends, so
 // that a project that goes on with a task is never without any.
-void GrantFlow::Look(const TaskKey& key, absl::Duration now) {
-  const Task* const task = board_.FindTask(key);
-  const Attempt* const live = task == nullptr ? nullptr : board_.LiveAttempt(*task);
+void GrantFlow::Look(const Task& task, absl::Duration now) {
+  const TaskKey& key = task.key;
+  const Attempt* const live = board_.LiveAttempt(task);
   const bool writes = live != nullptr && live->kind == GrantKind::kWork;
-  const bool has_change = writes || (task != nullptr && IsUnderReview(*task));
-  if (has_change) schedule_.BeginChange(key, FootprintOf(task->spec.allowed_paths));
+  const bool has_change = writes || IsUnderReview(task);
+  if (has_change) schedule_.BeginChange(key, FootprintOf(task.spec.allowed_paths));
   if (live != nullptr) {
     // Also what it took before a restart.
     const absl::Duration before = std::clamp(clock_.Now() - live->start_time, absl::ZeroDuration(),
-                                             TimeoutOf(*task, live->kind));
+                                             TimeoutOf(task, live->kind));
     schedule_.Begin({.attempt = live->key,
                      .validates = !writes,
-                     .role = task->spec.role,
+                     .role = task.spec.role,
                      .host = live->host,
                      .start = now - before});
   }
-  if (task != nullptr && CouldBeGranted(*task)) {
+  if (CouldBeGranted(task)) {
     schedule_.Offer({.key = key,
-                     .validates = task->state == kValidating,
-                     .priority = task->spec.priority,
-                     .ready_time = task->ready_time.value_or(absl::UnixEpoch()),
+                     .validates = task.state == kValidating,
+                     .priority = task.spec.priority,
+                     .ready_time = task.ready_time.value_or(absl::UnixEpoch()),
                      .remaining_path = RemainingPath(key),
-                     .role = task->spec.role,
-                     .footprint = FootprintOf(task->spec.allowed_paths)});
+                     .role = task.spec.role,
+                     .footprint = FootprintOf(task.spec.allowed_paths)});
   } else {
     schedule_.Withdraw(key);
   }
@@ -139,9 +139,10 @@ void GrantFlow::Sync(absl::Duration now) {
       paths_.erase(plan);
     }
   }
-  std::set<TaskKey> stirred = board_.TakeStirred();
-  stirred.merge(std::exchange(delayed_, {}));
-  for (const TaskKey& key : stirred) Look(key, now);
+  for (const Task* const task : board_.TakeStirred()) Look(*task, now);
+  for (const TaskKey& key : std::exchange(delayed_, {})) {
+    if (const Task* const task = board_.FindTask(key); task != nullptr) Look(*task, now);
+  }
 }
 
 int GrantFlow::Schedule() {

@@ -179,7 +179,7 @@ void HostFlow::ReleaseIdle() {
 }
 
 void HostFlow::LetGo(Agent& agent, const std::string& why) {
-  agent.state = AgentState::kSpent;
+  roster_.SetState(agent, AgentState::kSpent);
   idle_since_.erase(agent.id);
   if (agent.session != nullptr) {
     outbox_.Add([session = agent.session, why] { session->Send(Goodbye{.reason = why}); });

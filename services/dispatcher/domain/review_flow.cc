@@ -58,16 +58,15 @@ ReviewFlow::ReviewFlow(Board& board, TaskFlow& tasks, Outbox& outbox, Reviewer& 
       post_(std::move(post)) {}
 
 void ReviewFlow::Drive() {
-  for (const TaskKey& key : board_.TakeTouched()) {
-    const Task* const task = board_.FindTask(key);
-    const auto step = steps_.find(key);
+  for (const Task* const task : board_.TakeTouched()) {
+    const auto step = steps_.find(task->key);
     // A step whose task has left the state has nothing more to say.
-    if (step != steps_.end() && (task == nullptr || task->state != step->second.state ||
-                                 task->epoch != step->second.epoch)) {
+    if (step != steps_.end() &&
+        (task->state != step->second.state || task->epoch != step->second.epoch)) {
       Forget(step);
     }
-    if (task != nullptr && IsUnderReview(task->state)) waiting_.insert(key);
-    KeepQueue(key, task);
+    if (IsUnderReview(task->state)) waiting_.insert(task->key);
+    KeepQueue(*task);
   }
   std::vector<Task*> tasks;
   for (const TaskKey& key : waiting_) {
@@ -94,7 +93,7 @@ void ReviewFlow::Consider(Task& task) {
   }
 }
 
-void ReviewFlow::Forget(std::map<TaskKey, Step>::iterator step) {
+void ReviewFlow::Forget(Steps::iterator step) {
   if (step->second.under_way && step->second.state == kMerging) EndMerge(step->first.plan);
   steps_.erase(step);
 }
@@ -434,7 +433,8 @@ void ReviewFlow::OnFailure(Task& task, Step& step, const absl::Status& status) {
 std::string ReviewFlow::DescribeMemory() const {
   const absl::Duration now = clock_.Elapsed();
   std::string text;
-  for (const auto& [key, step] : steps_) {
+  const std::map<TaskKey, Step> in_order(steps_.begin(), steps_.end());
+  for (const auto& [key, step] : in_order) {
     const absl::Duration wait = std::max(absl::ZeroDuration(), step.not_before - now);
     absl::StrAppend(&text, key.Name(), " ", Name(step.state), " ", step.epoch, step.under_way,
                     step.queued, IsOvertaken(key), " ", step.failures, " ",

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/node_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -51,13 +53,15 @@ class ReviewFlow final {
     bool queued = false;  // It waits for others of its plan.
   };
 
+  using Steps = absl::node_hash_map<TaskKey, Step>;
+
   // The changes of a plan that wait to land.
   struct Queue {
     std::set<std::pair<int64_t, TaskKey>> places;  // By their numbers.
     uint64_t last_ticket = 0;                      // When a landing was last told.
   };
 
-  void Forget(std::map<TaskKey, Step>::iterator step);
+  void Forget(Steps::iterator step);
   bool MayStart(const Task& task);
   void Consider(Task& task);
   // Considers, plan by plan, who is next to merge.
@@ -102,8 +106,8 @@ class ReviewFlow final {
 
   // The accepted changes of a plan that are under review, in the order of their turns.
   std::vector<AttemptKey> QueueOf(const std::string& plan);
-  // Keeps the place of a task that has changed, or is gone.
-  void KeepQueue(const TaskKey& key, const Task* task);
+  // Keeps the place of a task that has changed.
+  void KeepQueue(const Task& task);
   // Whether a landing of the plan is under way, or was told of since the step of the task began.
   bool IsOvertaken(const TaskKey& key) const;
   // What waits for others of the plan asks again.
@@ -119,11 +123,11 @@ class ReviewFlow final {
   base::Clock& clock_;
   Randomness random_;
   Post post_;
-  std::map<TaskKey, Step> steps_;
+  Steps steps_;
   std::set<TaskKey> waiting_;            // Under review, and the next step may have to be started.
   std::set<std::string> merging_;        // Plans with a merge under way.
   std::map<std::string, Queue> queues_;  // By plan.
-  std::map<TaskKey, int64_t> queue_numbers_;
+  absl::flat_hash_map<TaskKey, int64_t> queue_numbers_;
   int64_t last_queue_number_ = 0;
   // What waits for the merge before it, by plan, as numbers in the queue and tasks; what lands at
   // once has none and goes first. Tasks that have

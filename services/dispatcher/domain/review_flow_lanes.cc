@@ -96,8 +96,9 @@ std::vector<AttemptKey> ReviewFlow::QueueOf(const std::string& plan) {
   return queue;
 }
 
-void ReviewFlow::KeepQueue(const TaskKey& key, const Task* task) {
-  const int64_t number = task == nullptr || !IsQueued(*task) ? 0 : task->progress.queue_number;
+void ReviewFlow::KeepQueue(const Task& task) {
+  const TaskKey& key = task.key;
+  const int64_t number = IsQueued(task) ? task.progress.queue_number : 0;
   last_queue_number_ = std::max(last_queue_number_, number);
   const auto known = queue_numbers_.find(key);
   const int64_t before = known == queue_numbers_.end() ? 0 : known->second;

@@ -1,5 +1,6 @@
 #include "services/dispatcher/rpc/agent_convert.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -9,6 +10,7 @@
 #include "lib/base/status_macros.h"
 #include "lib/base/utf8.h"
 #include "lib/rpc/proto_time.h"
+#include "lib/rpc/status_proto.h"
 #include "services/dispatcher/domain/errors.h"
 #include "services/dispatcher/domain/limits.h"
 #include "services/dispatcher/rpc/convert.h"
@@ -16,7 +18,7 @@
 namespace slipway::dispatcher {
 namespace {
 
-constexpr ProtocolRange kProtocols{.oldest = 1, .newest = 1};
+constexpr ProtocolRange kProtocols{.oldest = 1, .newest = 2};
 constexpr int kHeldMax = 64;  // An agent works on one attempt; hosts with several have few.
 constexpr char kBackend[] = "patch";
 
@@ -77,6 +79,16 @@ agent::v1::Grant GrantToProto(const GrantOffer& offer) {
   proto.set_validator_digest(validate.validator_digest);
   proto.set_tree(validate.tree);
   return grant;
+}
+
+void ReceiptToProto(const ResultReceipt& receipt, agent::v1::ResultReceipt& proto) {
+  proto.set_attempt(receipt.attempt.Name());
+  proto.set_epoch(receipt.attempt.epoch);
+  if (receipt.receipt.ok()) {
+    proto.set_receipt(ToProto(*receipt.receipt));
+  } else {
+    rpc::ToProto(receipt.receipt.status(), *proto.mutable_error());
+  }
 }
 
 FailureClass ClassFromProto(agent::v1::Failure::Class proto) {
@@ -147,6 +159,15 @@ AgentBeat BeatFromProto(const agent::v1::Beat& proto) {
           .phase = proto.phase()};
 }
 
+int ProtocolOf(const agent::v1::Hello& hello) {
+  return std::min(hello.protocol(), kProtocols.newest);
+}
+
+agent::v1::SubmitResultResponse::Receipt ToProto(Receipt receipt) {
+  return receipt == Receipt::kAccepted ? agent::v1::SubmitResultResponse::RECEIPT_ACCEPTED
+                                       : agent::v1::SubmitResultResponse::RECEIPT_STALE;
+}
+
 agent::v1::SessionResponse OrderToProto(const AgentOrder& order) {
   agent::v1::SessionResponse response;
   if (const auto* welcome = std::get_if<Welcome>(&order)) {
@@ -154,12 +175,13 @@ agent::v1::SessionResponse OrderToProto(const AgentOrder& order) {
     *proto.mutable_beat_interval() = rpc::ToProto(welcome->beat_interval);
     *proto.mutable_lease_timeout() = rpc::ToProto(welcome->lease_timeout);
     VerdictsToProto(welcome->verdicts, *proto.mutable_verdicts());
-    proto.set_protocol(kProtocols.newest);
   } else if (const auto* offer = std::get_if<GrantOffer>(&order)) {
     *response.mutable_grant() = GrantToProto(*offer);
   } else if (const auto* answer = std::get_if<BeatAnswer>(&order)) {
     response.mutable_beat_answer()->set_sequence(answer->sequence);
     VerdictsToProto(answer->verdicts, *response.mutable_beat_answer()->mutable_verdicts());
+  } else if (const auto* receipt = std::get_if<ResultReceipt>(&order)) {
+    ReceiptToProto(*receipt, *response.mutable_receipt());
   } else {
     response.mutable_goodbye()->set_reason(std::get<Goodbye>(order).reason);
   }

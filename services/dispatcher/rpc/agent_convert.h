@@ -15,7 +15,11 @@ absl::StatusOr<AgentHello> HelloFromProto(const agent::v1::SessionRequest& proto
 // Grants whose names cannot be read are left out.
 AgentBeat BeatFromProto(const agent::v1::Beat& proto);
 
+agent::v1::SubmitResultResponse::Receipt ToProto(Receipt receipt);
 agent::v1::SessionResponse OrderToProto(const AgentOrder& order);
+
+// The newest version that both sides speak.
+int ProtocolOf(const agent::v1::Hello& hello);
 
 // RESULT_MISSING, RESULT_TOO_LARGE.
 absl::StatusOr<AttemptResult> ResultFromProto(const agent::v1::SubmitResultRequest& proto);

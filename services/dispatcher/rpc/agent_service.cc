@@ -44,11 +44,7 @@ class AgentBinding final : public agent::v1::AgentService::CallbackService {
     session_host_.dispatcher.SubmitResult(
         *std::move(caller), *std::move(key), *std::move(result),
         base::Reply<Receipt>([reactor, response](absl::StatusOr<Receipt> receipt) {
-          if (receipt.ok()) {
-            response->set_receipt(*receipt == Receipt::kAccepted
-                                      ? agent::v1::SubmitResultResponse::RECEIPT_ACCEPTED
-                                      : agent::v1::SubmitResultResponse::RECEIPT_STALE);
-          }
+          if (receipt.ok()) response->set_receipt(ToProto(*receipt));
           reactor->Answer(receipt.status());
         }));
     return reactor;

@@ -43,7 +43,10 @@ void SessionReactor::Send(AgentOrder order) {
       }
     }
     full = queue_.size() >= kOrdersMax;
-    if (!full) queue_.push_back(OrderToProto(order));
+    if (!full) {
+      queue_.push_back(OrderToProto(order));
+      if (queue_.back().has_welcome()) queue_.back().mutable_welcome()->set_protocol(protocol_);
+    }
     if (last) ending_ = absl::OkStatus();
   }
   if (full) return End(QueueFull());
@@ -129,6 +132,8 @@ absl::Status SessionReactor::Handle() {
                                   progress.detail());
       return absl::OkStatus();
     }
+    case agent::v1::SessionRequest::kResult:
+      return HandleResult();
     case agent::v1::SessionRequest::kHello:
     case agent::v1::SessionRequest::MESSAGE_NOT_SET:
       return absl::OkStatus();  // Of a newer protocol, or a repeat.
@@ -141,7 +146,24 @@ absl::Status SessionReactor::HandleHello() {
   if (hello.host != identity_->host) return TokenInvalid();
   if (identity_->process() && hello.agent != identity_->agent) return TokenInvalid();
   greeted_ = true;
+  protocol_ = ProtocolOf(request_.hello());
   host_.dispatcher.OnHello(shared_from_this(), std::move(hello), identity_->process());
+  return absl::OkStatus();
+}
+
+// What is wrong with a result is no reason to end the session: the attempt may hand in another.
+absl::Status SessionReactor::HandleResult() {
+  const agent::v1::SubmitResultRequest& report = request_.result().result();
+  ASSIGN_OR_RETURN(AttemptKey key, KeyFromProto(report.attempt(), report.epoch()));
+  absl::StatusOr<AttemptResult> result = ResultFromProto(report);
+  if (!result.ok()) {
+    Send(ResultReceipt{std::move(key), result.status()});
+    return absl::OkStatus();
+  }
+  host_.dispatcher.OnResult(shared_from_this(), *identity_,
+                            {.attempt = std::move(key),
+                             .result = *std::move(result),
+                             .ready = request_.result().ready()});
   return absl::OkStatus();
 }
 

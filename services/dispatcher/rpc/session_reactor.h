@@ -49,6 +49,7 @@ class SessionReactor final
 
   absl::Status Handle();
   absl::Status HandleHello();
+  absl::Status HandleResult();
   void HandleLog(const agent::v1::LogChunk& log);
   void Pump() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -57,6 +58,7 @@ class SessionReactor final
   std::shared_ptr<SessionReactor> self_;
   agent::v1::SessionRequest request_;  // Of the read in flight.
   bool greeted_ = false;               // Of the reader.
+  int protocol_ = 1;                   // Set before anything is sent.
 
   base::Mutex mutex_;
   std::deque<agent::v1::SessionResponse> queue_ ABSL_GUARDED_BY(mutex_);

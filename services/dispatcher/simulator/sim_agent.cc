@@ -14,6 +14,8 @@ class SimAgent::Link final : public AgentSession {
       : world_(world), agent_(std::move(agent)), connection_(connection) {}
 
   void Send(AgentOrder order) override {
+    const auto* const told = std::get_if<ResultReceipt>(&order);
+    if (told != nullptr && told->receipt.ok()) world_.NoteReceipt(told->attempt, *told->receipt);
     Later([agent = agent_, connection = connection_, order = std::move(order)] {
       if (const auto to = agent.lock()) to->OnOrder(connection, order);
     });
@@ -191,6 +193,8 @@ void SimAgent::Handle(const AgentOrder& order) {
     for (const GrantVerdict& verdict : answer->verdicts) Obey(verdict, sent);
   } else if (const auto* offer = std::get_if<GrantOffer>(&order)) {
     Take(*offer);
+  } else if (const auto* receipt = std::get_if<ResultReceipt>(&order)) {
+    if (receipt->receipt.ok()) OnReceipt(receipt->attempt);
   } else {
     LoseConnection();
   }
@@ -284,34 +288,42 @@ AttemptResult SimAgent::MakeResult() {
                       .summary = held_->key.Name()};
 }
 
+// First on its session, if it has one, and then by calls.
 void SimAgent::Submit() {
   ++held_->submits;
   held_->next_submit = world_.clock.true_elapsed() + absl::Seconds(3);
   if (IsCut()) return;
   const AgentIdentity identity{.host = options_.host, .agent = options_.process ? options_.id : ""};
-  world_.Send([this, self = shared_from_this(), key = held_->key, result = *held_->result,
-               identity] {
-    if (world_.dispatcher == nullptr) return;
-    AttemptKey named = key;
-    if (world_.mutant == Mutant::kNoEpochCheck) named.epoch = world_.newest_epoch[key.task];
-    const auto answer = [this, self, key](Receipt receipt) {
-      const auto earlier = world_.receipts.emplace(key, receipt).first->second;
-      if (earlier != receipt) {
-        world_.Breach(absl::StrCat("the result of ", key.Name(), " got two different receipts"));
-      }
-      world_.Count(receipt == Receipt::kAccepted ? "results accepted" : "results stale");
-      world_.Send([this, self, key, receipt] { OnReceipt(key, receipt); });
-    };
-    if (world_.mutant == Mutant::kReplyBeforeCommit) answer(Receipt::kAccepted);
-    const bool answered = world_.mutant == Mutant::kReplyBeforeCommit;
-    world_.dispatcher->SubmitResult(identity, named, result,
-                                    base::Reply<Receipt>([answer, answered](auto receipt) {
-                                      if (receipt.ok() && !answered) answer(*receipt);
-                                    }));
-  });
+  // Mutants of results are mutants of the call.
+  const bool by_call =
+      world_.mutant == Mutant::kReplyBeforeCommit || world_.mutant == Mutant::kNoEpochCheck;
+  if (link_ != nullptr && welcomed_ && held_->submits == 1 && !by_call) {
+    world_.Count("results on sessions");
+    const AgentResult result{
+        .attempt = held_->key, .result = *held_->result, .ready = !held_->fenced};
+    return Tell([identity, result](Dispatcher& dispatcher, const auto& link) {
+      dispatcher.OnResult(link, identity, result);
+    });
+  }
+  world_.Send(
+      [this, self = shared_from_this(), key = held_->key, result = *held_->result, identity] {
+        if (world_.dispatcher == nullptr) return;
+        AttemptKey named = key;
+        if (world_.mutant == Mutant::kNoEpochCheck) named.epoch = world_.newest_epoch[key.task];
+        const auto answer = [this, self, key](Receipt receipt) {
+          world_.NoteReceipt(key, receipt);
+          world_.Send([this, self, key] { OnReceipt(key); });
+        };
+        if (world_.mutant == Mutant::kReplyBeforeCommit) answer(Receipt::kAccepted);
+        const bool answered = world_.mutant == Mutant::kReplyBeforeCommit;
+        world_.dispatcher->SubmitResult(identity, named, result,
+                                        base::Reply<Receipt>([answer, answered](auto receipt) {
+                                          if (receipt.ok() && !answered) answer(*receipt);
+                                        }));
+      });
 }
 
-void SimAgent::OnReceipt(const AttemptKey& key, Receipt) {
+void SimAgent::OnReceipt(const AttemptKey& key) {
   if (dead_ || !held_.has_value() || held_->key != key) return;
   held_.reset();
   ++served_;

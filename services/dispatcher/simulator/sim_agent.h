@@ -80,7 +80,7 @@ class SimAgent final : public std::enable_shared_from_this<SimAgent> {
   void Work(absl::Duration passed);
   AttemptResult MakeResult();
   void Submit();
-  void OnReceipt(const AttemptKey& key, Receipt receipt);
+  void OnReceipt(const AttemptKey& key);
   absl::Duration Margin() const { return std::min(lease_timeout_ / 6, absl::Seconds(5)); }
   // Runs `say` with the dispatcher on the present connection, in order; perhaps never.
   void Tell(std::function<void(Dispatcher&, const std::shared_ptr<AgentSession>&)> say);

@@ -90,6 +90,12 @@ struct World {
     if (of.last == clock.true_elapsed()) return;
     of.before = std::exchange(of.last, clock.true_elapsed());
   }
+  // What an agent is told of its result.
+  void NoteReceipt(const AttemptKey& key, Receipt receipt) {
+    Count(receipt == Receipt::kAccepted ? "results accepted" : "results stale");
+    if (receipts.emplace(key, receipt).first->second == receipt) return;
+    Breach(absl::StrCat("the result of ", key.Name(), " got two different receipts"));
+  }
   void Breach(const std::string& what) {
     if (breach.empty()) breach = what;
   }

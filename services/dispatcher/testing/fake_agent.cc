@@ -52,6 +52,8 @@ void FakeAgent::Loop() {
   while (stream_->Read(&response)) {
     if (response.has_grant()) HandleGrant(response.grant());
     base::MutexLock lock(mutex_);
+    if (response.has_receipt()) receipts_.push_back(response.receipt());
+    if (response.has_welcome()) protocol_ = response.welcome().protocol();
     for (const auto& verdict : response.welcome().verdicts()) verdicts_.push_back(verdict);
     for (const auto& verdict : response.beat_answer().verdicts()) verdicts_.push_back(verdict);
   }
@@ -112,6 +114,13 @@ absl::StatusOr<std::string> FakeAgent::GetSnapshot(const pb::Grant& grant,
   return snapshot;
 }
 
+void FakeAgent::Report(const pb::SubmitResultRequest& result, bool ready) {
+  pb::SessionRequest report;
+  *report.mutable_result()->mutable_result() = result;
+  report.mutable_result()->set_ready(ready);
+  Write(report);
+}
+
 void FakeAgent::SendBeat() {
   pb::SessionRequest beat;
   {
@@ -144,6 +153,16 @@ void FakeAgent::SendProgress(const pb::Grant& grant, const std::string& detail) 
 std::vector<pb::Grant> FakeAgent::grants() {
   base::MutexLock lock(mutex_);
   return grants_;
+}
+
+std::vector<pb::ResultReceipt> FakeAgent::receipts() {
+  base::MutexLock lock(mutex_);
+  return receipts_;
+}
+
+int FakeAgent::protocol() {
+  base::MutexLock lock(mutex_);
+  return protocol_;
 }
 
 std::vector<pb::GrantVerdict> FakeAgent::verdicts() {

@@ -45,11 +45,16 @@ class FakeAgent final {
   // The base, if there is one, and the pieces.
   absl::StatusOr<std::string> GetSnapshot(const agent::v1::Grant& grant,
                                           const std::vector<std::string>& cached = {});
+  // Hands in on the session.
+  void Report(const agent::v1::SubmitResultRequest& result, bool ready);
   void SendBeat();
   void SendLog(const agent::v1::Grant& grant, int64_t offset, const std::string& data);
   void SendProgress(const agent::v1::Grant& grant, const std::string& detail);
 
   std::vector<agent::v1::Grant> grants();
+  std::vector<agent::v1::ResultReceipt> receipts();
+  // Of the last Welcome; 0 before it.
+  int protocol();
   // The verdicts heard, newest last.
   std::vector<agent::v1::GrantVerdict> verdicts();
   // How the session ended; absent while it runs.
@@ -77,6 +82,8 @@ class FakeAgent final {
   base::Mutex mutex_;
   int64_t beats_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<agent::v1::Grant> grants_ ABSL_GUARDED_BY(mutex_);
+  std::vector<agent::v1::ResultReceipt> receipts_ ABSL_GUARDED_BY(mutex_);
+  int protocol_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<agent::v1::HeldGrant> held_ ABSL_GUARDED_BY(mutex_);
   std::vector<agent::v1::GrantVerdict> verdicts_ ABSL_GUARDED_BY(mutex_);
   std::optional<absl::Status> ended_ ABSL_GUARDED_BY(mutex_);

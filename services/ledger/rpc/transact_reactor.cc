@@ -8,22 +8,11 @@
 #include "lib/log/context.h"
 #include "lib/rpc/metadata.h"
 #include "lib/rpc/status.h"
+#include "lib/rpc/status_proto.h"
 #include "services/ledger/domain/errors.h"
 #include "services/ledger/domain/limits.h"
 
 namespace slipway::ledger {
-namespace {
-
-void StatusToProto(const absl::Status& status, const std::string& request_id,
-                   common::v1::Status& proto) {
-  const grpc::Status shown = rpc::ToGrpcStatus(status, request_id);
-  if (proto.ParseFromString(shown.error_details()) && proto.code() != 0) return;
-  proto.set_code(shown.error_code());
-  proto.set_message(shown.error_message());
-}
-
-}  // namespace
-
 TransactReactor* TransactStreams::Start(const grpc::CallbackServerContext& context) {
   const auto reactor = std::make_shared<TransactReactor>(*this, context);
   reactor->self_ = reactor;
@@ -123,7 +112,7 @@ void TransactReactor::Carry(const Operation& operation) {
   }
   Answer answer;
   answer.set_number(operation.number());
-  StatusToProto(OperationUnknown(), record_.call().request_id(), *answer.mutable_error());
+  rpc::ToProto(OperationUnknown(), *answer.mutable_error(), record_.call().request_id());
   Add(std::move(answer));
 }
 
@@ -143,8 +132,8 @@ void TransactReactor::Run(const Operation& operation, const Request& request, Me
                 if (result.ok()) {
                   *(answer.*field)() = *std::move(result);
                 } else {
-                  StatusToProto(result.status(), record->call().request_id(),
-                                *answer.mutable_error());
+                  rpc::ToProto(result.status(), *answer.mutable_error(),
+                               record->call().request_id());
                 }
                 self->Add(std::move(answer));
               }));

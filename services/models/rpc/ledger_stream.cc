@@ -18,6 +18,7 @@
 #include "lib/metrics/metrics.h"
 #include "lib/rpc/client_call.h"
 #include "lib/rpc/status.h"
+#include "lib/rpc/status_proto.h"
 
 namespace slipway::models {
 namespace {
@@ -64,9 +65,7 @@ absl::Status LossOf(const absl::Status& end) {
 
 absl::StatusOr<LedgerStream::Answer> ResultOf(LedgerStream::Answer answer) {
   if (!answer.has_error()) return answer;
-  const common::v1::Status& error = answer.error();
-  return rpc::FromGrpcStatus(grpc::Status(static_cast<grpc::StatusCode>(error.code()),
-                                          error.message(), error.SerializeAsString()));
+  return rpc::FromProto(answer.error());
 }
 
 }  // namespace
