@@ -48,7 +48,8 @@ if [ ${#known[@]} -eq 0 ]; then
   echo "run_tidy: no source to look at"
   exit 0
 fi
-# The build names warnings that only GCC has.
+# The build names warnings and parameters that only GCC has.
 printf '%s\0' "${known[@]}" |
-  xargs -0 -n 1 -P "$jobs" nice "$tidy" -p "$build" --quiet --extra-arg=-Wno-unknown-warning-option
+  xargs -0 -n 1 -P "$jobs" nice "$tidy" -p "$build" --quiet --extra-arg=-Wno-unknown-warning-option \
+    --extra-arg=-Wno-unused-command-line-argument
 echo "run_tidy: ${#known[@]} sources are clean"

@@ -76,7 +76,7 @@ class TimerThread final {
 };
 
 TimerThread& Timers() {
-  static TimerThread* const timers = new TimerThread;
+  static auto* const timers = new TimerThread;
   return *timers;
 }
 
@@ -103,7 +103,7 @@ class SystemClock final : public Clock {
 }  // namespace
 
 Clock& RealClock() {
-  static SystemClock* const clock = new SystemClock;
+  static auto* const clock = new SystemClock;
   return *clock;
 }
 

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cstdarg>
 #include <cstdint>
 
@@ -90,7 +91,7 @@ extern "C" long syscall(long number, ...) noexcept {
   if (number == SYS_futex && arguments[3] != 0 &&
       (arguments[1] & (FUTEX_CMD_MASK | FUTEX_CLOCK_REALTIME)) ==
           (FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME)) {
-    end = slipway::rpc::SteadyEnd(arguments[0], *reinterpret_cast<const timespec*>(arguments[3]));
+    end = slipway::rpc::SteadyEnd(arguments[0], *std::bit_cast<const timespec*>(arguments[3]));
     arguments[1] &= ~FUTEX_CLOCK_REALTIME;
     arguments[3] = reinterpret_cast<long>(&end);
   }

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdint>
@@ -163,7 +164,7 @@ long syscall(long number, ...) noexcept {  // NOLINT(cert-dcl50-cpp): as the C l
   const auto call = [&] {
     return next(number, given[0], given[1], given[2], given[3], given[4], given[5]);
   };
-  const auto* const until = reinterpret_cast<const timespec*>(given[3]);
+  const auto* const until = std::bit_cast<const timespec*>(given[3]);
   const bool waits = number == SYS_futex && (given[1] & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET &&
                      (given[1] & FUTEX_CLOCK_REALTIME) != 0;
   if (!waits || until == nullptr) return call();

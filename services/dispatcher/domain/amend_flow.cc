@@ -67,12 +67,14 @@ absl::Status TakeField(const std::string& field, const TaskSpec& from, TaskSpec&
 
 std::vector<std::string> IdsOf(const std::vector<TaskSpec>& specs) {
   std::vector<std::string> ids;
+  ids.reserve(specs.size());
   for (const TaskSpec& spec : specs) ids.push_back(spec.id);
   return ids;
 }
 
 std::vector<std::string> IdsOf(const std::vector<TaskChange>& changes) {
   std::vector<std::string> ids;
+  ids.reserve(changes.size());
   for (const TaskChange& change : changes) ids.push_back(change.spec.id);
   return ids;
 }

@@ -19,8 +19,7 @@ constexpr const char* kInvariantNames[AuditReport::kInvariants] = {
     "I5 the log has no gap, walks the transition tables, and gives the tables",
     "I6 what a filter selects by is right in every event, and cursors are before the log",
     "I7 no grant before what the task depends on is merged or left out by a person",
-    "I8 no grant in a paused scope or beyond a limit of its project, plan, credential, lane or "
-    "host",
+    "I8 no grant in a paused scope, or beyond a limit of project, plan, credential, lane or host",
     "I9 keys for models are open for attempts at work alone, or known to be revoked",
     "I10 what was answered is stored, and every row belongs to one that exists",
     "I11 a fenced attempt changes nothing any more; its late result is salvage",
