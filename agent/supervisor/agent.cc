@@ -121,7 +121,7 @@ absl::Status Agent::Take(Grant grant, absl::Duration lease_start, absl::Duration
                                                               .ids = collaborators_.ids},
                                        changed);
   attempt_->lease().Renew(lease_start, lease_timeout);
-  // The one before may still be removing its files.
+  // The one before has its receipt, but its thread may not have ended.
   worker_ = std::thread([this, attempt = attempt_, before = std::move(worker_)]() mutable {
     if (before.joinable()) before.join();
     WorkOn(attempt);

@@ -50,7 +50,7 @@ class Agent final : public Holder {
   void WorkOn(const std::shared_ptr<Attempt>& attempt);
   std::shared_ptr<Attempt> Find(const GrantKey& key) const;
   bool GoesOn() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // The attempt is over, but for what it leaves to be removed.
+  // The attempt has its receipt, or is over.
   void Release() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StopAttempt(Lease::Cause cause);
 
