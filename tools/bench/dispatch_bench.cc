@@ -33,6 +33,11 @@ T MedianOf(std::vector<T> values) {
   return values[values.size() / 2];
 }
 
+template <typename T>
+ordered_json OrNull(const std::optional<T>& value) {
+  return value.has_value() ? ordered_json(*value) : ordered_json(nullptr);
+}
+
 double Milliseconds(absl::Duration duration) { return absl::ToDoubleMilliseconds(duration); }
 
 // Each of a thousand agents has a connection with a descriptor at both ends; children inherit it.
@@ -186,10 +191,9 @@ class DispatchBench final {
           {"tasks_per_s", MedianOf(peer.tasks_per_s)},
           {"tasks_per_s_rounds", peer.tasks_per_s},
           {"cpu_s_per_1000", peer.cpu_s_per_1000},
-          {"grant_p50_us", peer.grant_p50_us},
-          {"grant_p99_us", peer.grant_p99_us},
-          {"stale_accepted", peer.stale_accepted.has_value() ? ordered_json(*peer.stale_accepted)
-                                                             : ordered_json(nullptr)},
+          {"grant_p50_us", OrNull(peer.grant_p50_us)},
+          {"grant_p99_us", OrNull(peer.grant_p99_us)},
+          {"stale_accepted", OrNull(peer.stale_accepted)},
           {"stale_refused", peer.stale_refused}};
     }
     report_["peers"] = std::move(peers);

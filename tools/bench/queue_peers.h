@@ -21,8 +21,9 @@ struct QueuePeerFigures {
   std::string missing;  // Why it was not measured; empty when it was.
   std::vector<double> tasks_per_s;
   double cpu_s_per_1000 = 0;  // Of the server: the worker's library does part of the work.
-  double grant_p50_us = 0;
-  double grant_p99_us = 0;
+  // Absent when workers had not taken all tasks 5 s after the last: it does not keep up.
+  std::optional<double> grant_p50_us;
+  std::optional<double> grant_p99_us;
   // Results of workers that were stopped past their locks and continued while others worked at the
   // same tasks; absent where locks last for hours.
   std::optional<int> stale_accepted;

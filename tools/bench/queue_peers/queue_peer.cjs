@@ -148,6 +148,7 @@ async function grant(system, rate, seconds) {
   for (let i = 0; i < 100 && latencies.length < adds.length; ++i) await wait(50);
   await stop();
   return {
+    wanted: adds.length,
     grants: latencies.length,
     grant_p50_us: percentile(latencies, 0.5),
     grant_p99_us: percentile(latencies, 0.99),
