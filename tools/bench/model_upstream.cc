@@ -41,7 +41,9 @@ std::string WholeReply(int pieces) {
                       Usage(pieces * 6), "}");
 }
 
-// One stream; a timer carries it from piece to piece and holds it meanwhile.
+// One stream; a timer carries it from piece to piece and holds it meanwhile. Pieces are due at
+// fixed times after its begin: where timers come late, which others on the machine have a share in,
+// that does not add up.
 class PacedStream final : public std::enable_shared_from_this<PacedStream> {
  public:
   PacedStream(Writer writer, int pieces, absl::Duration pace, bool with_usage)
@@ -65,7 +67,9 @@ class PacedStream final : public std::enable_shared_from_this<PacedStream> {
     while (left_ > 0 && !gone_) {
       writer_->Write(Chunk(absl::StrCat(R"("content":")", ModelUpstream::kPiece, "\""), "null"));
       if (--left_ == 0 || pace_ == absl::ZeroDuration()) continue;
-      timer_ = base::RealClock().RunAfter(pace_, [self = shared_from_this()] { self->GoOn(); });
+      due_ += pace_;
+      timer_ = base::RealClock().RunAfter(due_ - base::RealClock().Elapsed(),
+                                          [self = shared_from_this()] { self->GoOn(); });
       return;
     }
     if (gone_) return;
@@ -85,6 +89,7 @@ class PacedStream final : public std::enable_shared_from_this<PacedStream> {
   const int pieces_;
   const absl::Duration pace_;
   const bool with_usage_;
+  absl::Duration due_ = base::RealClock().Elapsed();  // Of the last piece that was sent.
   std::atomic<bool> gone_ = false;
   base::Mutex mutex_;
   std::unique_ptr<base::Timer> timer_;

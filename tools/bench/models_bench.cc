@@ -31,13 +31,17 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr double kCommitProbesPerSecond = 25;
+// Enough that a percentile at 99 is not one of them.
+constexpr double kCommitProbesPerSecond = 50;
 constexpr double kGoldenRatio = 0.6180339887498949;
 constexpr absl::Duration kStreamPace = absl::Milliseconds(4);  // Between openings of streams.
 constexpr absl::Duration kStreamWatch = absl::Seconds(4);      // With all of them open.
 constexpr absl::Duration kEndPatience = absl::Seconds(10);
 constexpr absl::Duration kWarmUp = absl::Seconds(1);
 constexpr double kMegabyte = 1e6;
+// For so many rounds of slipway peers have one: what they take is not in question at its last
+// microsecond, and one of them does not keep up.
+constexpr int kRoundsOfPeers = 3;
 
 // Waits without an event: what is measured goes on meanwhile.
 void Watch(absl::Duration length) {
@@ -97,6 +101,9 @@ struct ModelContestant {
   std::string missing;    // Why it was not measured; empty when it was.
   CompletionTimes whole;
   CompletionTimes streamed;
+  // Of the direct connection, between its slices.
+  CompletionTimes direct_whole;
+  CompletionTimes direct_streamed;
   // Of the ledger, beside its slices of each kind.
   std::vector<float> commits_us;
   std::vector<float> streamed_commits_us;
@@ -122,12 +129,12 @@ class ModelsBench final {
     ASSIGN_OR_RETURN(directory_, ScratchDirectory::Make(options_.directory));
     RETURN_IF_ERROR(StartUpstream());
     RETURN_IF_ERROR(StartSlipway());
-    if (options_.peers) StartPeers();
-    for (int round = -1; round < options_.rounds; ++round) {
-      for (ModelContestant& contestant : contestants_) RunSlices(contestant, round < 0);
-    }
-    for (ModelContestant& contestant : contestants_) RETURN_IF_ERROR(HoldStreams(contestant));
+    RETURN_IF_ERROR(Measure(slipway(), options_.rounds));
     RETURN_IF_ERROR(CountLeftCalls());
+    if (options_.peers) {
+      RETURN_IF_ERROR(MeasurePeer("nginx", &ModelsBench::StartNginxPeer));
+      RETURN_IF_ERROR(MeasurePeer("litellm", &ModelsBench::StartLiteLlmPeer));
+    }
     options_.json ? PrintJson() : PrintTable();
     return absl::OkStatus();
   }
@@ -150,9 +157,7 @@ class ModelsBench final {
                                          .fds = {{2, 2}}},
                                         absl::StrCat("http://", upstream_address_, "/"),
                                         absl::Seconds(20), "the endpoint cannot be started"));
-    contestants_.push_back({.name = "direct",
-                            .load = Through(upstream_address_, kLoadShape),
-                            .open = Through(upstream_address_, kLongShape)});
+    direct_ = {.name = "direct", .load = Through(upstream_address_, kLoadShape)};
     return absl::OkStatus();
   }
 
@@ -166,59 +171,66 @@ class ModelsBench final {
     ASSIGN_OR_RETURN(suite_, SlipwaySuite::Start({.directory = directory_->path(),
                                                   .models = program,
                                                   .upstream = upstream_address_}));
-    contestants_.push_back({.name = "slipway",
-                            .load = suite_->Target("builder"),
-                            .open = suite_->Target("long"),
-                            .session = suite_->models_pid()});
+    slipway_ = {.name = "slipway",
+                .load = suite_->Target("builder"),
+                .open = suite_->Target("long"),
+                .session = suite_->models_pid()};
     return absl::OkStatus();
   }
 
-  // What cannot be started is told with its reason, and the others are measured.
-  void StartPeers() {
-    const absl::Status nginx = AddNginx();
-    if (!nginx.ok()) AddMissing("nginx", nginx);
-    const absl::Status litellm = AddLiteLlm();
-    if (!litellm.ok()) AddMissing("litellm", litellm);
+  using StartPeer =
+      absl::StatusOr<std::unique_ptr<HttpProcess>> (ModelsBench::*)(ModelContestant& peer);
+
+  // What cannot be started is told with its reason. It is stopped before the next is measured, so
+  // that nothing it has yet to do disturbs that.
+  absl::Status MeasurePeer(const std::string& name, StartPeer start) {
+    ModelContestant peer = {.name = name};
+    absl::Status measured;
+    const absl::StatusOr<std::unique_ptr<HttpProcess>> process = (this->*start)(peer);
+    if (process.ok()) {
+      peer.session = (*process)->pid();
+      measured = Measure(peer, (options_.rounds + kRoundsOfPeers - 1) / kRoundsOfPeers);
+    } else {
+      peer.missing = std::string(process.status().message());
+    }
+    peers_.push_back(std::move(peer));
+    return measured;
   }
 
-  absl::Status AddNginx() {
+  absl::StatusOr<std::unique_ptr<HttpProcess>> StartNginxPeer(ModelContestant& peer) {
     ASSIGN_OR_RETURN(const int port, FreePort());
-    ASSIGN_OR_RETURN(nginx_, StartNginx(directory_->File("nginx"), upstream_address_, port));
     const std::string address = absl::StrCat("127.0.0.1:", port);
-    contestants_.push_back({.name = "nginx",
-                            .load = Through(address, kLoadShape),
-                            .open = Through(address, kLongShape),
-                            .session = nginx_->pid()});
-    return absl::OkStatus();
+    peer.load = Through(address, kLoadShape);
+    peer.open = Through(address, kLongShape);
+    return StartNginx(directory_->File("nginx"), upstream_address_, port);
   }
 
-  absl::Status AddLiteLlm() {
+  absl::StatusOr<std::unique_ptr<HttpProcess>> StartLiteLlmPeer(ModelContestant& peer) {
     ASSIGN_OR_RETURN(const int port, FreePort());
     const std::string key = base::RandomIds().NewSecret("sk-");
-    ASSIGN_OR_RETURN(litellm_, StartLiteLlm({.environment = options_.litellm.empty()
-                                                                ? DefaultLiteLlmEnvironment()
-                                                                : options_.litellm,
-                                             .directory = directory_->File("litellm"),
-                                             .upstream = upstream_address_,
-                                             .port = port,
-                                             .key = key}));
     const std::string url = absl::StrCat("http://127.0.0.1:", port, "/v1");
-    contestants_.push_back({.name = "litellm",
-                            .load = {.url = url, .model = "builder", .keys = {key}},
-                            .open = {.url = url, .model = "long", .keys = {key}},
-                            .session = litellm_->pid()});
-    return absl::OkStatus();
+    peer.load = {.url = url, .model = "builder", .keys = {key}};
+    peer.open = {.url = url, .model = "long", .keys = {key}};
+    return StartLiteLlm(
+        {.environment = options_.litellm.empty() ? DefaultLiteLlmEnvironment() : options_.litellm,
+         .directory = directory_->File("litellm"),
+         .upstream = upstream_address_,
+         .port = port,
+         .key = key});
   }
 
-  void AddMissing(std::string name, const absl::Status& status) {
-    contestants_.push_back({.name = std::move(name), .missing = std::string(status.message())});
-  }
-
-  void RunSlices(ModelContestant& contestant, bool warm_up) {
-    if (!contestant.missing.empty()) return;
-    RunSlice(contestant, /*stream=*/false, warm_up, contestant.whole, contestant.commits_us);
-    RunSlice(contestant, /*stream=*/true, warm_up, contestant.streamed,
-             contestant.streamed_commits_us);
+  // In turn with the direct connection, so that both meet the machine as it is in these minutes.
+  absl::Status Measure(ModelContestant& contestant, int rounds) {
+    for (int round = -1; round < rounds; ++round) {
+      for (const bool stream : {false, true}) {
+        CompletionTimes& direct = stream ? contestant.direct_streamed : contestant.direct_whole;
+        RunSlice(direct_, stream, round < 0, direct, direct_.commits_us);
+        CompletionTimes& own = stream ? contestant.streamed : contestant.whole;
+        RunSlice(contestant, stream, round < 0, own,
+                 stream ? contestant.streamed_commits_us : contestant.commits_us);
+      }
+    }
+    return HoldStreams(contestant);
   }
 
   void RunSlice(const ModelContestant& contestant, bool stream, bool warm_up,
@@ -234,7 +246,6 @@ class ModelsBench final {
   }
 
   absl::Status HoldStreams(ModelContestant& contestant) {
-    if (!contestant.missing.empty() || contestant.session == 0) return absl::OkStatus();
     contestant.idle_rss_mb = ResidentMb(contestant);
     OpenStreams streams(client_, contestant.open, options_.streams, kStreamPace);
     contestant.streams_open = streams.AwaitFirstBytes();
@@ -265,19 +276,26 @@ class ModelsBench final {
     return static_cast<double>(UseOfSession(contestant.session).resident_bytes) / kMegabyte;
   }
 
-  const ModelContestant& direct() const { return contestants_[0]; }
-  const ModelContestant& slipway() const { return contestants_[1]; }
+  ModelContestant& slipway() { return slipway_; }
+  const ModelContestant& slipway() const { return slipway_; }
 
-  ordered_json TimesJson(const CompletionTimes& times, const CompletionTimes& direct) const {
+  ordered_json TimesJson(const CompletionTimes& times) const {
     ordered_json json = {{"requests", times.whole_us.size()}, {"failed", times.failed}};
     if (times.failed > 0) json["failure"] = times.failure;
     if (times.whole_us.empty()) return json;
     json["p50_us"] = Percentile(times.whole_us, 0.5);
     json["p99_us"] = Percentile(times.whole_us, 0.99);
-    json["added_p50_us"] = Added(times.whole_us, direct.whole_us, 0.5);
-    json["added_p99_us"] = Added(times.whole_us, direct.whole_us, 0.99);
     json["first_byte_p50_us"] = Percentile(times.first_us, 0.5);
     json["first_byte_p99_us"] = Percentile(times.first_us, 0.99);
+    return json;
+  }
+
+  // With what it is beyond the direct connection's, which was taken between.
+  ordered_json TimesJson(const CompletionTimes& times, const CompletionTimes& direct) const {
+    ordered_json json = TimesJson(times);
+    if (times.whole_us.empty()) return json;
+    json["added_p50_us"] = Added(times.whole_us, direct.whole_us, 0.5);
+    json["added_p99_us"] = Added(times.whole_us, direct.whole_us, 0.99);
     json["added_first_byte_p50_us"] = Added(times.first_us, direct.first_us, 0.5);
     json["added_first_byte_p99_us"] = Added(times.first_us, direct.first_us, 0.99);
     return json;
@@ -287,9 +305,8 @@ class ModelsBench final {
     if (!contestant.missing.empty()) {
       return {{"non_streaming", nullptr}, {"streaming", nullptr}, {"reason", contestant.missing}};
     }
-    ordered_json json = {{"non_streaming", TimesJson(contestant.whole, direct().whole)},
-                         {"streaming", TimesJson(contestant.streamed, direct().streamed)}};
-    if (contestant.session == 0) return json;
+    ordered_json json = {{"non_streaming", TimesJson(contestant.whole, contestant.direct_whole)},
+                         {"streaming", TimesJson(contestant.streamed, contestant.direct_streamed)}};
     json["streams_open"] = contestant.streams_open;
     json["streams_whole"] = contestant.streams_whole;
     if (!contestant.streams_failure.empty()) json["streams_failure"] = contestant.streams_failure;
@@ -301,15 +318,15 @@ class ModelsBench final {
 
   // Beyond the direct connection and one commit of the ledger beside the same load, by kind.
   double WholeBeyond(double share) const {
-    return Added(slipway().whole.whole_us, direct().whole.whole_us, share) -
+    return Added(slipway().whole.whole_us, slipway().direct_whole.whole_us, share) -
            Percentile(slipway().commits_us, share);
   }
   double StreamedBeyond(double share) const {
-    return Added(slipway().streamed.whole_us, direct().streamed.whole_us, share) -
+    return Added(slipway().streamed.whole_us, slipway().direct_streamed.whole_us, share) -
            Percentile(slipway().streamed_commits_us, share);
   }
   double FirstByteBeyond(double share) const {
-    return Added(slipway().streamed.first_us, direct().streamed.first_us, share) -
+    return Added(slipway().streamed.first_us, slipway().direct_streamed.first_us, share) -
            Percentile(slipway().streamed_commits_us, share);
   }
   double Beyond(double share) const { return std::max(WholeBeyond(share), StreamedBeyond(share)); }
@@ -318,9 +335,9 @@ class ModelsBench final {
     double load[1] = {0};
     if (getloadavg(load, 1) != 1) load[0] = -1;
     ordered_json peers = ordered_json::object();
-    for (const ModelContestant& contestant : contestants_) {
-      if (&contestant != &slipway()) peers[contestant.name] = ContestantJson(contestant);
-    }
+    peers["direct"] = {{"non_streaming", TimesJson(slipway().direct_whole)},
+                       {"streaming", TimesJson(slipway().direct_streamed)}};
+    for (const ModelContestant& peer : peers_) peers[peer.name] = ContestantJson(peer);
     ordered_json report = {
         {"added_p50_us", Beyond(0.5)},
         {"added_p99_us", Beyond(0.99)},
@@ -336,7 +353,7 @@ class ModelsBench final {
         {"ledger_commit_p99_us", Percentile(slipway().commits_us, 0.99)},
         {"ledger_commit_streaming_p50_us", Percentile(slipway().streamed_commits_us, 0.5)},
         {"ledger_commit_streaming_p99_us", Percentile(slipway().streamed_commits_us, 0.99)},
-        {"ledger_commit_without_load_p50_us", Percentile(direct().commits_us, 0.5)},
+        {"ledger_commit_without_load_p50_us", Percentile(direct_.commits_us, 0.5)},
         {"calls_left_running", calls_left_running_},
         {"slipway", ContestantJson(slipway())},
         {"peers", std::move(peers)},
@@ -347,27 +364,35 @@ class ModelsBench final {
     absl::PrintF("%s\n", report.dump(2));
   }
 
+  static void PrintLine(const ModelContestant& one) {
+    if (!one.missing.empty()) {
+      absl::PrintF("%-10s not measured: %s\n", one.name, one.missing);
+      return;
+    }
+    absl::PrintF("%-10s %9.0f %9.0f %9.0f %9.0f %9.0f %9.0f %9.0f %8d %8.1f\n", one.name,
+                 Percentile(one.whole.whole_us, 0.5), Percentile(one.whole.whole_us, 0.99),
+                 Added(one.whole.whole_us, one.direct_whole.whole_us, 0.5),
+                 Percentile(one.streamed.whole_us, 0.5), Percentile(one.streamed.whole_us, 0.99),
+                 Added(one.streamed.whole_us, one.direct_streamed.whole_us, 0.5),
+                 Percentile(one.streamed.first_us, 0.5), one.streams_whole,
+                 std::max(one.streams_rss_mb, 0.0));
+    if (one.whole.failed + one.streamed.failed > 0) {
+      absl::PrintF("%-10s %d failed: %s%s\n", "", one.whole.failed + one.streamed.failed,
+                   one.whole.failure, one.streamed.failure);
+    }
+  }
+
   void PrintTable() const {
     absl::PrintF("microseconds%14s %29s %29s\n", "", "whole replies", "streams");
     absl::PrintF("%-10s %9s %9s %9s %9s %9s %9s %9s %8s %8s\n", "", "p50", "p99", "added p50",
                  "p50", "p99", "added p50", "1st byte", "streams", "MB");
-    for (const ModelContestant& one : contestants_) {
-      if (!one.missing.empty()) {
-        absl::PrintF("%-10s not measured: %s\n", one.name, one.missing);
-        continue;
-      }
-      absl::PrintF("%-10s %9.0f %9.0f %9.0f %9.0f %9.0f %9.0f %9.0f %8d %8.1f\n", one.name,
-                   Percentile(one.whole.whole_us, 0.5), Percentile(one.whole.whole_us, 0.99),
-                   Added(one.whole.whole_us, direct().whole.whole_us, 0.5),
-                   Percentile(one.streamed.whole_us, 0.5), Percentile(one.streamed.whole_us, 0.99),
-                   Added(one.streamed.whole_us, direct().streamed.whole_us, 0.5),
-                   Percentile(one.streamed.first_us, 0.5), one.streams_whole,
-                   std::max(one.streams_rss_mb, 0.0));
-      if (one.whole.failed + one.streamed.failed > 0) {
-        absl::PrintF("%-10s %d failed: %s%s\n", "", one.whole.failed + one.streamed.failed,
-                     one.whole.failure, one.streamed.failure);
-      }
-    }
+    PrintLine({.name = "direct",
+               .whole = slipway().direct_whole,
+               .streamed = slipway().direct_streamed,
+               .direct_whole = slipway().direct_whole,
+               .direct_streamed = slipway().direct_streamed});
+    PrintLine(slipway());
+    for (const ModelContestant& peer : peers_) PrintLine(peer);
     absl::PrintF(
         "\none ledger commit meanwhile: p50 %.0f, p99 %.0f; slipway beyond the direct connection "
         "and one commit: p50 %.0f, p99 %.0f\n%d threads with %d streams; %d calls left running\n",
@@ -380,10 +405,10 @@ class ModelsBench final {
   std::string upstream_address_;
   std::unique_ptr<HttpProcess> upstream_;
   std::unique_ptr<SlipwaySuite> suite_;
-  std::unique_ptr<HttpProcess> nginx_;
-  std::unique_ptr<HttpProcess> litellm_;
   http::Client client_;
-  std::vector<ModelContestant> contestants_;
+  ModelContestant direct_;
+  ModelContestant slipway_;
+  std::vector<ModelContestant> peers_;
   int calls_left_running_ = 0;
 };
 

@@ -9,9 +9,9 @@
 namespace slipway::bench {
 
 struct ModelsBenchOptions {
-  double rate = 200;  // Requests a second.
-  int rounds = 3;
-  absl::Duration slice = absl::Seconds(4);  // Of each contestant and kind in each round.
+  double rate = 200;                        // Requests a second.
+  int rounds = 6;                           // Of slipway; peers have a third.
+  absl::Duration slice = absl::Seconds(2);  // Of each contestant and kind in each round.
   int streams = 1'000;                      // Open at once, to measure memory.
   std::string directory = "/var/tmp";       // Where the databases are: a disk, not memory.
   std::string models;                       // The program; empty: slipway-models beside this one.
@@ -20,8 +20,8 @@ struct ModelsBenchOptions {
   bool json = false;
 };
 
-// Measures slipway-models between a client and an endpoint of our own, beside its peers, slice by
-// slice in turn, and prints the figures.
+// Measures slipway-models between a client and an endpoint of our own, then its peers one after the
+// other, each slice by slice in turn with the direct connection, and prints the figures.
 absl::Status RunModelsBench(const ModelsBenchOptions& options);
 
 // The command "models", whose result goes to `status`.
