@@ -110,11 +110,38 @@ absl::StatusOr<Quote> GrpcLedger::QuoteCall(const std::string& provider, const s
   request.set_service_tier(service_tier);
   request.set_input_tokens(input_tokens);
   request.set_output_tokens(output_tokens);
-  ASSIGN_OR_RETURN(const pb::QuoteResponse response,
-                   rpc::CallWithRetry(clock_, *stub_, &Stub::Quote, request, Options()));
+  ASSIGN_OR_RETURN(const pb::QuoteResponse response, AskQuote(request));
   return Quote{.cost_usd_nanos = response.cost_usd_nanos(),
                .input_usd_nanos = response.input_usd_nanos(),
                .output_pico_usd = response.output_pico_usd()};
+}
+
+// Waits for a callback. A thread that waits in gRPC itself takes over its polling and, when it has
+// its own answer, may leave everybody else's unread for tens of milliseconds: those of holds and
+// ends.
+absl::StatusOr<pb::QuoteResponse> GrpcLedger::AskQuote(const pb::QuoteRequest& request) {
+  struct Waiting {
+    base::Mutex mutex;
+    base::CondVar changed;
+    std::optional<absl::StatusOr<pb::QuoteResponse>> result ABSL_GUARDED_BY(mutex);
+  };
+  absl::StatusOr<pb::QuoteResponse> response;
+  RETURN_IF_ERROR(rpc::RetryUnavailable(clock_, kLedgerTimeout, [&](absl::Duration left) {
+    const auto waiting = std::make_shared<Waiting>();
+    rpc::CallOptions options = Options();
+    options.timeout = left;
+    rpc::CallUnaryAsync(*stub_->async(), &pb::LedgerService::StubInterface::async_interface::Quote,
+                        request, options, [waiting](absl::StatusOr<pb::QuoteResponse> result) {
+                          base::MutexLock lock(waiting->mutex);
+                          waiting->result = std::move(result);
+                          waiting->changed.NotifyAll();
+                        });
+    base::MutexLock lock(waiting->mutex);
+    while (!waiting->result.has_value()) waiting->changed.Wait(waiting->mutex);
+    response = *std::move(waiting->result);
+    return response.status();
+  }));
+  return response;
 }
 
 absl::StatusOr<Quote> GrpcLedger::BoundCall(const std::string& provider, const std::string& model,
@@ -132,8 +159,7 @@ absl::StatusOr<Quote> GrpcLedger::AskBound(const std::string& provider, const st
   request.set_model(model);
   request.set_service_tier(service_tier);
   request.set_input_tokens(input_tokens);
-  ASSIGN_OR_RETURN(const pb::QuoteResponse response,
-                   rpc::CallWithRetry(clock_, *stub_, &Stub::Quote, request, Options()));
+  ASSIGN_OR_RETURN(const pb::QuoteResponse response, AskQuote(request));
   const Rates rates = {.input_pico_usd = response.input_pico_usd(),
                        .output_pico_usd = response.output_pico_usd(),
                        .input_tokens_from = response.input_tokens_from(),

@@ -10,6 +10,7 @@
 #include "lib/base/mutex.h"
 #include "services/models/domain/ledger.h"
 #include "services/models/rpc/ledger_stream.h"
+#include "services/models/rpc/poll_keeper.h"
 #include "slipway/ledger/v1/ledger_service.grpc.pb.h"
 
 namespace slipway::models {
@@ -47,6 +48,7 @@ class GrpcLedger final : public Ledger {
     Quote QuoteFor(int64_t input_tokens) const;
   };
 
+  absl::StatusOr<ledger::v1::QuoteResponse> AskQuote(const ledger::v1::QuoteRequest& request);
   absl::StatusOr<Quote> AskBound(const std::string& provider, const std::string& model,
                                  const std::string& service_tier, int64_t input_tokens);
   // That are younger than `age_max`; null where there are none.
@@ -60,6 +62,7 @@ class GrpcLedger final : public Ledger {
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<ledger::v1::LedgerService::Stub> stub_;
   LedgerStream stream_;
+  PollKeeper poll_keeper_{channel_};
   base::Mutex mutex_;
   std::map<std::string, std::vector<Rates>> rates_ ABSL_GUARDED_BY(mutex_);
   bool refreshing_ ABSL_GUARDED_BY(mutex_) = false;

@@ -38,6 +38,9 @@ class SilentLedger final : public ledger::v1::LedgerService::Service {
                                                  ledger::v1::TransactRequest>* stream) override {
     ledger::v1::TransactRequest message;
     while (stream->Read(&message)) {
+      base::MutexLock lock(mutex_);
+      ++read_;
+      changed_.NotifyAll();
     }
     base::MutexLock lock(mutex_);
     ++ended_;
@@ -45,6 +48,10 @@ class SilentLedger final : public ledger::v1::LedgerService::Service {
     return grpc::Status::OK;
   }
 
+  void AwaitMessage() {
+    base::MutexLock lock(mutex_);
+    while (read_ == 0) changed_.Wait(mutex_);
+  }
   void AwaitEndOfStream() {
     base::MutexLock lock(mutex_);
     while (ended_ == 0) changed_.Wait(mutex_);
@@ -53,6 +60,7 @@ class SilentLedger final : public ledger::v1::LedgerService::Service {
  private:
   base::Mutex mutex_;
   base::CondVar changed_;
+  int read_ ABSL_GUARDED_BY(mutex_) = 0;
   int ended_ ABSL_GUARDED_BY(mutex_) = 0;
   std::unique_ptr<rpc::Server> server_;
 };
@@ -139,6 +147,7 @@ TEST_F(LedgerStreamTest, NobodyWaitsLongerThanHeWants) {
   SilentLedger silent(address_);
   stream_.emplace(rpc::MakeChannel(address_), "models");
   stream_->StartFor(HoldOf("k2"), absl::Seconds(5), clock, answers_.Take());
+  silent.AwaitMessage();  // There is a stream to be given up.
   clock.Advance(absl::Seconds(4));
   EXPECT_THAT(answers_.Await(1), ::testing::SizeIs(1));
 
