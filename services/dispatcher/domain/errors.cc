@@ -187,19 +187,19 @@ absl::Status HostNotExternal(absl::string_view host) {
   return Error(StatusCode::kFailedPrecondition, "HOST_NOT_EXTERNAL",
                StrCat("the dispatcher starts the agents of ", host,
                       " by itself; name a host of the external driver"),
-               {{"host", Text(host)}});
+               {{"host", Owned(host)}});
 }
 
 absl::Status ScalerMetadataInvalid(absl::string_view field, absl::string_view problem) {
   return Error(StatusCode::kInvalidArgument, "SCALER_METADATA_INVALID",
-               StrCat("the trigger's metadata '", field, "' ", problem), {{"field", Text(field)}});
+               StrCat("the trigger's metadata '", field, "' ", problem), {{"field", Owned(field)}});
 }
 
 absl::Status AgentConnected(absl::string_view agent) {
   return Error(StatusCode::kAlreadyExists, "AGENT_CONNECTED",
                StrCat("another agent is connected as '", agent,
                       "'; give each agent a SLIPWAY_AGENT_ID of its own"),
-               {{"agent", Text(agent)}});
+               {{"agent", Owned(agent)}});
 }
 
 absl::Status StaleEpoch(absl::string_view attempt) {
