@@ -1,6 +1,13 @@
 #include "lib/http/client.h"
 
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <optional>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -16,6 +23,10 @@ namespace {
 // Connections kept open for reuse.
 constexpr long kIdleConnectionsMax = 64;
 constexpr int kPollMillisecondsMax = 60'000;
+// Sockets that are served before commands and deadlines are looked at again.
+constexpr int kEventsMax = 64;
+// While something happens, deadlines are looked at no more often: all of them, each time.
+constexpr std::chrono::milliseconds kDeadlineStep(10);
 
 absl::Status Cancelled() {
   return base::Error(absl::StatusCode::kCancelled, "REQUEST_CANCELLED",
@@ -28,7 +39,8 @@ absl::Status Stopped() {
 
 }  // namespace
 
-// The thread. Commands from other threads are queued and the poll is woken.
+// The thread. Commands from other threads are queued and the poll is woken. Curl is told which
+// sockets have something: asked to look for itself it would visit all transfers each time.
 class Client::Loop final {
  public:
   enum class Action { kStart, kCancel, kDrop, kResume };
@@ -39,11 +51,23 @@ class Client::Loop final {
     multi_ = curl_multi_init();
     curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, kIdleConnectionsMax);
     curl_multi_setopt(multi_, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_NOTHING));
+    curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, OnSocket);
+    curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
+    curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, OnTimer);
+    curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
+    // A process that has no descriptors left for its client can do nothing.
+    if (epoll_ < 0 || wake_ < 0) std::abort();
+    epoll_event event = {.events = EPOLLIN, .data = {.fd = wake_}};
+    epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event);
     thread_ = std::thread([this] { Run(); });
     id_ = thread_.get_id();
   }
 
-  ~Loop() { curl_multi_cleanup(multi_); }
+  ~Loop() {
+    curl_multi_cleanup(multi_);
+    close(wake_);
+    close(epoll_);
+  }
 
   // Joins: no callback runs afterwards.
   void Stop() {
@@ -51,7 +75,7 @@ class Client::Loop final {
       base::MutexLock lock(mutex_);
       stopping_ = true;
     }
-    curl_multi_wakeup(multi_);
+    Wake();
     thread_.join();
   }
 
@@ -60,7 +84,7 @@ class Client::Loop final {
       base::MutexLock lock(mutex_);
       if (!stopped_) {
         commands_.emplace_back(action, std::move(transfer));
-        curl_multi_wakeup(multi_);
+        Wake();
         return;
       }
     }
@@ -72,13 +96,56 @@ class Client::Loop final {
  private:
   using Command = std::pair<Action, std::shared_ptr<Transfer>>;
 
+  using TimePoint = Transfer::TimePoint;
+
+  static int OnSocket(CURL*, curl_socket_t socket, int what, void* self, void* known) {
+    static_cast<Loop*>(self)->Watch(socket, what, known != nullptr);
+    return 0;
+  }
+  static int OnTimer(CURLM*, long milliseconds, void* self) {
+    std::optional<TimePoint>& timer = static_cast<Loop*>(self)->curl_timer_;
+    timer.reset();
+    if (milliseconds >= 0) {
+      timer = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
+    }
+    return 0;
+  }
+
+  void Watch(curl_socket_t socket, int what, bool known) {
+    epoll_event event = {.events = 0, .data = {.fd = socket}};
+    if (what == CURL_POLL_REMOVE) {
+      epoll_ctl(epoll_, EPOLL_CTL_DEL, socket, &event);
+      curl_multi_assign(multi_, socket, nullptr);
+      return;
+    }
+    if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) event.events |= EPOLLIN;
+    if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) event.events |= EPOLLOUT;
+    const bool changed = known && epoll_ctl(epoll_, EPOLL_CTL_MOD, socket, &event) == 0;
+    if (!changed) epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event);
+    curl_multi_assign(multi_, socket, this);
+  }
+
+  void Wake() const {
+    const uint64_t one = 1;
+    // Full, it wakes already.
+    [[maybe_unused]] const ssize_t written = write(wake_, &one, sizeof(one));
+  }
+
+  void Act(curl_socket_t socket, int events) {
+    int running = 0;
+    curl_multi_socket_action(multi_, socket, events, &running);
+  }
+
   void Run() {
     while (Obey()) {
-      int running = 0;
-      curl_multi_perform(multi_, &running);
+      if (curl_timer_.has_value() && *curl_timer_ <= std::chrono::steady_clock::now()) {
+        curl_timer_.reset();
+        Act(CURL_SOCKET_TIMEOUT, 0);
+      }
       CollectDone();
       ExpireDeadlines();
-      curl_multi_poll(multi_, nullptr, 0, PollTimeout(), nullptr);
+      Serve();
+      CollectDone();
     }
     while (!transfers_.empty()) {
       Remove(transfers_.begin()->second, CURLE_ABORTED_BY_CALLBACK, Stopped());
@@ -129,8 +196,31 @@ class Client::Loop final {
     }
   }
 
+  // Waits for sockets, commands and deadlines, and serves the sockets.
+  void Serve() {
+    std::array<epoll_event, kEventsMax> events;
+    const int count = epoll_wait(epoll_, events.data(), kEventsMax, PollTimeout());
+    for (int i = 0; i < count; ++i) {
+      const epoll_event& event = events[static_cast<size_t>(i)];
+      if (event.data.fd == wake_) {
+        uint64_t calls = 0;
+        [[maybe_unused]] const ssize_t taken = read(wake_, &calls, sizeof(calls));
+        continue;
+      }
+      const int in = (event.events & (EPOLLIN | EPOLLHUP)) != 0 ? CURL_CSELECT_IN : 0;
+      const int out = (event.events & EPOLLOUT) != 0 ? CURL_CSELECT_OUT : 0;
+      const int broken = (event.events & EPOLLERR) != 0 ? CURL_CSELECT_ERR : 0;
+      Act(event.data.fd, in | out | broken);
+    }
+    // What has happened may have brought a deadline nearer.
+    if (count > 0) {
+      look_at_ = std::min(look_at_, std::chrono::steady_clock::now() + kDeadlineStep);
+    }
+  }
+
   void ExpireDeadlines() {
     const auto now = std::chrono::steady_clock::now();
+    if (now < look_at_) return;
     std::vector<std::pair<std::shared_ptr<Transfer>, absl::Status>> expired;
     for (const auto& [easy, transfer] : transfers_) {
       absl::Status status = transfer->CheckDeadlines(now);
@@ -139,18 +229,25 @@ class Client::Loop final {
     for (const auto& [transfer, status] : expired) {
       Remove(transfer, CURLE_OPERATION_TIMEDOUT, status);
     }
+    look_at_ = now + std::chrono::milliseconds(kPollMillisecondsMax);
+    for (const auto& [easy, transfer] : transfers_) {
+      look_at_ = std::min(look_at_, transfer->next_deadline());
+    }
   }
 
   int PollTimeout() const {
-    const auto now = std::chrono::steady_clock::now();
-    auto next = now + std::chrono::milliseconds(kPollMillisecondsMax);
-    for (const auto& [easy, transfer] : transfers_)
-      next = std::min(next, transfer->next_deadline());
-    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(next - now);
+    const TimePoint next = std::min(look_at_, curl_timer_.value_or(look_at_));
+    const auto wait =
+        std::chrono::ceil<std::chrono::milliseconds>(next - std::chrono::steady_clock::now());
     return static_cast<int>(std::max<int64_t>(0, wait.count()));
   }
 
   CURLM* multi_ = nullptr;
+  const int epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  const int wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  std::optional<TimePoint>
+      curl_timer_;     // When curl wants to be called. The thread's own, as these:
+  TimePoint look_at_;  // When a deadline may have passed.
   std::unordered_map<CURL*, std::shared_ptr<Transfer>> transfers_;  // The thread's own.
   base::Mutex mutex_;
   std::vector<Command> commands_ ABSL_GUARDED_BY(mutex_);
