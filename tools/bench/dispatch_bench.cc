@@ -187,14 +187,13 @@ class DispatchBench final {
         peers[peer.name] = {{"tasks_per_s", nullptr}, {"reason", peer.missing}};
         continue;
       }
-      peers[peer.name] = {
-          {"tasks_per_s", MedianOf(peer.tasks_per_s)},
-          {"tasks_per_s_rounds", peer.tasks_per_s},
-          {"cpu_s_per_1000", peer.cpu_s_per_1000},
-          {"grant_p50_us", OrNull(peer.grant_p50_us)},
-          {"grant_p99_us", OrNull(peer.grant_p99_us)},
-          {"stale_accepted", OrNull(peer.stale_accepted)},
-          {"stale_refused", peer.stale_refused}};
+      peers[peer.name] = {{"tasks_per_s", MedianOf(peer.tasks_per_s)},
+                          {"tasks_per_s_rounds", peer.tasks_per_s},
+                          {"cpu_s_per_1000", peer.cpu_s_per_1000},
+                          {"grant_p50_us", OrNull(peer.grant_p50_us)},
+                          {"grant_p99_us", OrNull(peer.grant_p99_us)},
+                          {"stale_accepted", OrNull(peer.stale_accepted)},
+                          {"stale_refused", peer.stale_refused}};
     }
     report_["peers"] = std::move(peers);
   }
