@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -200,12 +201,12 @@ TEST_F(ClientTest, GivesUpWaitingForTheFirstByte) {
 }
 
 TEST_F(ClientTest, GivesUpOnABodyThatStops) {
-  Writer held;
+  std::promise<Writer> held;  // Until the client has given up.
   Router router;
   router.Route("GET", "/", [&](const Request&, Writer writer) {
     writer->Start(200, {});
     writer->Write("some");
-    held = std::move(writer);
+    held.set_value(std::move(writer));
   });
   Start(std::move(router));
 
@@ -215,7 +216,7 @@ TEST_F(ClientTest, GivesUpOnABodyThatStops) {
   EXPECT_EQ(response.result.outcome, Outcome::kIncomplete);
   EXPECT_THAT(response.result.status, FailsWithReason("IDLE_TIMEOUT"));
   EXPECT_EQ(response.body, "some");
-  held.reset();
+  held.get_future().get().reset();
 }
 
 TEST_F(ClientTest, GivesUpConnectingToAFullBacklog) {

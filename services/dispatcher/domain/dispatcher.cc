@@ -352,7 +352,6 @@ void Dispatcher::SubmitResult(AgentIdentity caller, AttemptKey key, AttemptResul
 
 void Dispatcher::OnResult(std::shared_ptr<AgentSession> session, AgentIdentity caller,
                           AgentResult result) {
-  AgentSession& refused = *session;
   const AttemptKey key = result.attempt;
   const bool queued = loop_.TryPost([this, session, caller = std::move(caller),
                                      result = std::move(result)]() mutable {
@@ -363,7 +362,7 @@ void Dispatcher::OnResult(std::shared_ptr<AgentSession> session, AgentIdentity c
       session->Send(std::move(order));
     });
   });
-  if (!queued) refused.Send(ResultReceipt{key, QueueFull()});
+  if (!queued) session->Send(ResultReceipt{key, QueueFull()});
 }
 
 void Dispatcher::SnapshotCommit(AgentIdentity caller, AttemptKey key,

@@ -32,7 +32,6 @@ std::vector<std::string> GateNamesOf(const Route& route) {
   return names;
 }
 
-// Whether `gate` says more than `other`, which is closed already.
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<GateKeeper>> GateKeeper::Load(Store& store, base::Clock& clock) {
