@@ -1,4 +1,4 @@
-# Every third-party library in one place; see docs/adr/0002 for the picks.
+# Every third-party library in one place.
 
 find_package(Threads REQUIRED)
 find_package(Protobuf REQUIRED)
@@ -18,6 +18,7 @@ pkg_check_modules(LIBGIT2 REQUIRED IMPORTED_TARGET libgit2)
 pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
+pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
 
 if(SLIPWAY_TESTS)
   find_package(GTest REQUIRED)

@@ -11,6 +11,8 @@ packages=(
   golang-github-grpc-ecosystem-grpc-gateway-dev libabsl-dev
   # Storage, git, HTTP
   libsqlite3-dev libgit2-dev libcurl4-openssl-dev libboost-dev zlib1g-dev libre2-dev
+  # Memory of the services
+  libjemalloc-dev
   # Data and command lines
   nlohmann-json3-dev libyaml-cpp-dev libcli11-dev
   # Secrets and sandboxes
