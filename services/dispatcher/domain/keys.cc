@@ -29,7 +29,7 @@ std::string PlanName(const std::vector<std::string>& ids) {
 
 }  // namespace
 
-std::string TaskKey::Name() const { return absl::StrCat(plan, "/tasks/", id); }
+std::string TaskKey::Name() const { return absl::StrCat(plan.str(), "/tasks/", id.str()); }
 std::string AttemptKey::Name() const { return absl::StrCat(task.Name(), "/attempts/", epoch); }
 std::string CheckpointKey::Name() const {
   return absl::StrCat(task.Name(), "/checkpoints/c", number);

@@ -7,13 +7,14 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "lib/base/shared_text.h"
 
 namespace slipway::dispatcher {
 
 // projects/{p}/plans/{n}/tasks/{t}.
 struct TaskKey {
-  std::string plan;  // projects/{p}/plans/{n}
-  std::string id;
+  base::SharedText plan;  // projects/{p}/plans/{n}
+  base::SharedText id;
 
   std::string Name() const;
   friend auto operator<=>(const TaskKey&, const TaskKey&) = default;

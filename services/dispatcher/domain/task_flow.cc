@@ -316,7 +316,7 @@ void TaskFlow::SkipDependents(const Task& task) {
   for (Task* const other : board_.DependentsOf(task.key)) {
     if (other->state != kBlocked) continue;
     board_.Move(*other, TaskCommand::kSkip, kSkipped, kDependencyReason,
-                absl::StrCat(task.key.id, " is ", Name(task.state)));
+                absl::StrCat(task.key.id.str(), " is ", Name(task.state)));
     SkipDependents(*other);
   }
 }
@@ -330,7 +330,8 @@ void TaskFlow::CheckRunEnd(Run& run) {
     ++tasks;
     if (task->state == kMerged) ++merged;
     if (task->state == kFailed || task->state == kCancelled) {
-      absl::StrAppend(&failed, failed.empty() ? "" : ", ", task->key.id, " ", Name(task->state));
+      absl::StrAppend(&failed, failed.empty() ? "" : ", ", task->key.id.str(), " ",
+                      Name(task->state));
     }
   }
   if (!failed.empty()) return board_.Move(run, RunState::kFailed, failed);

@@ -84,7 +84,7 @@ void SimReviewer::CreateCandidate(const CandidateStep& step, Done<CandidateOutco
 
 absl::StatusOr<CandidateOutcome> SimReviewer::BuildNow(const CandidateStep& step) {
   const bool integrates = !step.plan.empty();
-  const std::string plan = integrates ? step.plan : step.attempt.task.plan;
+  const std::string plan = integrates ? step.plan : step.attempt.task.plan.str();
   if (!integrates && world_.mutant != Mutant::kMergedTwice) {
     const auto landed = landings_.find(step.attempt.task);
     if (landed != landings_.end() &&

@@ -304,7 +304,7 @@ absl::Status Simulation::CheckTips() {
     const absl::StatusOr<std::optional<dispatcher::Run>> run = store_->FindRun(key.plan);
     if (!run.ok() || !run->has_value()) continue;  // The audit's to tell.
     if (!reviewer_.Holds((*run)->tip, key)) {
-      return Breach(StrCat("I4: the tip of ", key.plan, " lacks ", key.Name()));
+      return Breach(StrCat("I4: the tip of ", key.plan.str(), " lacks ", key.Name()));
     }
   }
   return absl::OkStatus();

@@ -40,7 +40,8 @@ class SmallWorld::Link final : public AgentSession {
     const auto* const offer = std::get_if<GrantOffer>(&order);
     const auto* const welcome = std::get_if<Welcome>(&order);
     const std::string label =
-        offer != nullptr ? StrCat("offer ", offer->attempt.epoch, " of ", offer->attempt.task.id)
+        offer != nullptr
+            ? StrCat("offer ", offer->attempt.epoch, " of ", offer->attempt.task.id.str())
         : welcome != nullptr ? StrCat("welcome with ", welcome->verdicts.size(), " verdicts")
                              : "answer to a beat";
     world_.in_flight_.push_back({.label = StrCat(label, " to ", agent.id),

@@ -186,15 +186,15 @@ std::string SmallWorld::Describe() const {
       StrCat("left ", faults_left_, " ", crashes_left_, " ", ticks_left_, " ", gaps_left_, "; ",
              services_->Describe(), "; ", dispatcher_->DescribeMemory());
   for (const auto& [key, task] : store_.tasks()) {
-    absl::StrAppend(&text, "\n", key.id, " ", Name(task.state), " ", task.epoch, " ", task.reason,
-                    " ", task.progress.work_epoch, " ", task.progress.inspected, " ",
+    absl::StrAppend(&text, "\n", key.id.str(), " ", Name(task.state), " ", task.epoch, " ",
+                    task.reason, " ", task.progress.work_epoch, " ", task.progress.inspected, " ",
                     task.progress.candidate.value_or(Candidate()).name, " ",
                     task.progress.step_failures, " ", task.progress.judge_round);
     for (const auto& [name, count] : task.progress.retries)
       absl::StrAppend(&text, " ", name, count);
   }
   for (const auto& [key, attempt] : store_.attempts()) {
-    absl::StrAppend(&text, "\n", key.task.id, "/", key.epoch, " ", Name(attempt.state), " ",
+    absl::StrAppend(&text, "\n", key.task.id.str(), "/", key.epoch, " ", Name(attempt.state), " ",
                     attempt.agent, " ", attempt.has_result, attempt.key_open);
   }
   for (const Agent& agent : agents_) {

@@ -26,7 +26,7 @@ class SmallWorld::Services final : public Models, public Reviewer, public AgentF
   void IssueKey(const KeyRequest& request,
                 absl::AnyInvocable<void(absl::StatusOr<IssuedKey>) &&> done) override {
     const AttemptKey key = request.attempt;
-    Call<absl::StatusOr<IssuedKey>>(absl::StrCat("make key ", key.epoch, " of ", key.task.id),
+    Call<absl::StatusOr<IssuedKey>>(absl::StrCat("make key ", key.epoch, " of ", key.task.id.str()),
                                     std::move(done),
                                     [this, key](Fate) -> absl::StatusOr<IssuedKey> {
                                       if (marked_.count(key) > 0) {
@@ -40,8 +40,8 @@ class SmallWorld::Services final : public Models, public Reviewer, public AgentF
   void RevokeKeys(const AttemptKey& key, absl::AnyInvocable<void(absl::Status) &&> done) override {
     if (world_.options_.mutant == Mutant::kKeysNeverRevoked)
       return std::move(done)(absl::OkStatus());
-    Call<absl::Status>(absl::StrCat("end key ", key.epoch, " of ", key.task.id), std::move(done),
-                       [this, key](Fate) {
+    Call<absl::Status>(absl::StrCat("end key ", key.epoch, " of ", key.task.id.str()),
+                       std::move(done), [this, key](Fate) {
                          open_.erase(key);
                          marked_.insert(key);
                          return absl::OkStatus();

@@ -32,7 +32,8 @@ namespace fs = std::filesystem;
 
 // Names were checked to be made of [a-z0-9-] between slashes.
 std::string PathOf(const std::string& directory, const AttemptKey& attempt) {
-  return absl::StrCat(directory, "/", attempt.task.plan, "/", attempt.task.id, "/", attempt.epoch);
+  return absl::StrCat(directory, "/", attempt.task.plan.str(), "/", attempt.task.id.str(), "/",
+                      attempt.epoch);
 }
 
 // Of the log that a file belongs to. Before there were segments a log was one file.
