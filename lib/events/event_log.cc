@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -15,8 +16,16 @@
 namespace slipway::events {
 namespace {
 
-constexpr sqlite::Sql kInsert =
-    "INSERT INTO event(time_us,kind,project,plan,task,attempt,payload) VALUES(?,?,?,?,?,?,?)";
+#define SLIPWAY_EVENT_INSERT \
+  "INSERT INTO event(time_us,kind,project,plan,task,attempt,payload) VALUES"
+#define SLIPWAY_EVENT_ROW "(?1,?,?,?,?,?,?)"
+#define SLIPWAY_EVENT_3_ROWS SLIPWAY_EVENT_ROW "," SLIPWAY_EVENT_ROW "," SLIPWAY_EVENT_ROW
+constexpr sqlite::Sql kInsert = SLIPWAY_EVENT_INSERT SLIPWAY_EVENT_ROW;
+// For each statement SQLite looks up and stores the sequence, which costs as much as a row does.
+constexpr sqlite::Sql kInsert4 = SLIPWAY_EVENT_INSERT SLIPWAY_EVENT_ROW "," SLIPWAY_EVENT_3_ROWS;
+constexpr sqlite::Sql kInsert16 = SLIPWAY_EVENT_INSERT SLIPWAY_EVENT_ROW
+    "," SLIPWAY_EVENT_3_ROWS "," SLIPWAY_EVENT_3_ROWS "," SLIPWAY_EVENT_3_ROWS
+    "," SLIPWAY_EVENT_3_ROWS "," SLIPWAY_EVENT_3_ROWS;
 constexpr sqlite::Sql kSelectRange =
     "SELECT sequence,time_us,kind,project,plan,task,attempt,payload FROM event"
     " WHERE sequence>? AND sequence<=? ORDER BY sequence";
@@ -51,6 +60,25 @@ Event ReadEvent(const sqlite::Row& row) {
 size_t BytesOf(const EventDraft& draft) {
   return draft.kind.size() + draft.project.size() + draft.plan.size() + draft.task.size() +
          draft.attempt.size() + draft.payload_json.size();
+}
+
+absl::Status CheckDraft(const EventDraft& draft) {
+  if (draft.kind.empty()) return EventInvalid("an event needs a kind");
+  if (BytesOf(draft) <= kEventBytesMax) return absl::OkStatus();
+  return EventTooLarge(draft.kind, BytesOf(draft), kEventBytesMax);
+}
+
+auto ColumnsOf(const EventDraft& draft) {
+  return std::tie(draft.kind, draft.project, draft.plan, draft.task, draft.attempt,
+                  draft.payload_json);
+}
+
+// As many drafts as there are indices, by a statement with as many rows.
+template <size_t... I>
+absl::Status Insert(sqlite::Transaction& transaction, sqlite::Sql sql, absl::Time time,
+                    const EventDraft* const* drafts, std::index_sequence<I...>) {
+  return std::apply([&](const auto&... values) { return transaction.Execute(sql, values...); },
+                    std::tuple_cat(std::tie(time), ColumnsOf(*drafts[I])...));
 }
 
 absl::StatusOr<int64_t> ReadLatest(sqlite::Reader& reader) {
@@ -96,14 +124,30 @@ absl::StatusOr<std::unique_ptr<EventLog>> EventLog::Open(sqlite::Database& datab
 
 absl::StatusOr<int64_t> EventLog::Append(sqlite::Transaction& transaction, absl::Time time,
                                          const EventDraft& draft) {
-  if (draft.kind.empty()) return EventInvalid("an event needs a kind");
-  if (BytesOf(draft) > kEventBytesMax) {
-    return EventTooLarge(draft.kind, BytesOf(draft), kEventBytesMax);
-  }
+  RETURN_IF_ERROR(CheckDraft(draft));
+  const EventDraft* const only = &draft;
   // Not RETURNING: for each event SQLite would make and drop a table in memory of its own.
-  RETURN_IF_ERROR(transaction.Execute(kInsert, time, draft.kind, draft.project, draft.plan,
-                                      draft.task, draft.attempt, draft.payload_json));
+  RETURN_IF_ERROR(Insert(transaction, kInsert, time, &only, std::make_index_sequence<1>()));
   return transaction.last_insert_rowid();
+}
+
+absl::Status EventLog::AppendAll(sqlite::Transaction& transaction, absl::Time time,
+                                 absl::Span<const EventDraft* const> drafts) {
+  for (const EventDraft* const draft : drafts) RETURN_IF_ERROR(CheckDraft(*draft));
+  while (drafts.size() >= 16) {
+    RETURN_IF_ERROR(
+        Insert(transaction, kInsert16, time, drafts.data(), std::make_index_sequence<16>()));
+    drafts.remove_prefix(16);
+  }
+  while (drafts.size() >= 4) {
+    RETURN_IF_ERROR(
+        Insert(transaction, kInsert4, time, drafts.data(), std::make_index_sequence<4>()));
+    drafts.remove_prefix(4);
+  }
+  for (const EventDraft* const& draft : drafts) {
+    RETURN_IF_ERROR(Insert(transaction, kInsert, time, &draft, std::make_index_sequence<1>()));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Page> EventLog::ReadAfter(int64_t cursor, const EventFilter& filter, int limit) {

@@ -68,6 +68,48 @@ TEST_F(EventLogTest, EventsComeBackInOrderAsTheyWereAppended) {
   EXPECT_TRUE(page.at_end);
 }
 
+TEST_F(EventLogTest, EventsAppendedTogetherComeBackEachWithItsOwnNames) {
+  std::vector<EventDraft> drafts;
+  for (int i = 0; i < 39; ++i) {  // Two statements of 16 rows, one of 4, and three of one.
+    const std::string number = absl::StrCat(i);
+    drafts.push_back({.kind = "k." + number,
+                      .project = "project" + number,
+                      .plan = "plan" + number,
+                      .task = "task" + number,
+                      .attempt = "attempt" + number,
+                      .payload_json = "payload" + number});
+  }
+  std::vector<const EventDraft*> pointers;
+  for (const EventDraft& draft : drafts) pointers.push_back(&draft);
+  ASSERT_OK(Append({.kind = "before"}));
+
+  ASSERT_OK(database_->Write([&](sqlite::Transaction& transaction) {
+    return log_->AppendAll(transaction, kTime, pointers);
+  }));
+
+  ASSERT_OK_AND_ASSIGN(const Page page, log_->ReadAfter(1, {}, 100));
+  ASSERT_EQ(page.events.size(), drafts.size());
+  for (size_t i = 0; i < drafts.size(); ++i) {
+    EXPECT_EQ(page.events[i].draft, drafts[i]);
+    EXPECT_EQ(page.events[i].sequence, static_cast<int64_t>(i) + 2);
+    EXPECT_EQ(page.events[i].append_time, kTime);
+  }
+}
+
+TEST_F(EventLogTest, OfEventsAppendedTogetherNoneIsWrittenWhenOneIsRefused) {
+  const EventDraft good = {.kind = "a.a"};
+  const EventDraft bad = {.plan = "plan"};
+
+  const absl::Status appended = database_->Write([&](sqlite::Transaction& transaction) {
+    EXPECT_THAT(log_->AppendAll(transaction, kTime, {&good, &bad}),
+                FailsWithReason("EVENT_INVALID"));
+    return absl::OkStatus();
+  });
+
+  ASSERT_OK(appended);
+  EXPECT_THAT(log_->Latest(), IsOkAndHolds(0));
+}
+
 TEST_F(EventLogTest, RolledBackEventLeavesNoGap) {
   ASSERT_OK(Append({.kind = "a.a"}));
   ASSERT_FALSE(database_

@@ -22,7 +22,8 @@ void ChangePipeline::Commit(ChangeSet changes, Callback committed) {
   // The effects of what is not stored must not happen.
   if (stopping_ || lost_) return;
   queue_.push_back({std::move(changes), std::move(committed)});
-  may_write_.NotifyOne();
+  // While commits wait for a sync the writer goes on waiting, and SyncLoop wakes it.
+  if (queue_.size() == 1 && written_.callbacks.empty()) may_write_.NotifyOne();
 }
 
 void ChangePipeline::Stop() {
@@ -54,23 +55,22 @@ void ChangePipeline::RunQueued() {
       batch = Take();
     }
     if (batch.empty()) return;
-    Callbacks written;
+    Written written;
     const absl::Status status = Write(std::move(batch), /*synced=*/true, written);
     if (!status.ok()) return Lose(status);
-    Tell(std::move(written));
+    Tell(std::move(written.callbacks));
   }
 }
 
-absl::Status ChangePipeline::Write(std::vector<Change> batch, bool synced, Callbacks& written) {
-  std::vector<ChangeSet> changes;
+absl::Status ChangePipeline::Write(std::vector<Change> batch, bool synced, Written& written) {
   for (Change& change : batch) {
-    if (!change.changes.empty()) changes.push_back(std::move(change.changes));
-    written.push_back(std::move(change.committed));
+    if (!change.changes.empty()) written.changes.push_back(std::move(change.changes));
+    written.callbacks.push_back(std::move(change.committed));
   }
   // What changes nothing only waits for what was before it.
-  if (changes.empty()) return absl::OkStatus();
+  if (written.changes.empty()) return absl::OkStatus();
   const auto apply = [&](sqlite::Transaction& transaction) {
-    return options_.apply(transaction, std::move(changes));
+    return options_.apply(transaction, written.changes);
   };
   return synced ? database_.Write(apply) : database_.WriteUnsynced(apply);
 }
@@ -82,7 +82,9 @@ void ChangePipeline::WriteLoop() {
       base::MutexLock lock(mutex_);
       // Until the sync of the last ones begins, the next batch grows: each commit writes many of
       // the same pages again.
-      while ((queue_.empty() && !stopping_) || !written_.empty()) may_write_.Wait(mutex_);
+      while ((queue_.empty() && !stopping_) || !written_.callbacks.empty()) {
+        may_write_.Wait(mutex_);
+      }
       batch = Take();
       if (batch.empty() || lost_) {
         wrote_all_ = true;
@@ -90,7 +92,7 @@ void ChangePipeline::WriteLoop() {
         return;
       }
     }
-    Callbacks written;
+    Written written;
     const absl::Status status = Write(std::move(batch), /*synced=*/false, written);
     if (!status.ok()) {
       Lose(status);
@@ -104,20 +106,20 @@ void ChangePipeline::WriteLoop() {
 
 void ChangePipeline::SyncLoop() {
   while (true) {
-    Callbacks written;
+    Written written;
     {
       base::MutexLock lock(mutex_);
-      while (written_.empty() && !wrote_all_) may_sync_.Wait(mutex_);
-      if (written_.empty()) return;
+      while (written_.callbacks.empty() && !wrote_all_) may_sync_.Wait(mutex_);
+      if (written_.callbacks.empty()) return;
       written = std::exchange(written_, {});
-      may_write_.NotifyOne();
+      if (!queue_.empty() || stopping_) may_write_.NotifyOne();
     }
     const absl::Status synced = database_.SyncLog();
     if (!synced.ok()) {
       Lose(synced);
       continue;
     }
-    Tell(std::move(written));
+    Tell(std::move(written.callbacks));
   }
 }
 

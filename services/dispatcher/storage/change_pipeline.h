@@ -20,8 +20,8 @@ namespace slipway::dispatcher {
 class ChangePipeline final {
  public:
   struct Options {
-    // Writes changes that follow each other, in a transaction of their own.
-    std::function<absl::Status(sqlite::Transaction&, std::vector<ChangeSet>)> apply;
+    // Writes changes that follow each other, in a transaction of their own. May take them apart.
+    std::function<absl::Status(sqlite::Transaction&, std::vector<ChangeSet>&)> apply;
     // Called after the callbacks of changes that became durable.
     std::function<void()> on_durable;
     // Called once; what was asked for and not called back is lost.
@@ -54,12 +54,17 @@ class ChangePipeline final {
     Callback committed;
   };
   using Callbacks = std::vector<Callback>;
+  // What one transaction wrote. The changes are freed where nobody waits for it: after the sync.
+  struct Written {
+    std::vector<ChangeSet> changes;
+    Callbacks callbacks;
+  };
 
   std::vector<Change> Take() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WriteLoop();
   void SyncLoop();
-  // Their callbacks, when they were written.
-  absl::Status Write(std::vector<Change> batch, bool synced, Callbacks& written);
+  // Fills `written`, whose callbacks may be called when it returns OK.
+  absl::Status Write(std::vector<Change> batch, bool synced, Written& written);
   void Tell(Callbacks callbacks);
   void Lose(const absl::Status& status);
 
@@ -70,7 +75,7 @@ class ChangePipeline final {
   base::CondVar may_write_;
   base::CondVar may_sync_;
   std::deque<Change> queue_ ABSL_GUARDED_BY(mutex_);
-  Callbacks written_ ABSL_GUARDED_BY(mutex_);  // In the log and not yet being synced.
+  Written written_ ABSL_GUARDED_BY(mutex_);  // In the log and not yet being synced.
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool wrote_all_ ABSL_GUARDED_BY(mutex_) = false;  // The writing thread has ended.
   bool lost_ ABSL_GUARDED_BY(mutex_) = false;

@@ -24,13 +24,14 @@ class ChangePipelineTest : public ::testing::Test {
                                        {.migrations = kOneTable, .gather_log = true})
                     .value();
     return std::make_unique<ChangePipeline>(
-        *database_,
-        ChangePipeline::Options{
-            .apply = [this](sqlite::Transaction& transaction,
-                            std::vector<ChangeSet> changes) { return Apply(transaction, changes); },
-            .on_durable = [this] { ++durable_; },
-            .on_lost = [this](const auto& why) { lost_ = why; },
-            .own_threads = own_threads});
+        *database_, ChangePipeline::Options{.apply =
+                                                [this](sqlite::Transaction& transaction,
+                                                       std::vector<ChangeSet>& changes) {
+                                                  return Apply(transaction, changes);
+                                                },
+                                            .on_durable = [this] { ++durable_; },
+                                            .on_lost = [this](const auto& why) { lost_ = why; },
+                                            .own_threads = own_threads});
   }
   absl::Status Apply(sqlite::Transaction& transaction, const std::vector<ChangeSet>& changes) {
     ++transactions_;

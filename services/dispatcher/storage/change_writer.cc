@@ -13,11 +13,11 @@
 namespace slipway::dispatcher {
 namespace {
 
-constexpr sqlite::Sql kUpsertRun =
+constexpr sqlite::Sql kInsertRun =
     "INSERT INTO run(plan,project,title,version,digest,branch,tip,policy,state,result,"
-    "start_time_us,end_time_us) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)"
-    " ON CONFLICT(plan) DO UPDATE SET version=excluded.version,digest=excluded.digest,"
-    "tip=excluded.tip,state=excluded.state,result=excluded.result,end_time_us=excluded.end_time_us";
+    "start_time_us,end_time_us) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)";
+constexpr sqlite::Sql kUpdateRun =
+    "UPDATE run SET version=?,digest=?,tip=?,state=?,result=?,end_time_us=? WHERE plan=?";
 
 constexpr sqlite::Sql kInsertTask =
     "INSERT INTO task(plan,id,position,state,epoch,reason,detail,resume_time_us,ready_time_us,"
@@ -37,6 +37,13 @@ constexpr sqlite::Sql kUpsertAttempt =
     " ON CONFLICT(plan,task,epoch) DO UPDATE SET state=excluded.state,reason=excluded.reason,"
     "detail=excluded.detail,end_time_us=excluded.end_time_us,has_result=excluded.has_result,"
     "key_open=excluded.key_open,silence_us=excluded.silence_us";
+// What changes of an attempt. The index of open keys is left alone while the key stays open.
+constexpr sqlite::Sql kUpdateWithKey =
+    "UPDATE attempt SET state=?,reason=?,detail=?,end_time_us=?,has_result=?,silence_us=?"
+    " WHERE plan=? AND task=? AND epoch=? AND key_open<>0";
+constexpr sqlite::Sql kUpdateWithoutKey =
+    "UPDATE attempt SET state=?,reason=?,detail=?,end_time_us=?,has_result=?,silence_us=?,"
+    "key_open=0 WHERE plan=? AND task=? AND epoch=?";
 
 constexpr sqlite::Sql kUpsertCheckpoint =
     "INSERT INTO checkpoint(plan,task,number,reason,question,evidence,options,decision,guidance,"
@@ -100,15 +107,28 @@ absl::Status WriteTask(sqlite::Transaction& transaction, const TaskWrite& write)
 }
 
 absl::Status WriteRun(sqlite::Transaction& transaction, const Run& run) {
-  return transaction.Execute(kUpsertRun, run.plan, ProjectOf(run.plan), run.title, run.version,
+  RETURN_IF_ERROR(transaction.Execute(kUpdateRun, run.version, run.digest, run.tip,
+                                      static_cast<int>(run.state), run.result, run.end_time,
+                                      run.plan));
+  if (transaction.changes() == 1) return absl::OkStatus();
+  return transaction.Execute(kInsertRun, run.plan, ProjectOf(run.plan), run.title, run.version,
                              run.digest, run.branch, run.tip, ToJson(run.policy),
                              static_cast<int>(run.state), run.result, run.start_time, run.end_time);
 }
 
-absl::Status WriteAttempt(sqlite::Transaction& transaction, const Attempt& attempt) {
+// `first` is what is known of it since the last commit.
+absl::Status WriteAttempt(sqlite::Transaction& transaction, const Attempt& first,
+                          const Attempt& attempt) {
   const AttemptKey& key = attempt.key;
   std::optional<int64_t> silence_us;
   if (attempt.silence.has_value()) silence_us = absl::ToInt64Microseconds(*attempt.silence);
+  if (first.state != AttemptState::kOffered) {
+    RETURN_IF_ERROR(transaction.Execute(attempt.key_open ? kUpdateWithKey : kUpdateWithoutKey,
+                                        static_cast<int>(attempt.state), attempt.reason,
+                                        attempt.detail, attempt.end_time, attempt.has_result,
+                                        silence_us, key.task.plan, key.task.id, key.epoch));
+    if (transaction.changes() == 1) return absl::OkStatus();
+  }
   return transaction.Execute(kUpsertAttempt, key.task.plan, key.task.id, key.epoch,
                              static_cast<int>(attempt.kind), static_cast<int>(attempt.state),
                              attempt.host, attempt.agent, attempt.commit, attempt.reason,
@@ -171,47 +191,50 @@ absl::Status WriteTurns(sqlite::Transaction& transaction, const ChangeSet& chang
   return absl::OkStatus();
 }
 
-// The last states of rows of one table, in the order in which they were first changed.
+// States of rows of one table, in the order in which the rows were first changed.
 template <typename Key, typename Value>
 class LastStates final {
  public:
+  struct States {
+    Value* first;
+    Value* last;
+  };
+
   // The state that was added before; null the first time.
   Value* Find(const Key& key) {
     const auto found = places_.find(key);
-    return found == places_.end() ? nullptr : states_[found->second];
+    return found == places_.end() ? nullptr : states_[found->second].last;
   }
   void Add(const Key& key, Value& value) {
     const auto [place, is_new] = places_.emplace(key, states_.size());
     if (is_new) {
-      states_.push_back(&value);
+      states_.push_back({.first = &value, .last = &value});
     } else {
-      states_[place->second] = &value;
+      states_[place->second].last = &value;
     }
   }
-  const std::vector<Value*>& states() const { return states_; }
+  const std::vector<States>& states() const { return states_; }
 
  private:
   absl::flat_hash_map<Key, size_t> places_;
-  std::vector<Value*> states_;
+  std::vector<States> states_;
 };
 
 absl::Status WriteTasks(sqlite::Transaction& transaction, std::vector<ChangeSet>& changes) {
-  LastStates<TaskKey, TaskWrite> last;
+  LastStates<TaskKey, TaskWrite> tasks;
   for (ChangeSet& each : changes) {
     for (TaskWrite& write : each.tasks) {
-      if (TaskWrite* const before = last.Find(write.task.key); before != nullptr) {
+      if (TaskWrite* const before = tasks.Find(write.task.key); before != nullptr) {
         if (write.insert || write.expected_epoch != before->task.epoch) return EpochFenced(write);
         if (!write.spec_changed) write.task.spec = std::move(before->task.spec);
         write.insert = before->insert;
         write.spec_changed |= before->spec_changed;
         write.expected_epoch = before->expected_epoch;
       }
-      last.Add(write.task.key, write);
+      tasks.Add(write.task.key, write);
     }
   }
-  for (const TaskWrite* const write : last.states()) {
-    RETURN_IF_ERROR(WriteTask(transaction, *write));
-  }
+  for (const auto& task : tasks.states()) RETURN_IF_ERROR(WriteTask(transaction, *task.last));
   return absl::OkStatus();
 }
 
@@ -223,9 +246,9 @@ absl::Status WriteRunsAndAttempts(sqlite::Transaction& transaction,
     for (Run& run : each.runs) runs.Add(run.plan, run);
     for (Attempt& attempt : each.attempts) attempts.Add(attempt.key, attempt);
   }
-  for (const Run* const run : runs.states()) RETURN_IF_ERROR(WriteRun(transaction, *run));
-  for (const Attempt* const attempt : attempts.states()) {
-    RETURN_IF_ERROR(WriteAttempt(transaction, *attempt));
+  for (const auto& run : runs.states()) RETURN_IF_ERROR(WriteRun(transaction, *run.last));
+  for (const auto& attempt : attempts.states()) {
+    RETURN_IF_ERROR(WriteAttempt(transaction, *attempt.first, *attempt.last));
   }
   return absl::OkStatus();
 }
@@ -258,7 +281,7 @@ absl::Status WriteOthers(sqlite::Transaction& transaction, const ChangeSet& chan
 
 }  // namespace
 
-absl::Status WriteRows(sqlite::Transaction& transaction, std::vector<ChangeSet> changes) {
+absl::Status WriteRows(sqlite::Transaction& transaction, std::vector<ChangeSet>& changes) {
   RETURN_IF_ERROR(WriteRunsAndAttempts(transaction, changes));
   RETURN_IF_ERROR(WriteTasks(transaction, changes));
   for (const ChangeSet& each : changes) RETURN_IF_ERROR(WriteOthers(transaction, each));

@@ -16,8 +16,9 @@
 namespace slipway::dispatcher {
 namespace {
 
-// A plan of 10,000 tasks whose rows are written for hours fits.
-constexpr int kCacheKib = 32 << 10;
+// What tasks under way and the ends of tables need. More would cost more: a commit after a page was
+// split looks at every page in the cache.
+constexpr int kCacheKib = 8 << 10;
 // 32 MiB: a page that changes often is carried over once for many commits.
 constexpr int kCheckpointPages = 8'000;
 // Changes that wait for their inspection, which comes right after their commit.
@@ -150,8 +151,8 @@ absl::StatusOr<std::unique_ptr<SqliteTaskStore>> SqliteTaskStore::Open(Options o
       ChangePipeline::Options{
           .apply =
               [self = store.get()](sqlite::Transaction& transaction,
-                                   std::vector<ChangeSet> changes) {
-                return self->Apply(transaction, std::move(changes));
+                                   std::vector<ChangeSet>& changes) {
+                return self->Apply(transaction, changes);
               },
           .on_durable = [log = store->log_.get()] { log->NotifyAppended(); },
           .on_lost = [self = store.get()](const absl::Status& status) { self->Lose(status); },
@@ -205,20 +206,19 @@ absl::StatusOr<Snapshot> SqliteTaskStore::Load() {
 }
 
 absl::Status SqliteTaskStore::Apply(sqlite::Transaction& transaction,
-                                    std::vector<ChangeSet> queued) {
+                                    std::vector<ChangeSet>& queued) {
   ASSIGN_OR_RETURN(const int64_t term,
                    transaction.QueryOne(kSelectTerm, [](const auto& row) { return row.Int64(0); }));
   if (term != term_) {
     return base::Error(absl::StatusCode::kAborted, "TERM_OVER",
                        absl::StrCat("another dispatcher began term ", term, " after ", term_));
   }
-  const absl::Time now = clock_.Now();
+  std::vector<const events::EventDraft*> events;
   for (const ChangeSet& changes : queued) {
-    for (const events::EventDraft& event : changes.events) {
-      RETURN_IF_ERROR(log_->Append(transaction, now, event).status());
-    }
+    for (const events::EventDraft& event : changes.events) events.push_back(&event);
   }
-  return WriteRows(transaction, std::move(queued));
+  RETURN_IF_ERROR(log_->AppendAll(transaction, clock_.Now(), events));
+  return WriteRows(transaction, queued);
 }
 
 void SqliteTaskStore::Commit(ChangeSet changes, absl::AnyInvocable<void() &&> committed) {

@@ -78,7 +78,7 @@ class SqliteTaskStore final : public TaskStore {
 
   absl::Status BeginTerm();
   void Lose(const absl::Status& status);
-  absl::Status Apply(sqlite::Transaction& transaction, std::vector<ChangeSet> queued);
+  absl::Status Apply(sqlite::Transaction& transaction, std::vector<ChangeSet>& queued);
   void Keep(const std::vector<ResultWrite>& results);
   std::optional<ChangeResult> DropRecent(const AttemptKey& attempt)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(recent_mutex_);

@@ -7,6 +7,7 @@
 #include "lib/testkit/matchers.h"
 #include "lib/testkit/sequential_ids.h"
 #include "lib/testkit/temporary_directory.h"
+#include "services/dispatcher/storage/task_json.h"
 
 namespace slipway::dispatcher {
 namespace {
@@ -17,6 +18,14 @@ class SqliteTaskStoreTest : public ::testing::Test {
  protected:
   std::unique_ptr<SqliteTaskStore> Open() {
     return SqliteTaskStore::Open(directory_.File("dispatcher.db"), clock_, ids_).value();
+  }
+
+  // RunQueued commits.
+  std::unique_ptr<SqliteTaskStore> OpenWithoutThreads() {
+    return SqliteTaskStore::Open(SqliteTaskStore::Options{.path = directory_.File("dispatcher.db"),
+                                                          .own_thread = false},
+                                 clock_, ids_)
+        .value();
   }
 
   static Task ATask() {
@@ -89,6 +98,119 @@ TEST_F(SqliteTaskStoreTest, AnUpdateWritesWhatATaskIsOnlyWhenThatChanged) {
   EXPECT_EQ(stored->spec, ATask().spec);
   EXPECT_EQ(stored->reason, "why");
   EXPECT_EQ(store->FindTask(changed.key).value()->spec.description, "a third one");
+}
+
+TEST_F(SqliteTaskStoreTest, StatesOfAnAttemptReplaceWhatChangesAndKeepTheRest) {
+  Attempt attempt{.key = ATask().attempt(),
+                  .kind = GrantKind::kWork,
+                  .host = "hosts/h",
+                  .agent = "agent-1",
+                  .commit = "c0ffee",
+                  .feedback = {"first"},
+                  .start_time = absl::FromUnixSeconds(5),
+                  .key_open = true};
+  const Attempt offered = attempt;
+  const auto store = OpenWithoutThreads();
+  const auto commit_alone = [&](const Attempt& state) {
+    store->Commit({.attempts = {state}}, [] {});
+    store->RunQueued();
+    return store->FindAttempt(state.key).value().value();
+  };
+  EXPECT_TRUE(commit_alone(attempt).key_open);
+  attempt.state = AttemptState::kActive;
+  EXPECT_EQ(commit_alone(attempt).state, AttemptState::kActive);
+  attempt.state = AttemptState::kReported;
+  attempt.has_result = true;
+  EXPECT_TRUE(commit_alone(attempt).key_open);
+  EXPECT_EQ(store->Load()->open_keys.size(), 1u);
+  attempt.state = AttemptState::kRejected;
+  attempt.reason = "WHY";
+  attempt.detail = "since";
+  attempt.end_time = absl::FromUnixSeconds(9);
+  attempt.silence = absl::Seconds(2);
+  attempt.key_open = false;
+
+  const Attempt stored = commit_alone(attempt);
+
+  EXPECT_TRUE(store->Load()->open_keys.empty());
+  EXPECT_EQ(stored.state, AttemptState::kRejected);
+  EXPECT_EQ(stored.reason, "WHY");
+  EXPECT_EQ(stored.detail, "since");
+  EXPECT_EQ(stored.end_time, attempt.end_time);
+  EXPECT_EQ(stored.silence, attempt.silence);
+  EXPECT_TRUE(stored.has_result);
+  EXPECT_FALSE(stored.key_open);
+  EXPECT_EQ(stored.agent, offered.agent);
+  EXPECT_EQ(stored.commit, offered.commit);
+  EXPECT_EQ(stored.feedback, offered.feedback);
+  EXPECT_EQ(stored.start_time, offered.start_time);
+
+  attempt.key_open = true;  // As after a restart that does not know.
+  EXPECT_TRUE(commit_alone(attempt).key_open);
+  EXPECT_EQ(store->Load()->open_keys.size(), 1u);
+}
+
+TEST_F(SqliteTaskStoreTest, ARunThatMovedKeepsItsPolicyAndItsPlace) {
+  dispatcher::Run run = ARun();
+  run.policy.retries_max = 7;
+  run.digest = "one";
+  dispatcher::Run other = run;
+  other.plan = "projects/p/plans/other";
+  const auto store = OpenWithoutThreads();
+  store->Commit({.runs = {run, other}}, [] {});
+  store->RunQueued();
+  run.policy = {};
+  run.tip = "abc";
+  run.version = 2;
+  run.digest = "two";
+  run.state = RunState::kSucceeded;
+  run.result = "done";
+  run.end_time = absl::FromUnixSeconds(3);
+  store->Commit({.runs = {run}}, [] {});
+  store->RunQueued();
+
+  const dispatcher::Run stored = store->FindRun(kPlan).value().value();
+
+  EXPECT_EQ(stored.policy.retries_max, 7);
+  EXPECT_EQ(stored.tip, "abc");
+  EXPECT_EQ(stored.version, 2);
+  EXPECT_EQ(stored.digest, "two");
+  EXPECT_EQ(stored.state, RunState::kSucceeded);
+  EXPECT_EQ(stored.result, "done");
+  EXPECT_EQ(stored.end_time, run.end_time);
+  EXPECT_EQ(store->ListRuns("projects/p", 0, 10)->runs.at(0).plan, other.plan);
+  EXPECT_EQ(store->FindRun(other.plan)->value().tip, "");
+}
+
+TEST_F(SqliteTaskStoreTest, OfProgressOnlyWhatIsNotAsAtFirstIsWritten) {
+  EXPECT_EQ(ToJson(Progress()), "{}");
+  EXPECT_EQ(ProgressFromJson("{}").value(), Progress());
+  const std::string of_older_rows =
+      R"({"retries":{},"feedback":[],"guidance":"","work_epoch":0,"inspected":false,)"
+      R"("queue_number":0,"landing":false,"judge_round":0,"patch_approver":"","approver":"",)"
+      R"("paused_in":2,"step_failures":0,"checkpoints":0,"last_host":"","fingerprint":"",)"
+      R"("same_failures":0,"deaths":[]})";
+  EXPECT_EQ(ProgressFromJson(of_older_rows).value(), Progress());
+
+  const Progress all{.retries = {{"agent", 1}},
+                     .feedback = {"f"},
+                     .guidance = "g",
+                     .work_epoch = 2,
+                     .inspected = true,
+                     .queue_number = 3,
+                     .landing = true,
+                     .candidate = Candidate{.name = "c"},
+                     .judge_round = 4,
+                     .patch_approver = "p",
+                     .approver = "a",
+                     .paused_in = TaskState::kBlocked,
+                     .step_failures = 5,
+                     .checkpoints = 6,
+                     .last_host = "h",
+                     .fingerprint = "i",
+                     .same_failures = 7,
+                     .deaths = {"d"}};
+  EXPECT_EQ(ProgressFromJson(ToJson(all)).value(), all);
 }
 
 TEST_F(SqliteTaskStoreTest, ASecondStoreOnTheFileIsRefused) {

@@ -122,23 +122,28 @@ absl::StatusOr<TaskSpec> TaskSpecFromJson(const std::string& text) {
 
 std::string ToJson(const Progress& progress) {
   JsonObject value;
-  value.Add("retries", progress.retries)
-      .Add("feedback", progress.feedback)
-      .Add("guidance", progress.guidance)
-      .Add("work_epoch", progress.work_epoch)
-      .Add("inspected", progress.inspected)
-      .Add("queue_number", progress.queue_number)
-      .Add("landing", progress.landing)
-      .Add("judge_round", progress.judge_round)
-      .Add("patch_approver", progress.patch_approver)
-      .Add("approver", progress.approver)
-      .Add("paused_in", static_cast<int>(progress.paused_in))
-      .Add("step_failures", progress.step_failures)
-      .Add("checkpoints", progress.checkpoints)
-      .Add("last_host", progress.last_host)
-      .Add("fingerprint", progress.fingerprint)
-      .Add("same_failures", progress.same_failures)
-      .Add("deaths", progress.deaths);
+  const auto add = [&value](absl::string_view name, const auto& member) {
+    if (member != std::decay_t<decltype(member)>()) value.Add(name, member);
+  };
+  add("retries", progress.retries);
+  add("feedback", progress.feedback);
+  add("guidance", progress.guidance);
+  add("work_epoch", progress.work_epoch);
+  add("inspected", progress.inspected);
+  add("queue_number", progress.queue_number);
+  add("landing", progress.landing);
+  add("judge_round", progress.judge_round);
+  add("patch_approver", progress.patch_approver);
+  add("approver", progress.approver);
+  if (progress.paused_in != TaskState::kReady) {
+    value.Add("paused_in", static_cast<int>(progress.paused_in));
+  }
+  add("step_failures", progress.step_failures);
+  add("checkpoints", progress.checkpoints);
+  add("last_host", progress.last_host);
+  add("fingerprint", progress.fingerprint);
+  add("same_failures", progress.same_failures);
+  add("deaths", progress.deaths);
   if (progress.candidate.has_value()) {
     const Candidate& candidate = *progress.candidate;
     value.AddJson("candidate", JsonObject()
