@@ -2,9 +2,11 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/error.h"
 #include "lib/base/status_macros.h"
@@ -191,7 +193,18 @@ absl::Status WriteTurns(sqlite::Transaction& transaction, const ChangeSet& chang
   return absl::OkStatus();
 }
 
-// States of rows of one table, in the order in which the rows were first changed.
+// By the key that a pointer leads to.
+template <typename Key>
+struct KeyHash {
+  size_t operator()(const Key* key) const { return absl::Hash<Key>()(*key); }
+};
+template <typename Key>
+struct KeyEqual {
+  bool operator()(const Key* a, const Key* b) const { return *a == *b; }
+};
+
+// States of rows of one table, in the order in which the rows were first changed. Keys and states
+// must outlive it.
 template <typename Key, typename Value>
 class LastStates final {
  public:
@@ -200,38 +213,38 @@ class LastStates final {
     Value* last;
   };
 
-  // The state that was added before; null the first time.
-  Value* Find(const Key& key) {
-    const auto found = places_.find(key);
-    return found == places_.end() ? nullptr : states_[found->second].last;
+  explicit LastStates(size_t most) {
+    places_.reserve(most);
+    states_.reserve(most);
   }
-  void Add(const Key& key, Value& value) {
-    const auto [place, is_new] = places_.emplace(key, states_.size());
-    if (is_new) {
-      states_.push_back({.first = &value, .last = &value});
-    } else {
-      states_[place->second].last = &value;
-    }
+
+  // Returns the state that was added before; null the first time.
+  Value* Add(const Key& key, Value& value) {
+    const auto [place, is_new] = places_.emplace(&key, states_.size());
+    if (!is_new) return std::exchange(states_[place->second].last, &value);
+    states_.push_back({.first = &value, .last = &value});
+    return nullptr;
   }
   const std::vector<States>& states() const { return states_; }
 
  private:
-  absl::flat_hash_map<Key, size_t> places_;
+  absl::flat_hash_map<const Key*, size_t, KeyHash<Key>, KeyEqual<Key>> places_;
   std::vector<States> states_;
 };
 
 absl::Status WriteTasks(sqlite::Transaction& transaction, std::vector<ChangeSet>& changes) {
-  LastStates<TaskKey, TaskWrite> tasks;
+  size_t most = 0;
+  for (const ChangeSet& each : changes) most += each.tasks.size();
+  LastStates<TaskKey, TaskWrite> tasks(most);
   for (ChangeSet& each : changes) {
     for (TaskWrite& write : each.tasks) {
-      if (TaskWrite* const before = tasks.Find(write.task.key); before != nullptr) {
+      if (TaskWrite* const before = tasks.Add(write.task.key, write); before != nullptr) {
         if (write.insert || write.expected_epoch != before->task.epoch) return EpochFenced(write);
         if (!write.spec_changed) write.task.spec = std::move(before->task.spec);
         write.insert = before->insert;
         write.spec_changed |= before->spec_changed;
         write.expected_epoch = before->expected_epoch;
       }
-      tasks.Add(write.task.key, write);
     }
   }
   for (const auto& task : tasks.states()) RETURN_IF_ERROR(WriteTask(transaction, *task.last));
@@ -240,8 +253,14 @@ absl::Status WriteTasks(sqlite::Transaction& transaction, std::vector<ChangeSet>
 
 absl::Status WriteRunsAndAttempts(sqlite::Transaction& transaction,
                                   std::vector<ChangeSet>& changes) {
-  LastStates<std::string, Run> runs;
-  LastStates<AttemptKey, Attempt> attempts;
+  size_t runs_most = 0;
+  size_t attempts_most = 0;
+  for (const ChangeSet& each : changes) {
+    runs_most += each.runs.size();
+    attempts_most += each.attempts.size();
+  }
+  LastStates<std::string, Run> runs(runs_most);
+  LastStates<AttemptKey, Attempt> attempts(attempts_most);
   for (ChangeSet& each : changes) {
     for (Run& run : each.runs) runs.Add(run.plan, run);
     for (Attempt& attempt : each.attempts) attempts.Add(attempt.key, attempt);

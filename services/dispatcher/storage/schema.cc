@@ -72,6 +72,14 @@ constexpr sqlite::Migration kMigrations[] = {
      " PRIMARY KEY(plan,id)) STRICT, WITHOUT ROWID;"
      "INSERT INTO task_spec(plan,id,spec) SELECT plan,id,spec FROM task;"
      "ALTER TABLE task DROP COLUMN spec;"},
+    {8,
+     // With row numbers a row of up to 4 KiB takes a page; without, all but a quarter of a page of
+     // it lay in pages of its own.
+     "CREATE TABLE numbered_spec(plan TEXT NOT NULL, id TEXT NOT NULL, spec TEXT NOT NULL,"
+     " PRIMARY KEY(plan,id)) STRICT;"
+     "INSERT INTO numbered_spec(plan,id,spec) SELECT plan,id,spec FROM task_spec ORDER BY plan,id;"
+     "DROP TABLE task_spec;"
+     "ALTER TABLE numbered_spec RENAME TO task_spec;"},
 };
 
 }  // namespace

@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 #include <sqlite3.h>
 
+#include "lib/base/status_macros.h"
 #include "lib/testkit/fake_clock.h"
 #include "lib/testkit/matchers.h"
 #include "lib/testkit/sequential_ids.h"
 #include "lib/testkit/temporary_directory.h"
+#include "services/dispatcher/storage/schema.h"
 #include "services/dispatcher/storage/task_json.h"
 
 namespace slipway::dispatcher {
@@ -211,6 +213,41 @@ TEST_F(SqliteTaskStoreTest, OfProgressOnlyWhatIsNotAsAtFirstIsWritten) {
                      .same_failures = 7,
                      .deaths = {"d"}};
   EXPECT_EQ(ProgressFromJson(ToJson(all)).value(), all);
+}
+
+constexpr sqlite::Sql kInsertOldTask =
+    "INSERT INTO task(plan,id,position,state,epoch,reason,detail,merged_commit,open_checkpoint,"
+    "progress) VALUES(?,?,?,2,0,'','','',0,'{}')";
+constexpr sqlite::Sql kInsertOldSpec = "INSERT INTO task_spec(plan,id,spec) VALUES(?,?,?)";
+
+TEST_F(SqliteTaskStoreTest, WhatTasksAreIsKeptWhenItsTableIsLaidOutAnew) {
+  TaskSpec small{.id = "small", .title = "S"};
+  TaskSpec large{.id = "large", .title = "L", .description = std::string(20'000, 'd')};
+  {
+    const auto old = sqlite::Database::Open(directory_.File("dispatcher.db"),
+                                            {.migrations = Migrations().first(7)})
+                         .value();
+    const absl::Status written = old->Write([&](sqlite::Transaction& transaction) -> absl::Status {
+      int position = 0;
+      for (const TaskSpec& spec : {small, large}) {
+        RETURN_IF_ERROR(transaction.Execute(kInsertOldTask, kPlan, spec.id, position++));
+        RETURN_IF_ERROR(transaction.Execute(kInsertOldSpec, kPlan, spec.id, ToJson(spec)));
+      }
+      return absl::OkStatus();
+    });
+    ASSERT_OK(written);
+  }
+
+  const auto store = OpenWithoutThreads();
+
+  EXPECT_EQ(store->FindTask({.plan = kPlan, .id = "small"}).value()->spec, small);
+  Task task = store->FindTask({.plan = kPlan, .id = "large"}).value().value();
+  EXPECT_EQ(task.spec, large);
+  task.spec.description = "shorter";
+  store->Commit({.tasks = {{.task = task, .spec_changed = true}}}, [] {});
+  store->RunQueued();
+  EXPECT_EQ(store->FindTask(task.key).value()->spec.description, "shorter");
+  EXPECT_EQ(store->FindTask({.plan = kPlan, .id = "small"}).value()->spec, small);
 }
 
 TEST_F(SqliteTaskStoreTest, ASecondStoreOnTheFileIsRefused) {
