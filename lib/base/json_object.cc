@@ -1,5 +1,6 @@
 #include "lib/base/json_object.h"
 
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -40,12 +41,26 @@ bool IsPlain(char byte) {
   return code >= 0x20 && code < 0x80 && byte != '"' && byte != '\\';
 }
 
+// IsPlain of each of eight bytes. Text is plain for long stretches.
+bool AreEightPlain(const char* bytes) {
+  constexpr uint64_t kEach = 0x0101010101010101;
+  uint64_t word = 0;
+  std::memcpy(&word, bytes, sizeof(word));
+  const uint64_t quotes = word ^ (kEach * '"');
+  const uint64_t backslashes = word ^ (kEach * '\\');
+  // A byte minus n borrows its high bit when it is less than n and its high bit is not set.
+  const uint64_t special = ((word - kEach * 0x20) & ~word) | ((quotes - kEach) & ~quotes) |
+                           ((backslashes - kEach) & ~backslashes) | word;
+  return (special & (kEach * 0x80)) == 0;
+}
+
 }  // namespace
 
 void AppendJsonString(std::string& text, absl::string_view value) {
   text += '"';
   for (size_t at = 0; at < value.size();) {
     size_t end = at;
+    while (end + 8 <= value.size() && AreEightPlain(value.data() + end)) end += 8;
     while (end < value.size() && IsPlain(value[end])) ++end;
     text.append(value.data() + at, end - at);
     at = end;

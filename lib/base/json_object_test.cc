@@ -25,6 +25,22 @@ TEST(JsonObject, WhatStringsMayNotHoldIsEscaped) {
   EXPECT_EQ(text, R"("\"\\\n\r\t\u0000\u001f/")");
 }
 
+TEST(JsonObject, EachByteIsWrittenAlikeWhereverInATextItIs) {
+  for (int code = 0; code < 256; ++code) {
+    const std::string byte(1, static_cast<char>(code));
+    std::string alone;
+    AppendJsonString(alone, byte);
+    for (size_t at = 0; at <= 17; ++at) {
+      const std::string before(at, '~');
+      const std::string after(17 - at, ' ');
+      std::string text;
+      AppendJsonString(text, before + byte + after);
+      EXPECT_EQ(text, "\"" + before + alone.substr(1, alone.size() - 2) + after + "\"")
+          << "byte " << code << " at " << at;
+    }
+  }
+}
+
 TEST(JsonObject, WhatIsNoUtf8IsReplacedByteForByte) {
   std::string text;
   AppendJsonString(text, "\xC3\xA4|\xFF|\xC0\xAF|\xED\xA0\x80");

@@ -29,12 +29,14 @@ bool IsBlank(const char* text) {
 
 }  // namespace
 
+void Connection::ConfigureLibrary() {
+  // Where SQLite is in use already it is refused, and memory is counted.
+  [[maybe_unused]] static const int uncounted = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& path, int flags,
                                                              const char* vfs) {
-  // Counting its memory, which nothing asks for, makes every allocation of every thread take one
-  // mutex. Has no effect when SQLite is in use already: then all goes on as it does by default.
-  static const int uncounted = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-  static_cast<void>(uncounted);
+  ConfigureLibrary();
   sqlite3* handle = nullptr;
   const int code = sqlite3_open_v2(path.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX, vfs);
   if (handle == nullptr) return StatusFromCode(code, path, sqlite3_errstr(code));

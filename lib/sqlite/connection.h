@@ -20,6 +20,10 @@ namespace slipway::sqlite {
 // those belong to this library and go through Run and RunScript.
 class Connection final {
  public:
+  // Lets SQLite not count its memory, for which each allocation of every thread would take one
+  // mutex. To be called before anything else of SQLite, once or more.
+  static void ConfigureLibrary();
+
   // `flags` and `vfs` as for sqlite3_open_v2.
   static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& path, int flags,
                                                           const char* vfs = nullptr);

@@ -112,6 +112,7 @@ Database::~Database() {
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path,
                                                          const Options& options) {
   RETURN_IF_ERROR(CheckOrder(options.migrations));
+  Connection::ConfigureLibrary();
   std::unique_ptr<Database> database(new Database(path, options));
   if (options.exclusive && !database->in_memory_ && options.vfs == nullptr) {
     ASSIGN_OR_RETURN(database->lock_, base::LockFile(absl::StrCat(path, ".lock")));

@@ -32,26 +32,25 @@ absl::Status Statement::CheckCount(int count) const {
                                   " values were given: ", sqlite3_sql(statement_)));
 }
 
-absl::Status Statement::BindNull(int index) { return Check(sqlite3_bind_null(statement_, index)); }
+int Statement::BindNull(int index) { return sqlite3_bind_null(statement_, index); }
 
-absl::Status Statement::BindInt64(int index, int64_t value) {
-  return Check(sqlite3_bind_int64(statement_, index, value));
+int Statement::BindInt64(int index, int64_t value) {
+  return sqlite3_bind_int64(statement_, index, value);
 }
 
-absl::Status Statement::BindDouble(int index, double value) {
-  return Check(sqlite3_bind_double(statement_, index, value));
+int Statement::BindDouble(int index, double value) {
+  return sqlite3_bind_double(statement_, index, value);
 }
 
-absl::Status Statement::BindText(int index, absl::string_view value) {
+int Statement::BindText(int index, absl::string_view value) {
   // A null pointer would bind NULL; an empty view may hold one.
   const char* data = value.data() == nullptr ? "" : value.data();
-  return Check(
-      sqlite3_bind_text64(statement_, index, data, value.size(), SQLITE_STATIC, SQLITE_UTF8));
+  return sqlite3_bind_text64(statement_, index, data, value.size(), SQLITE_STATIC, SQLITE_UTF8);
 }
 
-absl::Status Statement::BindBlob(int index, absl::string_view value) {
-  if (value.empty()) return Check(sqlite3_bind_zeroblob(statement_, index, 0));
-  return Check(sqlite3_bind_blob64(statement_, index, value.data(), value.size(), SQLITE_STATIC));
+int Statement::BindBlob(int index, absl::string_view value) {
+  if (value.empty()) return sqlite3_bind_zeroblob(statement_, index, 0);
+  return sqlite3_bind_blob64(statement_, index, value.data(), value.size(), SQLITE_STATIC);
 }
 
 absl::Status Statement::Check(int code) const {

@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "lib/base/id.h"
+#include "lib/base/status_macros.h"
 #include "lib/sqlite/row.h"
 
 namespace slipway::sqlite {
@@ -54,11 +55,11 @@ class Statement final {
   // the statement has parameters.
   template <typename... Args>
   absl::Status Bind(const Args&... args) {
-    absl::Status status = CheckCount(static_cast<int>(sizeof...(Args)));
-    int index = 0;
-    (void)index;
-    ((status.ok() ? status = BindValue(++index, args) : status), ...);
-    return status;
+    RETURN_IF_ERROR(CheckCount(static_cast<int>(sizeof...(Args))));
+    [[maybe_unused]] int index = 0;
+    int code = SQLITE_OK;
+    ((code = code == SQLITE_OK ? BindValue(++index, args) : code), ...);
+    return Check(code);
   }
 
   // Moves to the next row; false after the last.
@@ -72,8 +73,9 @@ class Statement final {
   bool writes() const { return sqlite3_stmt_readonly(statement_) == 0; }
 
  private:
+  // A result code of SQLite.
   template <typename T>
-  absl::Status BindValue(int index, const T& value) {
+  int BindValue(int index, const T& value) {
     if constexpr (std::same_as<T, std::nullopt_t>) {
       return BindNull(index);
     } else if constexpr (internal::kIsOptional<T>) {
@@ -98,11 +100,11 @@ class Statement final {
   }
 
   absl::Status CheckCount(int count) const;
-  absl::Status BindNull(int index);
-  absl::Status BindInt64(int index, int64_t value);
-  absl::Status BindDouble(int index, double value);
-  absl::Status BindText(int index, absl::string_view value);
-  absl::Status BindBlob(int index, absl::string_view value);
+  int BindNull(int index);
+  int BindInt64(int index, int64_t value);
+  int BindDouble(int index, double value);
+  int BindText(int index, absl::string_view value);
+  int BindBlob(int index, absl::string_view value);
   absl::Status Check(int code) const;
 
   sqlite3_stmt* statement_;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
+#include <latch>
 #include <memory>
 #include <vector>
 
@@ -74,6 +76,22 @@ TEST_F(ChangePipelineTest, CallbacksComeInTheOrderOfTheCallsWhenTheirChangesCanB
   EXPECT_EQ(Rows(), kChanges);
   EXPECT_LT(transactions_, kChanges);
   EXPECT_GT(durable_, 0);
+}
+
+TEST_F(ChangePipelineTest, WhatIsAskedForAtAnyTimeIsWrittenWithoutMoreComing) {
+  constexpr int kChains = 3;
+  constexpr int kLength = 300;
+  const auto pipeline = Make();
+  std::latch ends(kChains);
+  // Each asks for the next when it is told, so that nothing else would wake a writer that sleeps.
+  const std::function<void(int)> ask = [&](int left) {
+    pipeline->Commit(Named("x"), [&, left] { left > 1 ? ask(left - 1) : ends.count_down(); });
+  };
+  for (int i = 0; i < kChains; ++i) ask(kLength);
+  ends.wait();
+  pipeline->Stop();
+
+  EXPECT_EQ(Rows(), kChains * kLength);
 }
 
 TEST_F(ChangePipelineTest, AfterAChangeThatCannotBeWrittenNothingIsTakenOrTold) {

@@ -250,6 +250,11 @@ TEST_F(SqliteTaskStoreTest, WhatTasksAreIsKeptWhenItsTableIsLaidOutAnew) {
   EXPECT_EQ(store->FindTask({.plan = kPlan, .id = "small"}).value()->spec, small);
 }
 
+TEST_F(SqliteTaskStoreTest, SqliteDoesNotCountItsMemoryForWhichThreadsWouldWaitForEachOther) {
+  const auto store = Open();
+  EXPECT_EQ(sqlite3_memory_used(), 0);
+}
+
 TEST_F(SqliteTaskStoreTest, ASecondStoreOnTheFileIsRefused) {
   const auto store = Open();
   EXPECT_THAT(SqliteTaskStore::Open(directory_.File("dispatcher.db"), clock_, ids_).status(),
