@@ -41,6 +41,9 @@ absl::Status Stopped() {
 
 // The thread. Commands from other threads are queued and the poll is woken. Curl is told which
 // sockets have something: asked to look for itself it would visit all transfers each time.
+//
+// Whatever curl has belongs to the driver: this thread, except while it waits for sockets; then one
+// that starts a transfer may drive.
 class Client::Loop final {
  public:
   enum class Action { kStart, kCancel, kDrop, kResume };
@@ -60,7 +63,6 @@ class Client::Loop final {
     epoll_event event = {.events = EPOLLIN, .data = {.fd = wake_}};
     epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event);
     thread_ = std::thread([this] { Run(); });
-    id_ = thread_.get_id();
   }
 
   ~Loop() {
@@ -79,6 +81,19 @@ class Client::Loop final {
     thread_.join();
   }
 
+  // Starts on this thread unless somebody drives.
+  bool TryStartHere(const std::shared_ptr<Transfer>& transfer) {
+    if (!TryDrive()) return false;
+    Add(transfer);
+    Act(CURL_SOCKET_TIMEOUT, 0);
+    Tell();  // A server that is quick may have answered already.
+    look_at_ = std::min(look_at_, transfer->next_deadline());
+    const bool wake = NextLook() < resting_until_;
+    StopDriving();
+    if (wake) Wake();
+    return true;
+  }
+
   void Post(Action action, std::shared_ptr<Transfer> transfer) {
     {
       base::MutexLock lock(mutex_);
@@ -91,7 +106,10 @@ class Client::Loop final {
     if (action == Action::kStart) transfer->End(CURLE_ABORTED_BY_CALLBACK, Stopped());
   }
 
-  bool on_thread() const { return std::this_thread::get_id() == id_; }
+  bool driving() {
+    base::MutexLock lock(mutex_);
+    return driver_ == std::this_thread::get_id();
+  }
 
  private:
   using Command = std::pair<Action, std::shared_ptr<Transfer>>;
@@ -132,24 +150,44 @@ class Client::Loop final {
   }
 
   void Act(curl_socket_t socket, int events) {
+    if (socket == CURL_SOCKET_TIMEOUT) curl_timer_.reset();
     int running = 0;
     curl_multi_socket_action(multi_, socket, events, &running);
   }
 
+  bool TryDrive() {
+    base::MutexLock lock(mutex_);
+    if (driver_ != std::thread::id() || stopped_) return false;
+    driver_ = std::this_thread::get_id();
+    return true;
+  }
+
+  void Drive() {
+    base::MutexLock lock(mutex_);
+    while (driver_ != std::thread::id()) free_.Wait(mutex_);
+    driver_ = std::this_thread::get_id();
+  }
+
+  void StopDriving() {
+    base::MutexLock lock(mutex_);
+    driver_ = std::thread::id();
+    free_.NotifyOne();
+  }
+
   void Run() {
+    Drive();
     while (Obey()) {
       if (curl_timer_.has_value() && *curl_timer_ <= std::chrono::steady_clock::now()) {
-        curl_timer_.reset();
         Act(CURL_SOCKET_TIMEOUT, 0);
       }
-      CollectDone();
+      Tell();
       ExpireDeadlines();
       Serve();
-      CollectDone();
     }
     while (!transfers_.empty()) {
       Remove(transfers_.begin()->second, CURLE_ABORTED_BY_CALLBACK, Stopped());
     }
+    StopDriving();
   }
 
   // Carries out what other threads asked for; false when the client stops.
@@ -176,6 +214,7 @@ class Client::Loop final {
   void Add(const std::shared_ptr<Transfer>& transfer) {
     const absl::Status prepared = transfer->Prepare();
     if (!prepared.ok()) return transfer->End(CURLE_URL_MALFORMAT, prepared);
+    transfer->NoteFedIn(&fed_);
     transfers_[transfer->easy()] = transfer;
     curl_multi_add_handle(multi_, transfer->easy());
   }
@@ -196,10 +235,24 @@ class Client::Loop final {
     }
   }
 
+  // Tells the transfers what curl has done: that they have ended, or else that nothing more is at
+  // hand.
+  void Tell() {
+    CollectDone();
+    for (CURL* const easy : std::exchange(fed_, {})) {
+      const auto found = transfers_.find(easy);
+      if (found != transfers_.end()) std::shared_ptr<Transfer>(found->second)->Flush();
+    }
+  }
+
   // Waits for sockets, commands and deadlines, and serves the sockets.
   void Serve() {
     std::array<epoll_event, kEventsMax> events;
-    const int count = epoll_wait(epoll_, events.data(), kEventsMax, PollTimeout());
+    const int timeout = PollTimeout();
+    resting_until_ = NextLook();
+    StopDriving();
+    const int count = epoll_wait(epoll_, events.data(), kEventsMax, timeout);
+    Drive();
     for (int i = 0; i < count; ++i) {
       const epoll_event& event = events[static_cast<size_t>(i)];
       if (event.data.fd == wake_) {
@@ -211,6 +264,7 @@ class Client::Loop final {
       const int out = (event.events & EPOLLOUT) != 0 ? CURL_CSELECT_OUT : 0;
       const int broken = (event.events & EPOLLERR) != 0 ? CURL_CSELECT_ERR : 0;
       Act(event.data.fd, in | out | broken);
+      Tell();
     }
     // What has happened may have brought a deadline nearer.
     if (count > 0) {
@@ -235,26 +289,31 @@ class Client::Loop final {
     }
   }
 
+  TimePoint NextLook() const { return std::min(look_at_, curl_timer_.value_or(look_at_)); }
+
   int PollTimeout() const {
-    const TimePoint next = std::min(look_at_, curl_timer_.value_or(look_at_));
     const auto wait =
-        std::chrono::ceil<std::chrono::milliseconds>(next - std::chrono::steady_clock::now());
+        std::chrono::ceil<std::chrono::milliseconds>(NextLook() - std::chrono::steady_clock::now());
     return static_cast<int>(std::max<int64_t>(0, wait.count()));
   }
 
   CURLM* multi_ = nullptr;
   const int epoll_ = epoll_create1(EPOLL_CLOEXEC);
   const int wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  std::optional<TimePoint>
-      curl_timer_;     // When curl wants to be called. The thread's own, as these:
-  TimePoint look_at_;  // When a deadline may have passed.
-  std::unordered_map<CURL*, std::shared_ptr<Transfer>> transfers_;  // The thread's own.
+  // The driver's, as all of these.
+  std::optional<TimePoint> curl_timer_;  // When curl wants to be called.
+  TimePoint look_at_;                    // When a deadline may have passed.
+  TimePoint resting_until_;              // Of the thread, if nothing happens.
+  std::unordered_map<CURL*, std::shared_ptr<Transfer>> transfers_;
+  std::vector<CURL*> fed_;  // Transfers that have got something and were not told that it is all.
+
   base::Mutex mutex_;
+  base::CondVar free_;
+  std::thread::id driver_ ABSL_GUARDED_BY(mutex_);
   std::vector<Command> commands_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
-  std::thread::id id_;
 };
 
 namespace {
@@ -266,8 +325,8 @@ class TransferHandle final : public Client::Handle {
   TransferHandle(std::shared_ptr<Loop> loop, std::shared_ptr<Transfer> transfer)
       : loop_(std::move(loop)), transfer_(std::move(transfer)) {}
   ~TransferHandle() override {
-    transfer_->Silence(loop_->on_thread());
-    loop_->Post(Loop::Action::kDrop, transfer_);
+    const bool ended = transfer_->Silence(loop_->driving());
+    if (!ended) loop_->Post(Loop::Action::kDrop, transfer_);
   }
   void Cancel() override { loop_->Post(Loop::Action::kCancel, transfer_); }
   void Resume() override { loop_->Post(Loop::Action::kResume, transfer_); }
@@ -279,13 +338,38 @@ class TransferHandle final : public Client::Handle {
 
 }  // namespace
 
-Client::Client() : loop_(std::make_shared<Loop>()) {}
-Client::~Client() { loop_->Stop(); }
+Client::Client(int threads) {
+  for (int i = 0; i < std::max(1, threads); ++i) loops_.push_back(std::make_shared<Loop>());
+}
+
+Client::~Client() {
+  for (const std::shared_ptr<Loop>& loop : loops_) loop->Stop();
+}
+
+const std::shared_ptr<Client::Loop>& Client::NextLoop() {
+  return loops_[next_.fetch_add(1, std::memory_order_relaxed) % loops_.size()];
+}
 
 std::unique_ptr<Client::Handle> Client::Start(ClientRequest request, ClientCallbacks callbacks) {
+  const std::shared_ptr<Loop>& loop = NextLoop();
   auto transfer = std::make_shared<Transfer>(std::move(request), std::move(callbacks));
-  loop_->Post(Loop::Action::kStart, transfer);
-  return std::make_unique<TransferHandle<Loop>>(loop_, std::move(transfer));
+  loop->Post(Loop::Action::kStart, transfer);
+  return std::make_unique<TransferHandle<Loop>>(loop, std::move(transfer));
+}
+
+std::unique_ptr<Client::Handle> Client::StartHere(ClientRequest request,
+                                                  ClientCallbacks callbacks) {
+  auto transfer = std::make_shared<Transfer>(std::move(request), std::move(callbacks));
+  // What is wrong with it is told by a thread of the client.
+  const bool prepared = transfer->Prepare().ok();
+  for (size_t tries = 0; prepared && tries < loops_.size(); ++tries) {
+    const std::shared_ptr<Loop>& loop = NextLoop();
+    if (!loop->TryStartHere(transfer)) continue;
+    return std::make_unique<TransferHandle<Loop>>(loop, std::move(transfer));
+  }
+  const std::shared_ptr<Loop>& loop = NextLoop();
+  loop->Post(Loop::Action::kStart, transfer);
+  return std::make_unique<TransferHandle<Loop>>(loop, std::move(transfer));
 }
 
 Client::Response Client::Fetch(ClientRequest request) {

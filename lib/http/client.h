@@ -1,8 +1,10 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
@@ -61,7 +63,8 @@ struct ClientResult {
   }
 };
 
-// Called on the client's thread; must not block.
+// Called by one thread at a time, one of the client's or one that starts an exchange; must not
+// block.
 struct ClientCallbacks {
   enum class Flow {
     kContinue,
@@ -69,10 +72,12 @@ struct ClientCallbacks {
   };
   absl::AnyInvocable<void(int status, const Headers& headers)> on_headers;
   absl::AnyInvocable<Flow(absl::string_view chunk)> on_data;
+  // After one or more of on_data, once nothing more is at hand; not where on_done comes at once.
+  absl::AnyInvocable<void()> on_flush;
   absl::AnyInvocable<void(ClientResult result)> on_done;  // Once, last.
 };
 
-// An HTTP/1.1 client: one thread for all exchanges, connections reused, no redirects, no retries
+// An HTTP/1.1 client: a thread for all exchanges, connections reused, no redirects, no retries
 // (not even of a request that a reused connection lost, unless its method is idempotent).
 // Thread-safe.
 class Client final {
@@ -94,17 +99,27 @@ class Client final {
     std::string body;
   };
 
-  Client();
+  // More `threads` share many exchanges: what comes at the same time does not queue. Each has
+  // connections of its own.
+  explicit Client(int threads = 1);
   ~Client();  // Ends open exchanges with CLIENT_STOPPED.
 
   [[nodiscard]] std::unique_ptr<Handle> Start(ClientRequest request, ClientCallbacks callbacks);
+
+  // As Start, but sends the request from this thread where one of the client's is at rest, which
+  // saves waking it. Callbacks, of this exchange and of others, may run before this returns: the
+  // caller must hold no lock that one of them takes.
+  [[nodiscard]] std::unique_ptr<Handle> StartHere(ClientRequest request, ClientCallbacks callbacks);
 
   // Blocks until the exchange is over. Not from a callback of this client.
   Response Fetch(ClientRequest request);
 
  private:
   class Loop;
-  std::shared_ptr<Loop> loop_;
+  const std::shared_ptr<Loop>& NextLoop();
+
+  std::vector<std::shared_ptr<Loop>> loops_;
+  std::atomic<size_t> next_ = 0;
 };
 
 }  // namespace slipway::http

@@ -45,20 +45,29 @@ class ScriptedServer final {
 
 class ClientTest : public ServerTest {
  protected:
-  // Starts an exchange whose end sets `done_`.
+  // Of an exchange whose end sets `done_`.
+  ClientCallbacks Notes() {
+    return {.on_headers = [this](int, const Headers&) { head_.Set(); },
+            .on_data =
+                [this](absl::string_view chunk) {
+                  body_.append(chunk.data(), chunk.size());
+                  return Flow::kContinue;
+                },
+            .on_done =
+                [this](ClientResult result) {
+                  result_ = std::move(result);
+                  done_.Set();
+                }};
+  }
+  // Answers "x" to everybody.
+  static Router OneRoute() {
+    Router router;
+    router.Route("GET", "/",
+                 [](const Request&, const Writer& writer) { writer->Send(200, {}, "x"); });
+    return router;
+  }
   std::unique_ptr<Client::Handle> StartExchange(ClientRequest request) {
-    return client_.Start(std::move(request),
-                         {.on_headers = [this](int, const Headers&) { head_.Set(); },
-                          .on_data =
-                              [this](absl::string_view chunk) {
-                                body_.append(chunk.data(), chunk.size());
-                                return Flow::kContinue;
-                              },
-                          .on_done =
-                              [this](ClientResult result) {
-                                result_ = std::move(result);
-                                done_.Set();
-                              }});
+    return client_.Start(std::move(request), Notes());
   }
 
   Event head_;
@@ -361,6 +370,123 @@ TEST_F(ClientTest, CarriesManyExchangesAtOnceOverAUnixSocket) {
     });
   }
   for (std::thread& thread : threads) thread.join();
+}
+
+TEST_F(ClientTest, AnExchangeStartedHereIsLikeAnyOther) {
+  Router router;
+  router.Route("POST", "/", [](Request request, Writer writer) {
+    writer->Send(200, {}, std::move(request.body));
+  });
+  Start(std::move(router));
+  for (const std::string body : {"on a new connection", "on one that is there"}) {
+    body_.clear();
+    Event done;
+    ClientCallbacks callbacks = Notes();
+    callbacks.on_done = [&](const ClientResult& result) {
+      EXPECT_OK(result.status);
+      done.Set();
+    };
+    const auto handle =
+        client_.StartHere({.method = "POST", .url = Url("/"), .body = body}, std::move(callbacks));
+    ASSERT_TRUE(done.Wait());
+    EXPECT_EQ(body_, body);
+  }
+}
+
+TEST_F(ClientTest, WhatIsStartedHereWithABadHeaderIsNotSent) {
+  Router router;
+  router.Route("GET", "/", [](const Request&, const Writer&) { ADD_FAILURE() << "it was sent"; });
+  Start(std::move(router));
+
+  const auto handle =
+      client_.StartHere({.url = Url("/"), .headers = {{"X", "a\r\nY: b"}}}, Notes());
+
+  ASSERT_TRUE(done_.Wait());
+  EXPECT_EQ(result_.outcome, Outcome::kNotSent);
+  EXPECT_THAT(result_.status, FailsWithReason("HEADERS_INVALID"));
+}
+
+TEST_F(ClientTest, DeadlineOfWhatIsStartedHereWakesTheClientsThread) {
+  const testkit::TemporaryDirectory directory;
+  const std::string path = directory.File("s");
+  Writer held;
+  Router router;
+  router.Route("GET", "/", [&held](const Request&, Writer writer) { held = std::move(writer); });
+  ASSERT_OK_AND_ASSIGN(const auto server, Server::Start({.address = "unix:" + path}, router));
+
+  // Connects at once, so that no socket wakes it.
+  const auto handle = client_.StartHere(
+      {.url = "http://x/", .unix_socket = path, .total_timeout = absl::Milliseconds(100)}, Notes());
+
+  ASSERT_TRUE(done_.Wait());
+  EXPECT_THAT(result_.status, FailsWithReason("TOTAL_TIMEOUT"));
+}
+
+TEST_F(ClientTest, StartingHereDoesNotWaitForAThreadThatIsBusy) {
+  Start(OneRoute());
+  Event busy;
+  Event release;
+  Event first_done;
+  std::unique_ptr<Client::Handle> from_callback;
+  ClientCallbacks callbacks;
+  callbacks.on_headers = [&](int, const Headers&) {
+    busy.Set();
+    EXPECT_TRUE(release.Wait());
+  };
+  callbacks.on_done = [&](const ClientResult&) {
+    from_callback = client_.StartHere({.url = Url("/")}, {});
+    first_done.Set();
+  };
+  const auto first = client_.Start({.url = Url("/")}, std::move(callbacks));
+  ASSERT_TRUE(busy.Wait());
+
+  const auto second = client_.StartHere({.url = Url("/")}, Notes());
+
+  release.Set();
+  ASSERT_TRUE(done_.Wait());
+  EXPECT_OK(result_.status);
+  ASSERT_TRUE(first_done.Wait());
+}
+
+TEST_F(ClientTest, TellsWhenNothingMoreIsAtHandUnlessThatIsTheEnd) {
+  ScriptedServer server;
+  std::vector<std::string> told;  // By one thread.
+  Event flushed;
+  ClientCallbacks callbacks = Notes();
+  callbacks.on_data = [&](absl::string_view chunk) {
+    told.emplace_back(chunk);
+    return Flow::kContinue;
+  };
+  callbacks.on_flush = [&] {
+    told.emplace_back("flush");
+    flushed.Set();
+  };
+  const auto handle = client_.Start({.url = server.Url()}, std::move(callbacks));
+  const base::UniqueFd peer = server.Accept();
+  ScriptedServer::Answer(
+      peer, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n");
+  ASSERT_TRUE(flushed.Wait());
+  constexpr absl::string_view kRest = "1\r\nc\r\n0\r\n\r\n";
+  (void)!send(peer.get(), kRest.data(), kRest.size(), MSG_NOSIGNAL);
+
+  ASSERT_TRUE(done_.Wait());
+  EXPECT_EQ(told, (std::vector<std::string>{"a", "b", "flush", "c"}));
+}
+
+TEST_F(ClientTest, ThreadsOfAClientDoNotWaitForEachOther) {
+  Start(OneRoute());
+  Client client(2);
+  Event busy;
+  const auto wait = [&](int, const Headers&) {
+    busy.Set();
+    EXPECT_TRUE(done_.Wait());
+  };
+  const auto first = client.Start({.url = Url("/")}, {.on_headers = wait});
+  ASSERT_TRUE(busy.Wait());
+
+  const auto second = client.Start({.url = Url("/")}, Notes());
+
+  EXPECT_TRUE(done_.Wait());
 }
 
 }  // namespace

@@ -166,10 +166,31 @@ Connection::Awaitable<bool> Connection::AwaitRequest() {
   co_return !error && !timed_out_;
 }
 
+// Most requests are there whole when their first byte is: then they take one read and no timer.
+bool Connection::ReadArrived(Parser& parser, error_code& error) {
+  // What a peer's end means, who waits for more learns by itself.
+  if (buffer_.size() == 0 && !ReadAhead()) return false;
+  while (buffer_.size() > 0 && !parser.is_done()) {
+    // One that waits to be told to go on has not sent more than its header.
+    if (parser.is_header_done()) parser.eager(true);
+    buffer_.consume(parser.put(buffer_.data(), error));
+    if (error == beast::http::error::need_more) {
+      error = {};
+      return false;
+    }
+    if (error) return true;
+  }
+  return parser.is_done();
+}
+
 Connection::Awaitable<error_code> Connection::ReadMessage(Parser& parser) {
   error_code error;
-  co_await beast::http::async_read_header(socket_, buffer_, parser,
-                                          asio::redirect_error(asio::use_awaitable, error));
+  if (ReadArrived(parser, error)) co_return error;
+  Arm(options_.limits.request_timeout);
+  if (!parser.is_header_done()) {
+    co_await beast::http::async_read_header(socket_, buffer_, parser,
+                                            asio::redirect_error(asio::use_awaitable, error));
+  }
   if (error || parser.is_done()) co_return error;
   if (absl::EqualsIgnoreCase(View(parser.get()[beast::http::field::expect]), "100-continue")) {
     static constexpr char kContinue[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -188,7 +209,6 @@ Connection::Awaitable<bool> Connection::ServeOne() {
     Parser parser;
     parser.header_limit(static_cast<uint32_t>(options_.limits.header_bytes));
     parser.body_limit(options_.limits.body_bytes);
-    Arm(options_.limits.request_timeout);
     const error_code error = co_await ReadMessage(parser);
     Disarm();
     if (error) {

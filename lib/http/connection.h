@@ -48,6 +48,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   Awaitable<void> Run();
   Awaitable<bool> AwaitRequest();  // False when the connection ends instead.
   Awaitable<bool> ServeOne();      // Whether the connection may carry another request.
+  // Takes what has arrived; whether the request is complete or wrong.
+  bool ReadArrived(Parser& parser, boost::system::error_code& error);
   Awaitable<boost::system::error_code> ReadMessage(Parser& parser);
   Awaitable<void> AwaitResponse();
   Awaitable<void> Pump(std::shared_ptr<Exchange> exchange);

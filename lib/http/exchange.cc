@@ -75,40 +75,52 @@ void Exchange::Send(int status, Headers headers, std::string body) {
   Item item = {.head = Head(status, headers)};
   if (!bodiless_) item.body = std::move(body);
   phase_ = Phase::kFinished;
-  Queue(std::move(item));
+  queue_.push_back(std::move(item));
+  SendOrWake();
 }
 
-void Exchange::Start(int status, Headers headers) {
+void Exchange::Start(int status, Headers headers, std::string first) {
   if (!headers.Valid() || status < 200 || status > 999) return Send(status, headers, "");
   base::MutexLock lock(mutex_);
   if (phase_ != Phase::kWaiting || closed_) return;
   phase_ = Phase::kStreaming;
-  // Left to the io thread, so that it goes together with a chunk that comes right after it.
   queue_.push_back({.head = Head(status, headers)});
-  Wake();
+  // Without a chunk left to the io thread, so that it goes together with one that comes right
+  // after.
+  if (first.empty() || !Fits(first.size())) return Wake();
+  AddChunk(std::move(first), nullptr);
+  SendOrWake();
 }
 
 ResponseWriter::Accepted Exchange::Write(std::string chunk, ResponseWriter::Written written) {
   base::MutexLock lock(mutex_);
   if (phase_ != Phase::kStreaming || closed_) return ResponseWriter::Accepted::kClosed;
-  if (body_left_.has_value() && !bodiless_) {
-    if (chunk.size() > *body_left_) return ResponseWriter::Accepted::kClosed;
-  }
+  if (!Fits(chunk.size())) return ResponseWriter::Accepted::kClosed;
   const size_t cost = chunk.size() + kItemBytes;
   if (buffered_ > 0 && buffered_ + cost > options_.buffer_bytes) {
     refused_ = cost;
     return ResponseWriter::Accepted::kFull;
   }
   refused_ = 0;
+  AddChunk(std::move(chunk), std::move(written));
+  SendOrWake();
+  return ResponseWriter::Accepted::kTaken;
+}
+
+bool Exchange::Fits(size_t bytes) const {
+  return bodiless_ || !body_left_.has_value() || bytes <= *body_left_;
+}
+
+void Exchange::AddChunk(std::string chunk, ResponseWriter::Written written) {
   if (body_left_.has_value() && !bodiless_) *body_left_ -= chunk.size();
-  Item item = {.cost = cost, .written = std::move(written)};
+  Item item = {.cost = chunk.size() + kItemBytes, .written = std::move(written)};
   if (!bodiless_ && !chunk.empty()) {  // An empty chunk on the wire would end the body.
     item.chunk = chunked_;
     if (chunked_) item.head = absl::StrCat(absl::Hex(chunk.size()), "\r\n");
     item.body = std::move(chunk);
   }
-  Queue(std::move(item));
-  return ResponseWriter::Accepted::kTaken;
+  buffered_ += item.cost;
+  queue_.push_back(std::move(item));
 }
 
 bool Exchange::HasRoom() const {
@@ -132,20 +144,18 @@ void Exchange::OnWritable(absl::AnyInvocable<void()> callback) {
   callback();
 }
 
-void Exchange::Finish() {
+void Exchange::Finish(std::string last) {
   base::MutexLock lock(mutex_);
-  FinishLocked();
-}
-
-void Exchange::FinishLocked() {
   if (phase_ != Phase::kStreaming || closed_) return;
-  if (!bodiless_ && body_left_.value_or(0) > 0) {
+  const bool fits = Fits(last.size());
+  if (fits && !last.empty()) AddChunk(std::move(last), nullptr);
+  if (!fits || (!bodiless_ && body_left_.value_or(0) > 0)) {
     phase_ = Phase::kBroken;
     return Wake();
   }
   phase_ = Phase::kFinished;
-  if (chunked_ && !bodiless_) return Queue({.head = "0\r\n\r\n"});
-  Wake();
+  if (chunked_ && !bodiless_) queue_.push_back({.head = "0\r\n\r\n"});
+  SendOrWake();
 }
 
 void Exchange::OnDisconnect(absl::AnyInvocable<void()> callback) {
@@ -173,9 +183,7 @@ void Exchange::Abandon() {
        ErrorBody("REQUEST_UNANSWERED", "the server dropped the request without an answer"));
 }
 
-void Exchange::Queue(Item item) {
-  buffered_ += item.cost;
-  queue_.push_back(std::move(item));
+void Exchange::SendOrWake() {
   SendQueued();
   // The io thread also has to learn of the end.
   if (!queue_.empty() || phase_ != Phase::kStreaming) Wake();

@@ -38,11 +38,11 @@ class Exchange final {
 
   // What ResponseWriter says of its methods of the same names.
   void Send(int status, Headers headers, std::string body);
-  void Start(int status, Headers headers);
+  void Start(int status, Headers headers, std::string first);
   ResponseWriter::Accepted Write(std::string chunk, ResponseWriter::Written written);
   bool writable() const;
   void OnWritable(absl::AnyInvocable<void()> callback);
-  void Finish();
+  void Finish(std::string last);
   void OnDisconnect(absl::AnyInvocable<void()> callback);
 
   // The handler dropped its writer.
@@ -63,11 +63,14 @@ class Exchange final {
 
   std::string Head(int status, const Headers& headers) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool HasRoom() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Queue(Item item) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether `bytes` more of the body are what was announced.
+  bool Fits(size_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AddChunk(std::string chunk, ResponseWriter::Written written)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SendOrWake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SendQueued() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DropSent(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Wake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void FinishLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Options options_;
   mutable base::Mutex mutex_;
@@ -96,7 +99,9 @@ class ExchangeWriter final : public ResponseWriter {
   void Send(int status, Headers headers, std::string body) override {
     exchange_->Send(status, std::move(headers), std::move(body));
   }
-  void Start(int status, Headers headers) override { exchange_->Start(status, std::move(headers)); }
+  void Start(int status, Headers headers, std::string first) override {
+    exchange_->Start(status, std::move(headers), std::move(first));
+  }
   Accepted Write(std::string chunk, Written written) override {
     return exchange_->Write(std::move(chunk), std::move(written));
   }
@@ -104,7 +109,7 @@ class ExchangeWriter final : public ResponseWriter {
   void OnWritable(absl::AnyInvocable<void()> callback) override {
     exchange_->OnWritable(std::move(callback));
   }
-  void Finish() override { exchange_->Finish(); }
+  void Finish(std::string last) override { exchange_->Finish(std::move(last)); }
   void OnDisconnect(absl::AnyInvocable<void()> callback) override {
     exchange_->OnDisconnect(std::move(callback));
   }

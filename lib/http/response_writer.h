@@ -28,9 +28,10 @@ class ResponseWriter {
   // A whole answer. Content-Length is added.
   virtual void Send(int status, Headers headers, std::string body) = 0;
 
-  // Sends the head at once; the body follows by Write and ends with Finish. Chunked, unless
-  // `headers` has Content-Length; then exactly that many bytes must follow.
-  virtual void Start(int status, Headers headers) = 0;
+  // Sends the head at once, together with `first` of the body; the rest follows by Write and ends
+  // with Finish. Chunked, unless `headers` has Content-Length; then exactly that many bytes must
+  // come.
+  virtual void Start(int status, Headers headers, std::string first = "") = 0;
 
   // Sends `chunk` at once. At most the server's `response_buffer_bytes` wait for the peer; a
   // chunk larger than that is taken only when nothing else waits. `written` is called once if
@@ -43,7 +44,8 @@ class ResponseWriter {
   // Calls `callback` once, as soon as writable() or the peer is gone. Replaces an earlier one.
   virtual void OnWritable(absl::AnyInvocable<void()> callback) = 0;
 
-  virtual void Finish() = 0;
+  // Ends the body with `last`, which is taken whatever waits and goes together with the end.
+  virtual void Finish(std::string last = "") = 0;
 
   // Calls `callback` at most once, when the peer goes away before the answer is complete. Called
   // at once if it is gone already. Replaces an earlier one. A peer that shuts down its sending

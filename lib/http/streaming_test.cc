@@ -246,5 +246,55 @@ TEST_F(StreamingTest, CarriesTwoThousandIdleStreams) {
   }
 }
 
+TEST_F(StreamingTest, FirstChunkGoesWithTheHeadAndLastWithTheEnd) {
+  Router router;
+  router.Route("GET", "/events", [](const Request&, const Writer& writer) {
+    writer->Start(200, {{"Content-Type", "text/event-stream"}}, "one");
+    writer->Finish("two");
+  });
+  Start(std::move(router));
+  RawPeer peer(address());
+
+  peer.Send(kGet);
+
+  EXPECT_THAT(peer.ReadUntil("0\r\n\r\n"), HasSubstr("\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n"));
+  peer.Send(kGet);  // The connection is kept.
+  EXPECT_THAT(peer.ReadUntil("0\r\n\r\n"), HasSubstr("one"));
+}
+
+TEST_F(StreamingTest, FirstAndLastCountForTheAnnouncedLength) {
+  Router router;
+  router.Route("GET", "/events", [](const Request&, const Writer& writer) {
+    writer->Start(200, {{"Content-Length", "5"}}, "abc");
+    writer->Finish("de");
+  });
+  router.Route("GET", "/more", [](const Request&, const Writer& writer) {
+    writer->Start(200, {{"Content-Length", "5"}}, "abc");
+    writer->Finish("def");
+  });
+  Start(std::move(router));
+  RawPeer peer(address());
+  peer.Send(kGet);
+  EXPECT_THAT(peer.ReadUntil("abcde"), HasSubstr("\r\n\r\nabcde"));
+
+  peer.Send("GET /more HTTP/1.1\r\nHost: x\r\n\r\n");
+
+  const std::string rest = peer.ReadAll();  // It ends, because the body cannot become whole.
+  EXPECT_EQ(rest.substr(rest.size() - 3), "abc");
+}
+
+TEST_F(StreamingTest, LastChunkIsTakenWhateverWaits) {
+  StartStreams({.response_buffer_bytes = 10'000});
+  RawPeer peer(address(), /*receive_buffer=*/4'096);
+  peer.Send(kGet);
+  const Writer writer = AwaitWriters(1).at(0);
+  while (writer->Write(std::string(9'000, 'x')) == Accepted::kTaken) {
+  }
+
+  writer->Finish("last");
+
+  EXPECT_THAT(peer.ReadUntil("0\r\n\r\n"), HasSubstr("\r\n4\r\nlast\r\n0\r\n\r\n"));
+}
+
 }  // namespace
 }  // namespace slipway::http

@@ -53,6 +53,11 @@ Transfer::~Transfer() {
 }
 
 absl::Status Transfer::Prepare() {
+  if (!prepared_.has_value()) prepared_ = MakeHandle();
+  return *prepared_;
+}
+
+absl::Status Transfer::MakeHandle() {
   easy_ = curl_easy_init();
   if (easy_ == nullptr) return absl::ResourceExhaustedError("no memory for a request");
   curl_easy_setopt(easy_, CURLOPT_ERRORBUFFER, error_text_);
@@ -134,15 +139,16 @@ absl::Status Transfer::SetHeaders() {
   return absl::OkStatus();
 }
 
-void Transfer::Silence(bool on_client_thread) {
-  if (on_client_thread) {
+bool Transfer::Silence(bool driving) {
+  if (driving) {
     silent_ = true;
-    return;
+    return false;  // It may be what ends just now.
   }
   ClientCallbacks released;
   base::MutexLock lock(mutex_);
   silent_ = true;
   std::swap(released, callbacks_);
+  return ended_;
 }
 
 absl::Status Transfer::CheckDeadlines(TimePoint now) const {
@@ -254,7 +260,14 @@ size_t Transfer::TakeBody(absl::string_view chunk) {
   }
   received_bytes_ += chunk.size();
   last_byte_ = std::chrono::steady_clock::now();
+  if (!std::exchange(fed_, true)) fed_transfers_->push_back(easy_);
   return chunk.size();
+}
+
+void Transfer::Flush() {
+  if (!std::exchange(fed_, false)) return;
+  base::MutexLock lock(mutex_);
+  if (!silent_ && callbacks_.on_flush) callbacks_.on_flush();
 }
 
 absl::Status Transfer::CurlError(CURLcode code) const {
@@ -298,6 +311,7 @@ void Transfer::End(CURLcode code, const absl::Status& error) {
   base::MutexLock lock(mutex_);
   if (!silent_ && callbacks_.on_done) callbacks_.on_done(std::move(result));
   silent_ = true;
+  ended_ = true;
 }
 
 }  // namespace slipway::http

@@ -6,14 +6,15 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "lib/base/mutex.h"
 #include "lib/http/client.h"
 
 namespace slipway::http {
 
-// One exchange of a client on a curl easy handle. Everything happens on the client's thread,
-// except Silence.
+// One exchange of a client on a curl easy handle. Everything happens on the thread that drives the
+// client, except Silence, and Prepare before that.
 class Transfer final {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
@@ -21,12 +22,15 @@ class Transfer final {
   Transfer(ClientRequest request, ClientCallbacks callbacks);
   ~Transfer();
 
-  // Makes the handle; an error means that nothing can be sent.
+  // Makes the handle, the first time; an error means that nothing can be sent.
   absl::Status Prepare();
   CURL* easy() const { return easy_; }
 
-  // No callback will run once this returns, except one that calls it.
-  void Silence(bool on_client_thread);
+  // Before it begins: it will note itself in `fed` when a callback has taken data.
+  void NoteFedIn(std::vector<CURL*>* fed) { fed_transfers_ = fed; }
+
+  // No callback will run once this returns, except one that calls it. Whether it has ended.
+  bool Silence(bool driving);
 
   // The error of the first deadline that has passed; otherwise OK.
   absl::Status CheckDeadlines(TimePoint now) const;
@@ -34,6 +38,9 @@ class Transfer final {
   TimePoint next_deadline() const;
 
   void Resume();
+
+  // Tells that nothing more is at hand, if something has come.
+  void Flush();
 
   // Reports the end. `error` is the reason if curl does not know it.
   void End(CURLcode code, const absl::Status& error);
@@ -51,6 +58,7 @@ class Transfer final {
   bool TakeHeaderLine(absl::string_view line);
   size_t TakeBody(absl::string_view chunk);
   bool MaySendNow();
+  absl::Status MakeHandle();
   void SetMethodAndBody();
   absl::Status SetHeaders();
   void SetTls();
@@ -60,18 +68,22 @@ class Transfer final {
 
   ClientRequest request_;
   CURL* easy_ = nullptr;
+  std::optional<absl::Status> prepared_;
+  std::vector<CURL*>* fed_transfers_ = nullptr;
   std::unique_ptr<curl_slist, FreeList> header_list_;
   char error_text_[CURL_ERROR_SIZE] = {};
 
   base::Mutex mutex_;  // Held while a callback runs.
   ClientCallbacks callbacks_;
   bool silent_ = false;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
 
   Headers response_headers_;
   size_t header_bytes_ = 0;
   int http_status_ = 0;
   bool head_complete_ = false;
   bool paused_ = false;
+  bool fed_ = false;   // Since the last Flush.
   bool lost_ = false;  // Sent on a reused connection that then broke.
   uint64_t received_bytes_ = 0;
   absl::Status refusal_;

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "lib/rpc/failure.h"
+#include "services/models/domain/errors.h"
+#include "services/models/proxy/wire_reply.h"
 #include "services/models/testing/server_fixture.h"
 
 namespace slipway::models {
@@ -370,6 +372,79 @@ INSTANTIATE_TEST_SUITE_P(
                 R"({"model":"writer","messages":[{"role":"user","content":"x"}],"max_tokens":0})",
                 "above 0"}),
     [](const auto& info) { return std::string(info.param.name); });
+
+// Notes what it is asked to send.
+class NotedWriter final : public http::ResponseWriter {
+ public:
+  explicit NotedWriter(std::vector<std::string>& sent) : sent_(sent) {}
+  void Send(int status, http::Headers, std::string) override {
+    sent_.push_back(absl::StrCat("send ", status));
+  }
+  void Start(int, http::Headers, std::string first) override { sent_.push_back("start " + first); }
+  Accepted Write(std::string chunk, Written) override {
+    sent_.push_back("write " + chunk);
+    return full ? Accepted::kFull : Accepted::kTaken;
+  }
+  bool writable() const override { return !full; }
+  void OnWritable(absl::AnyInvocable<void()> callback) override {
+    on_writable = std::move(callback);
+  }
+  void Finish(std::string last) override { sent_.push_back("finish " + last); }
+  void OnDisconnect(absl::AnyInvocable<void()>) override {}
+
+  bool full = false;
+  absl::AnyInvocable<void()> on_writable;
+
+ private:
+  std::vector<std::string>& sent_;
+};
+
+class WireReplyTest : public ::testing::Test {
+ protected:
+  std::vector<std::string> sent_;
+  const std::shared_ptr<NotedWriter> writer_ = std::make_shared<NotedWriter>(sent_);
+  const std::shared_ptr<WireReply> reply_ =
+      std::make_shared<WireReply>(writer_, Dialect::kChat, /*stream=*/true);
+};
+
+TEST_F(WireReplyTest, BeginsWithTheFirstTextAndEndsWithTheLast) {
+  reply_->OnText("a");
+  reply_->OnText("b");
+  reply_->OnLastText("c");
+  reply_->OnComplete();
+
+  EXPECT_EQ(sent_, std::vector<std::string>({"start a", "write b", "finish c"}));
+}
+
+TEST_F(WireReplyTest, LastTextAloneIsAWholeReply) {
+  reply_->OnLastText("a");
+  reply_->OnComplete();
+
+  EXPECT_EQ(sent_, std::vector<std::string>({"start a", "finish "}));
+}
+
+TEST_F(WireReplyTest, LastTextThatBrokeOffIsFollowedByTheError) {
+  reply_->OnLastText("a");
+  reply_->End(OutcomeUnknown("call", "broken off"));
+
+  ASSERT_EQ(sent_.size(), 2u);
+  EXPECT_EQ(sent_[0], "start a");
+  EXPECT_THAT(sent_[1], ::testing::HasSubstr("OUTCOME_UNKNOWN"));
+}
+
+TEST_F(WireReplyTest, LastTextWaitsBehindWhatASlowReaderHasNoRoomFor) {
+  reply_->OnText("a");
+  writer_->full = true;
+  reply_->OnText("b");
+  reply_->OnLastText("c");
+  reply_->OnComplete();
+  writer_->full = false;
+  sent_.clear();
+
+  writer_->on_writable();
+
+  EXPECT_EQ(sent_, std::vector<std::string>({"write bc", "finish "}));
+}
 
 }  // namespace
 }  // namespace slipway::models

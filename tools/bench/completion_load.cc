@@ -128,10 +128,10 @@ struct OpenStreams::State {
 };
 
 OpenStreams::OpenStreams(http::Client& client, const CompletionTarget& target, int count,
-                         absl::Duration pace)
+                         absl::Duration pace, size_t prompt_bytes)
     : state_(std::make_shared<State>()) {
   base::Clock& clock = base::RealClock();
-  const std::string body = CompletionBody(target.model, /*stream=*/true, kLoadPromptBytes);
+  const std::string body = CompletionBody(target.model, /*stream=*/true, prompt_bytes);
   for (int i = 0; i < count; ++i) {
     const absl::Duration due = clock.Elapsed() + pace;
     const auto one = std::make_shared<Asked>();

@@ -38,8 +38,9 @@ CompletionTimes RunSteadyLoad(http::Client& client, const CompletionTarget& targ
 // Streams that are open at the same time.
 class OpenStreams final {
  public:
-  // Begins `count` streams, `pace` apart.
-  OpenStreams(http::Client& client, const CompletionTarget& target, int count, absl::Duration pace);
+  // Begins `count` streams, `pace` apart, whose prompts have `prompt_bytes`.
+  OpenStreams(http::Client& client, const CompletionTarget& target, int count, absl::Duration pace,
+              size_t prompt_bytes);
   ~OpenStreams();
 
   // Waits until every stream has given its first byte or has failed; returns how many are open.

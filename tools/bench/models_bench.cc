@@ -39,6 +39,7 @@ constexpr absl::Duration kStreamWatch = absl::Seconds(4);      // With all of th
 constexpr absl::Duration kEndPatience = absl::Seconds(10);
 constexpr absl::Duration kWarmUp = absl::Seconds(1);
 constexpr double kMegabyte = 1e6;
+constexpr int64_t kPromptBytesMax = 4'000'000;  // Half of what the proxy takes.
 // For so many rounds of slipway peers have one: what they take is not in question at its last
 // microsecond, and one of them does not keep up.
 constexpr int kRoundsOfPeers = 3;
@@ -230,7 +231,7 @@ class ModelsBench final {
                  stream ? contestant.streamed_commits_us : contestant.commits_us);
       }
     }
-    return HoldStreams(contestant);
+    return options_.streams > 0 ? HoldStreams(contestant) : absl::OkStatus();
   }
 
   void RunSlice(const ModelContestant& contestant, bool stream, bool warm_up,
@@ -247,7 +248,8 @@ class ModelsBench final {
 
   absl::Status HoldStreams(ModelContestant& contestant) {
     contestant.idle_rss_mb = ResidentMb(contestant);
-    OpenStreams streams(client_, contestant.open, options_.streams, kStreamPace);
+    OpenStreams streams(client_, contestant.open, options_.streams, kStreamPace,
+                        static_cast<size_t>(options_.prompt_bytes));
     contestant.streams_open = streams.AwaitFirstBytes();
     const absl::Duration end = base::RealClock().Elapsed() + kStreamWatch;
     while (base::RealClock().Elapsed() < end) {
@@ -349,6 +351,7 @@ class ModelsBench final {
         {"added_first_byte_p99_us", FirstByteBeyond(0.99)},
         {"streams_rss_mb", slipway().streams_rss_mb},
         {"streams", options_.streams},
+        {"streams_prompt_bytes", options_.prompt_bytes},
         {"ledger_commit_p50_us", Percentile(slipway().commits_us, 0.5)},
         {"ledger_commit_p99_us", Percentile(slipway().commits_us, 0.99)},
         {"ledger_commit_streaming_p50_us", Percentile(slipway().streamed_commits_us, 0.5)},
@@ -415,8 +418,12 @@ class ModelsBench final {
 }  // namespace
 
 absl::Status RunModelsBench(const ModelsBenchOptions& options) {
-  if (options.rate <= 0 || options.rounds < 1 || options.streams < 1) {
-    return absl::InvalidArgumentError("--rate, --rounds and --streams must be above 0");
+  if (options.rate <= 0 || options.rounds < 1) {
+    return absl::InvalidArgumentError("--rate and --rounds must be above 0");
+  }
+  if (options.streams < 0 || options.prompt_bytes < 0 || options.prompt_bytes > kPromptBytesMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--streams must not be negative, and --prompt-bytes 0 to ", kPromptBytesMax));
   }
   return ModelsBench(options).Run();
 }
@@ -433,6 +440,7 @@ void AddModelsCommand(CLI::App& app, absl::Status& status) {
   command->add_option("--rounds", options->rounds, "Slices of each contestant and kind");
   command->add_option("--seconds", *seconds, "Length of a slice");
   command->add_option("--streams", options->streams, "Streams open at once, for memory");
+  command->add_option("--prompt-bytes", options->prompt_bytes, "Of the prompt of each stream");
   command->add_option("--directory", options->directory, "Where the databases are made");
   command->add_option("--models", options->models, "Another build of slipway-models");
   command->add_option("--litellm", options->litellm, "Virtual environment with LiteLLM");

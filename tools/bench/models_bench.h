@@ -1,6 +1,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
@@ -12,7 +13,8 @@ struct ModelsBenchOptions {
   double rate = 200;                        // Requests a second.
   int rounds = 6;                           // Of slipway; peers have a third.
   absl::Duration slice = absl::Seconds(2);  // Of each contestant and kind in each round.
-  int streams = 1'000;                      // Open at once, to measure memory.
+  int streams = 1'000;                      // Open at once, to measure memory; 0: none.
+  int64_t prompt_bytes = 4'000;             // Of each of those.
   std::string directory = "/var/tmp";       // Where the databases are: a disk, not memory.
   std::string models;                       // The program; empty: slipway-models beside this one.
   std::string litellm;                      // Virtual environment; empty: the default.

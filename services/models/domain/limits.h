@@ -21,6 +21,10 @@ inline constexpr size_t kQuickRequestBytes = 32u << 10;
 inline constexpr int kBeginningThreads = 48;
 inline constexpr int kEndingThreads = 24;
 
+// Threads of each endpoint's HTTP client: pieces of many streams that come at once are passed on by
+// two, as fast as one thread of an endpoint sends them.
+inline constexpr int kEndpointThreads = 2;
+
 // The ledger allows 200 characters for a reservation's key; a try adds a few.
 inline constexpr size_t kCallIdBytesMax = 180;
 

@@ -72,6 +72,8 @@ class ProviderSink {
   virtual ~ProviderSink() = default;
   // Whole UTF-8 characters; of a request that is passed on, the reply's bytes in its dialect.
   virtual void OnText(absl::string_view text) = 0;
+  // The same, and the end follows at once, so that both can go together.
+  virtual void OnLastText(absl::string_view text) { OnText(text); }
   // False when the receiver is slow: then nothing should come until the exchange's Resume.
   virtual bool HasRoom() { return true; }
   virtual void OnEnd(ProviderResult result) = 0;  // Once, last.

@@ -16,18 +16,30 @@ Reception::Reception(Options options, ReplySink& sink, base::Clock& clock)
 Reception::~Reception() { Close(); }
 
 void Reception::OnText(absl::string_view text) {
+  if (Take(text)) sink_.OnText(text);
+}
+
+void Reception::OnLastText(absl::string_view text) {
+  if (Take(text)) sink_.OnLastText(text);
+}
+
+// Whether it goes on to the reader.
+bool Reception::Take(absl::string_view text) {
   {
     base::MutexLock lock(mutex_);
-    if (ended_) return;
+    if (ended_) return false;
   }
   received_ += text.size();
-  if (received_ > bytes_max_) return Interrupt("REPLY_TOO_LARGE");
+  if (received_ > bytes_max_) {
+    Interrupt("REPLY_TOO_LARGE");
+    return false;
+  }
   if (!first_text_at_.has_value()) {
     first_text_at_ = clock_.Elapsed();
     if (on_first_text_) on_first_text_();
   }
   if (keep_text_) text_.append(text.data(), text.size());
-  sink_.OnText(text);
+  return true;
 }
 
 bool Reception::HasRoom() {

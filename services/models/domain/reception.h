@@ -37,6 +37,7 @@ class Reception final : public ProviderSink {
   ~Reception() override;
 
   void OnText(absl::string_view text) override;
+  void OnLastText(absl::string_view text) override;
   bool HasRoom() override;
   void OnEnd(ProviderResult result) override;
 
@@ -68,6 +69,7 @@ class Reception final : public ProviderSink {
     void Resume();
   };
 
+  bool Take(absl::string_view text);
   void Tell();
 
   const size_t bytes_max_;

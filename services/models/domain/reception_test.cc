@@ -16,11 +16,13 @@ class NotedSink final : public ReplySink {
  public:
   void OnGranted(const std::string&, int64_t) override {}
   void OnText(absl::string_view bytes) override { text.append(bytes.data(), bytes.size()); }
+  void OnLastText(absl::string_view bytes) override { last = std::string(bytes); }
   bool HasRoom() override { return room; }
   void OnRoom(absl::AnyInvocable<void()> callback) override { on_room = std::move(callback); }
   void OnComplete() override { ++completed; }
 
   std::string text;
+  std::string last;
   bool room = true;
   absl::AnyInvocable<void()> on_room;
   int completed = 0;
@@ -86,6 +88,21 @@ TEST_F(ReceptionTest, InterruptionEndsItButTheProvidersEndCountsIfItStillComes) 
   reception.OnEnd({.kind = Kind::kComplete});
   EXPECT_EQ(ends_, 1);
   EXPECT_EQ(reception.TakeResult().kind, Kind::kComplete);
+}
+
+TEST_F(ReceptionTest, LastTextIsToldAsSuchAndCountsLikeAnyOther) {
+  Reception reception(std::move(options_), sink_, clock_);
+  reception.OnText("a");
+  reception.OnLastText("b");
+  reception.OnEnd({.kind = Kind::kComplete});
+
+  EXPECT_EQ(sink_.text, "a");
+  EXPECT_EQ(sink_.last, "b");
+  EXPECT_EQ(reception.TakeText(), "ab");
+  Reception full({.bytes_max = 3}, sink_, clock_);
+  full.OnLastText("long");
+  EXPECT_EQ(sink_.last, "b");
+  EXPECT_EQ(full.TakeResult().reason, "REPLY_TOO_LARGE");
 }
 
 TEST_F(ReceptionTest, ReplyHasALimit) {

@@ -18,6 +18,8 @@ class ReplySink {
 
   // Whole UTF-8 characters. Once this was called, there is no further try.
   virtual void OnText(absl::string_view text) = 0;
+  // The same, and the reply's end follows at once, so that both can go together.
+  virtual void OnLastText(absl::string_view text) { OnText(text); }
 
   // False when its reader is slow: then nothing should come until OnRoom's callback.
   virtual bool HasRoom() { return true; }

@@ -178,8 +178,9 @@ std::unique_ptr<ProviderExchange> EndpointProvider::Start(const ProviderCall& ca
     reader->OnHeaders(status, headers);
   };
   callbacks.on_data = [reader](absl::string_view chunk) { return reader->OnData(chunk); };
+  callbacks.on_flush = [reader] { reader->OnFlush(); };
   callbacks.on_done = [reader](const http::ClientResult& result) { reader->OnDone(result); };
-  exchange->Own(client_.Start(std::move(prepared->request), std::move(callbacks)));
+  exchange->Own(client_.StartHere(std::move(prepared->request), std::move(callbacks)));
   return exchange;
 }
 

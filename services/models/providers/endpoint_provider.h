@@ -70,7 +70,7 @@ class EndpointProvider final : public Provider {
 
   const Options options_;
   base::Clock& clock_;
-  http::Client client_;
+  http::Client client_{kEndpointThreads};
 };
 
 // Whether `url` names a host of this machine or of a private network.

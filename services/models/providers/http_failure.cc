@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -179,6 +180,11 @@ ProviderResult ClassifyFailure(const HttpFailure& failure, absl::Time now) {
 }
 
 std::optional<absl::Duration> RetryAfterOf(const http::Headers& headers, absl::Time now) {
+  const auto speaks_of_limits = [](const auto& field) {
+    return absl::StartsWithIgnoreCase(field.first, "retry-after") ||
+           absl::StrContains(absl::AsciiStrToLower(field.first), "-ratelimit-");
+  };
+  if (std::none_of(headers.begin(), headers.end(), speaks_of_limits)) return std::nullopt;
   double number = 0;
   if (absl::SimpleAtod(headers.Get("retry-after-ms"), &number) && number >= 0) {
     return absl::Milliseconds(number);

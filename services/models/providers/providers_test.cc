@@ -10,7 +10,9 @@
 #include "services/models/providers/call_log.h"
 #include "services/models/providers/endpoint_provider.h"
 #include "services/models/providers/http_failure.h"
+#include "services/models/providers/reply_reader.h"
 #include "services/models/providers/script.h"
+#include "services/models/testing/inbox.h"
 
 namespace slipway::models {
 namespace {
@@ -270,6 +272,56 @@ TEST(CallLogTest, FindsCallsAfterATornLine) {
   EXPECT_EQ(a.tokens, (TokenCounts{.input = 1, .output = 2}));
   EXPECT_EQ(log->Reconcile("b").kind, Reconciliation::Kind::kNotBilled);
   EXPECT_EQ(log->Reconcile("c").tokens, (TokenCounts{.input = 3, .output = 4}));
+}
+
+class ReplyReaderTest : public ::testing::Test {
+ protected:
+  static std::string Frame(const std::string& text) {
+    return absl::StrCat(R"(data: {"choices":[{"index":0,"delta":{"content":")", text,
+                        "\"},\"finish_reason\":null}]}\n\n");
+  }
+  // Takes what has come, as one text each; an end is "end".
+  std::vector<std::string> Taken() {
+    std::vector<std::string> taken;
+    while (!inbox_.empty()) {
+      const Inbox::Event event = inbox_.Next();
+      const auto* const text = std::get_if<Inbox::Text>(&event);
+      taken.push_back(text != nullptr ? text->text : "end");
+    }
+    return taken;
+  }
+
+  testkit::FakeClock clock_;
+  Inbox inbox_;
+  ReplyReader reader_{{.tell = ReplyReader::Tell::kBytes}, inbox_, clock_};
+};
+
+TEST_F(ReplyReaderTest, FramesThatComeTogetherGoOnTogether) {
+  reader_.OnHeaders(200, {{"Content-Type", "text/event-stream"}});
+  reader_.OnData(Frame("a"));
+  reader_.OnData(Frame("b"));
+  EXPECT_TRUE(inbox_.empty());
+
+  reader_.OnFlush();
+
+  EXPECT_EQ(Taken(), std::vector<std::string>({Frame("a") + Frame("b")}));
+  reader_.OnData(Frame("c"));
+  reader_.OnDone({.outcome = http::Outcome::kComplete, .http_status = 200});
+  EXPECT_EQ(Taken(), std::vector<std::string>({Frame("c"), "end"}));
+}
+
+TEST_F(ReplyReaderTest, GathersNoMoreThanABuffer) {
+  const std::string large = Frame(std::string(20'000, 'x'));
+  const std::string half = Frame(std::string(9'000, 'y'));
+  reader_.OnHeaders(200, {{"Content-Type", "text/event-stream"}});
+
+  reader_.OnData(large);
+  EXPECT_EQ(Taken(), std::vector<std::string>({large}));
+  reader_.OnData(half);
+  EXPECT_TRUE(inbox_.empty());
+  reader_.OnData(half);
+
+  EXPECT_EQ(Taken(), std::vector<std::string>({half + half}));
 }
 
 }  // namespace

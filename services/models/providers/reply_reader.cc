@@ -13,6 +13,8 @@ namespace {
 
 // Enough for any error object; a page of HTML is cut.
 constexpr size_t kErrorBodyBytesMax = 64u << 10;
+// Of what comes at once: a buffer of the HTTP client.
+constexpr size_t kGatheredBytesMax = 16u << 10;
 
 }  // namespace
 
@@ -32,8 +34,14 @@ void ReplyReader::OnHeaders(int status, const http::Headers& headers) {
 http::ClientCallbacks::Flow ReplyReader::OnData(absl::string_view bytes) {
   using Flow = http::ClientCallbacks::Flow;
   if (!sink_.HasRoom()) return Flow::kPause;
+  gathering_ = true;
   TakeBytes(bytes);
   return Flow::kContinue;
+}
+
+void ReplyReader::OnFlush() {
+  gathering_ = false;
+  if (!gathered_.empty()) sink_.OnText(std::exchange(gathered_, ""));
 }
 
 void ReplyReader::TakeBytes(absl::string_view bytes) {
@@ -77,7 +85,15 @@ void ReplyReader::TellEvent(absl::string_view frame, absl::string_view data,
 void ReplyReader::Pass(absl::string_view bytes) {
   if (bytes.empty()) return;
   passed_ = true;
-  sink_.OnText(bytes);
+  const bool large = gathered_.empty() && bytes.size() >= kGatheredBytesMax;
+  if (!gathering_ || large) return sink_.OnText(bytes);
+  gathered_.append(bytes.data(), bytes.size());
+  if (gathered_.size() >= kGatheredBytesMax) sink_.OnText(std::exchange(gathered_, ""));
+}
+
+void ReplyReader::End(ProviderResult result) {
+  if (!gathered_.empty()) sink_.OnLastText(std::exchange(gathered_, ""));
+  sink_.OnEnd(std::move(result));
 }
 
 void ReplyReader::TakeWholeBody() {
@@ -93,15 +109,16 @@ void ReplyReader::TakeWholeBody() {
 }
 
 void ReplyReader::OnDone(const http::ClientResult& done) {
-  if (done.nothing_sent()) return sink_.OnEnd(NothingSent(done));
-  if (status_ != 0 && status_ != 200) return sink_.OnEnd(Failed(ReadFailure(status_, body_)));
+  if (done.nothing_sent()) return End(NothingSent(done));
+  if (status_ != 0 && status_ != 200) return End(Failed(ReadFailure(status_, body_)));
+  gathering_ = true;
   if (status_ == 200 && !streaming_ && done.outcome == http::Outcome::kComplete && !malformed_) {
     TakeWholeBody();
   }
   if (streaming_ && options_.tell == Tell::kBytes && options_.translator == nullptr && passed_) {
     Pass(splitter_.rest());
   }
-  sink_.OnEnd(Result(done));
+  End(Result(done));
 }
 
 ProviderResult ReplyReader::Failed(HttpFailure failure) {

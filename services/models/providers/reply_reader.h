@@ -36,8 +36,10 @@ class ReplyReader final {
   ReplyReader(Options options, ProviderSink& sink, base::Clock& clock);
 
   void OnHeaders(int status, const http::Headers& headers);
+  // What it passes on is gathered until OnFlush or OnDone.
   http::ClientCallbacks::Flow OnData(absl::string_view bytes);
-  // The same without asking whether there is room.
+  void OnFlush();
+  // The same without asking whether there is room, and without gathering.
   void TakeBytes(absl::string_view bytes);
   void OnDone(const http::ClientResult& done);
 
@@ -46,6 +48,7 @@ class ReplyReader final {
   void TellEvent(absl::string_view frame, absl::string_view data, const std::string& text);
   void TakeWholeBody();
   void Pass(absl::string_view bytes);
+  void End(ProviderResult result);
   ProviderResult Result(const http::ClientResult& done);
   ProviderResult Failed(HttpFailure failure);
 
@@ -62,6 +65,8 @@ class ReplyReader final {
   std::string body_;
   bool malformed_ = false;
   bool passed_ = false;
+  bool gathering_ = false;
+  std::string gathered_;
 };
 
 // The result of an exchange that the endpoint saw nothing of.

@@ -1,5 +1,7 @@
 #include "services/models/proxy/wire_reply.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "lib/log/log.h"
 #include "services/models/wire/refusal.h"
@@ -22,9 +24,11 @@ void WireReply::OnText(absl::string_view bytes) {
     body_.append(bytes.data(), bytes.size());
     return;
   }
-  Open();
+  if (!open_) return Open(std::string(bytes));
   Write(bytes);
 }
+
+void WireReply::OnLastText(absl::string_view bytes) { body_.append(bytes.data(), bytes.size()); }
 
 bool WireReply::HasRoom() {
   base::MutexLock lock(mutex_);
@@ -45,22 +49,22 @@ void WireReply::OnRoom(absl::AnyInvocable<void()> callback) {
 void WireReply::OnComplete() {
   complete_ = true;
   if (!stream_) return writer_->Send(200, CallHeaders(), std::move(body_));
-  Open();
+  if (!open_) Open(std::exchange(body_, ""));
   Finish();
 }
 
 void WireReply::End(const absl::StatusOr<CallOutcome>& outcome) {
   if (complete_) return;
   if (outcome.ok()) return OnComplete();
+  if (stream_ && !open_ && !body_.empty()) Open(std::exchange(body_, ""));
   if (!open_) return SendRefusal(*writer_, dialect_, outcome.status());
-  if (!error_passed_on_) Write(ComposeErrorFrame(dialect_, outcome.status()));
+  if (!error_passed_on_) body_ += ComposeErrorFrame(dialect_, outcome.status());
   Finish();
 }
 
-void WireReply::Open() {
-  if (open_) return;
+void WireReply::Open(std::string first) {
   open_ = true;
-  writer_->Start(200, CallHeaders());
+  writer_->Start(200, CallHeaders(), std::move(first));
 }
 
 void WireReply::Write(absl::string_view bytes) {
@@ -84,9 +88,12 @@ void WireReply::Finish() {
   {
     base::MutexLock lock(mutex_);
     finished_ = true;
-    if (waiting_) return;
+    if (waiting_) {
+      pending_ += body_;
+      return;
+    }
   }
-  writer_->Finish();
+  writer_->Finish(std::move(body_));
 }
 
 // Ends when the peer is gone, too; the server sees to that for one that reads nothing.

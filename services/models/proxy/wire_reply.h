@@ -26,6 +26,7 @@ class WireReply final : public ReplySink, public std::enable_shared_from_this<Wi
 
   void OnGranted(const std::string& call, int64_t output_tokens_max) override;
   void OnText(absl::string_view bytes) override;
+  void OnLastText(absl::string_view bytes) override;
   bool HasRoom() override;
   void OnRoom(absl::AnyInvocable<void()> callback) override;
   void OnComplete() override;
@@ -34,7 +35,7 @@ class WireReply final : public ReplySink, public std::enable_shared_from_this<Wi
   void End(const absl::StatusOr<CallOutcome>& outcome);
 
  private:
-  void Open();
+  void Open(std::string first);
   void Write(absl::string_view bytes);
   void Finish();
   void AwaitRoom();
@@ -48,7 +49,7 @@ class WireReply final : public ReplySink, public std::enable_shared_from_this<Wi
   // Of the call, which is in one thread at a time.
   std::string call_;
   int64_t output_tokens_max_ = 0;
-  std::string body_;
+  std::string body_;  // Of a whole reply; of a stream, what goes with its end.
   bool open_ = false;
   bool complete_ = false;
   bool error_passed_on_ = false;
