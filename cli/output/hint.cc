@@ -153,6 +153,7 @@ const std::map<absl::string_view, absl::string_view>& Hints() {
       {"GATE_UNKNOWN", "slipway models providers shows the closed gates"},
       {"LIFETIME_INVALID", "choose a lifetime of at most 24 hours"},
       {"LIMIT_INVALID", "choose a limit of 0 or more"},
+      {"KEY_SUPERSEDED", "nothing: the attempt has a newer key"},
       {"ATTEMPT_REVOKED", "retry the task, which begins a new attempt"},
       {"PROMPT_INVALID", "correct the prompt as the message says"},
       {"PROMPT_TOO_LARGE", "give less context, or raise the limit of the route"},

@@ -1,6 +1,9 @@
-// What becomes of results, and when their agents have the next grant.
+// What becomes of results, and when their agents have the next grant: what an agent is told, and
+// when.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 #include "lib/testkit/matchers.h"
 #include "services/dispatcher/testing/core_fixture.h"
@@ -9,6 +12,42 @@ namespace slipway::dispatcher {
 namespace {
 
 using DispatcherResultsTest = CoreFixture;
+
+size_t OffersTo(const HandAgent& agent) {
+  return std::count_if(
+      agent.session->all.begin(), agent.session->all.end(),
+      [](const AgentOrder& order) { return std::holds_alternative<GrantOffer>(order); });
+}
+
+TEST_F(DispatcherResultsTest, TheKeyIsAskedForBeforeTheGrantIsStoredAndTheGrantLeavesAfterIt) {
+  HandAgent& agent = AddAgent("one");
+  Submit({{.id = "a"}, {.id = "b"}});
+  ASSERT_EQ(models_.asked, 1);
+
+  dispatcher_->OnResult(
+      agent.session, {.host = agent.host},
+      {.attempt = Key("a", 1), .result = ChangeResult{.patch = "p"}, .ready = true});
+  dispatcher_->RunQueued();
+  EXPECT_EQ(models_.asked, 2);
+  EXPECT_EQ(OffersTo(agent), 1u) << "nothing of the second is on disk";
+  EXPECT_FALSE(store_->FindAttempt(Key("b", 1)).value().has_value());
+  store_->RunQueued();
+
+  EXPECT_EQ(OffersTo(agent), 2u);
+}
+
+TEST_F(DispatcherResultsTest, AKeyThatComesAfterTheCommitNeedsNoOtherOne) {
+  models_.waits = true;
+  HandAgent& agent = AddAgent("one");
+  Submit({{.id = "a"}});
+  ASSERT_EQ(OffersTo(agent), 0u);
+  ASSERT_TRUE(store_->FindAttempt(Key("a", 1)).value().has_value());
+
+  models_.Answer();
+  dispatcher_->RunQueued();
+
+  EXPECT_EQ(OffersTo(agent), 1u);
+}
 
 TEST_F(DispatcherResultsTest, ARepeatedResultGetsItsReceiptAfterTheRunHasEndedToo) {
   Submit({{.id = "a"}});

@@ -65,7 +65,7 @@ class Server::Parts final {
             rpc::MakeChannel(config.reviewer_address(), {.max_message_bytes = kMessageBytesMax})),
         repository_(repository::v1::RepositoryService::NewStub(reviewer_channel_)),
         reviewer_(reviewer_channel_, *store_, read_pool_),
-        models_(rpc::MakeChannel(config.models_address())),
+        models_(rpc::MakeChannel(config.models_address()), store_->term()),
         processes_(ProgramsOf(config), tokens_, environment.clock),
         fleet_(processes_, std::move(drivers), tokens_, environment.clock),
         dispatcher_({.store = *store_,

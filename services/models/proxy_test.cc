@@ -279,6 +279,26 @@ TEST_F(ProxyTest, AKeyThatIsAskedForAfterItsRevocationIsNotMade) {
   EXPECT_OK(rpc::CallUnary(*stub_, &Stub::IssueAttemptKey, issue));
 }
 
+TEST_F(ProxyTest, ARequestOfAnEarlierStartThatComesLateReplacesNoKey) {
+  StartServer();
+  v1::IssueAttemptKeyRequest issue;
+  issue.mutable_scopes()->set_attempt(kAttempt);
+  issue.set_epoch(1);
+  issue.add_roles("writer");
+  issue.mutable_lifetime()->set_seconds(3'600);
+  issue.set_generation(2);
+  ASSERT_OK_AND_ASSIGN(const auto issued, rpc::CallUnary(*stub_, &Stub::IssueAttemptKey, issue));
+
+  issue.set_generation(1);
+  EXPECT_THAT(rpc::CallUnary(*stub_, &Stub::IssueAttemptKey, issue),
+              FailsWithReason("KEY_SUPERSEDED"));
+  EXPECT_EQ(Chat(issued.key(), "writer").result.http_status, 200);
+
+  issue.set_generation(2);
+  EXPECT_OK(rpc::CallUnary(*stub_, &Stub::IssueAttemptKey, issue)) << "a repeat replaces it";
+  EXPECT_EQ(Chat(issued.key(), "writer").result.http_status, 401);
+}
+
 TEST_F(ProxyTest, LimitOfTheKeyCountsAllItsCalls) {
   StartServer();
   // A call costs 90,000; the least of one is its input's bound and 256 tokens of output.

@@ -28,7 +28,7 @@ MODELS = {
         "NO_SELF_FENCING": "attempt[held[a]]!=4",
         "LEASE_AS_BEFORE_RESTART": "attempt[held[a]]!=4",
         "ACK_BEFORE_COMMIT": "receipt[i]",
-        "GRANT_BEFORE_COMMIT": "held[0]!=held[1]",
+        "GRANT_BEFORE_COMMIT": "held[0]<=epoch",
         "KEY_NOT_REVOKED": "key_open[i]",
         "NO_MARK": "key_open[i]",
         "REACHES_THE_END": "key_known[1]",

@@ -3,7 +3,8 @@
  *
  * One dispatcher, two agents and models. Messages are bits of a pool: once sent, one
  * may arrive late, again, after later ones, or never. The dispatcher decides and commits in one
- * step; what follows from a decision leaves later, and is lost when the process ends in between.
+ * step, but grants, whose keys are asked for while they are stored; what follows from a decision
+ * leaves later, and is lost when the process ends in between.
  * Time passes in ticks at any moment, for everybody alike. Nobody has to do anything: an agent that
  * lets time pass and then goes on is one that was stopped and continued.
  *
@@ -46,6 +47,8 @@ byte work = 0;              /* The attempt whose change is under review. */
 /* Its memory. */
 bit up = 1;
 byte lease = 0;             /* Of the live attempt. */
+byte granting = 0;          /* The agent of a grant that is decided and not on disk: 1 and 2. */
+bit has_key;                /* Its key came before that. */
 bit out_issue, out_offer;   /* Decided, not sent. */
 #ifdef ACK_BEFORE_COMMIT
 byte out_receipt = 0;       /* Answered, not stored. */
@@ -107,12 +110,15 @@ inline check() {
   :: i <= EPOCHS ->
      /* Who was told that the result is taken finds it after any crash. */
      assert(!receipt[i] || stored[i] || (up && out_receipt == i));
-     /* A key is closed when the dispatcher believes so. */
-     assert(LIVE(i) || key_known[i] || !key_open[i]);
+     /* A key is closed when the dispatcher believes so; of an epoch that is not on disk nobody has
+        it. */
+     assert(i > epoch || LIVE(i) || key_known[i] || !key_open[i]);
      i++
   :: else -> break
   od;
   i = 0;
+  /* Nobody works at an epoch that is not on disk. */
+  assert(held[0] <= epoch && held[AGENTS - 1] <= epoch);
   /* An epoch has one holder. */
   assert(held[0] == 0 || held[0] != held[1]);
   /* The change under review is the newest that was taken. */
@@ -151,30 +157,33 @@ init {
        fi
      }
 
-  /* The dispatcher grants: the epoch rises, and only then anything leaves. */
+  /* The dispatcher grants. The key is asked for at once, the offer leaves when the epoch that rises
+     with it is on disk. */
   :: atomic {
-       up && task == READY && !LIVE(epoch) && epoch < EPOCHS && !out_issue && !out_offer ->
+       up && task == READY && !LIVE(epoch) && epoch < EPOCHS && granting == 0 && !out_issue &&
+       !out_offer ->
        if
-       :: e = 1
-       :: e = 2
+       :: granting = 1
+       :: granting = 2
        fi;
+       out_issue = 1;
 #ifdef GRANT_BEFORE_COMMIT
-       offer[epoch + 1] = e;
-       if
-       :: epoch++; attempt[epoch] = OFFERED; holder[epoch] = e - 1
-       :: crashes > 0 -> crashes--; up = 0; lease = 0; out_issue = 0; out_offer = 0;
-          FORGET_UNSTORED
-       fi;
-#else
+       offer[epoch + 1] = granting
+#endif
+     }
+  :: atomic {
+       up && granting != 0 ->
        epoch++;
        attempt[epoch] = OFFERED;
-       holder[epoch] = e - 1;
+       holder[epoch] = granting - 1;
        key_known[epoch] = 1;
-       out_issue = 1;
+       granting = 0;
+#ifndef GRANT_BEFORE_COMMIT
+       out_offer = has_key;
 #endif
-       e = 0
+       has_key = 0
      }
-  :: atomic { up && out_issue -> out_issue = 0; issue[epoch] = 1 }
+  :: atomic { up && out_issue -> out_issue = 0; issue[epoch + (granting != 0)] = 1 }
   :: atomic {
        issue[1] || issue[EPOCHS] ->
        if
@@ -194,11 +203,16 @@ init {
        e = 0
      }
   :: atomic {
+       up && granting != 0 && issued[epoch + 1] -> issued[epoch + 1] = 0; has_key = 1
+     }
+  :: atomic {
        up && issued[epoch] -> issued[epoch] = 0;
+#ifndef GRANT_BEFORE_COMMIT
        if
        :: attempt[epoch] == OFFERED -> out_offer = 1
        :: else
        fi
+#endif
      }
   :: atomic {
        up && out_offer -> out_offer = 0;
@@ -317,7 +331,8 @@ beat_arrives:
   :: atomic {
        up && crashes > 0 ->
        crashes--;
-       up = 0; lease = 0; out_issue = 0; out_offer = 0; FORGET_UNSTORED;
+       up = 0; lease = 0; granting = 0; has_key = 0; out_issue = 0; out_offer = 0;
+       FORGET_UNSTORED;
        e = 1;
        do
        :: e <= EPOCHS -> issued[e] = 0; revoked[e] = 0; e++

@@ -119,11 +119,11 @@ class AmendStateTest : public AmendFlowTest, public ::testing::WithParamInterfac
     task.state = GetParam().state;
     if (task.state == kNeedsHuman) AskAbout(task);
     Begin();
-    board_.TakeChanges();
+    board_.TakeChanges(/*commit=*/1);
 
     const absl::StatusOr<AmendedRun> checked = flow_.Amend(amendment, /*validate_only=*/true);
 
-    EXPECT_TRUE(board_.TakeChanges().events.empty()) << "a check changes nothing";
+    EXPECT_TRUE(board_.TakeChanges(/*commit=*/1).events.empty()) << "a check changes nothing";
     const absl::StatusOr<AmendedRun> amended = flow_.Amend(amendment, /*validate_only=*/false);
     EXPECT_EQ(checked.status(), amended.status());
     if (outcome.has_value()) {
@@ -137,7 +137,7 @@ class AmendStateTest : public AmendFlowTest, public ::testing::WithParamInterfac
                 HasSubstr(absl::StrCat("'x' is ", Name(GetParam().state))));
     EXPECT_EQ(GetTask("x").state, GetParam().state);
     EXPECT_EQ(GetTask("x").spec, Spec("x"));
-    EXPECT_TRUE(board_.TakeChanges().tasks.empty());
+    EXPECT_TRUE(board_.TakeChanges(/*commit=*/1).tasks.empty());
     EXPECT_EQ(board_.FindRun(kPlan)->version, 1);
   }
 };
@@ -295,11 +295,11 @@ TEST_F(AmendFlowTest, VersionsAreTakenOnceAndInOrder) {
   PlanAmendment amendment = ChangeOf("priority");
   amendment.version = 4;
   ASSERT_OK(flow_.Amend(amendment, false));
-  board_.TakeChanges();
+  board_.TakeChanges(/*commit=*/1);
 
   ASSERT_OK(flow_.Amend(amendment, false));
 
-  EXPECT_THAT(board_.TakeChanges().events, IsEmpty());
+  EXPECT_THAT(board_.TakeChanges(/*commit=*/1).events, IsEmpty());
   amendment.digest = "other";
   EXPECT_THAT(flow_.Amend(amendment, false), FailsWithReason("PLAN_SUBMITTED"));
   amendment.version = 3;
@@ -351,11 +351,11 @@ TEST_F(AmendFlowTest, AChangeAnswersTheQuestionAboutItsTask) {
 
 TEST_F(AmendFlowTest, OneEventTellsTheWholeAmendmentBeforeWhatFollowsFromIt) {
   Begin();
-  board_.TakeChanges();
+  board_.TakeChanges(/*commit=*/1);
   PlanAmendment amendment = ChangeOf("depends_on");
   amendment.added = {Spec("new", {"open"})};
   ASSERT_OK(flow_.Amend(amendment, false));
-  const ChangeSet changes = board_.TakeChanges();
+  const ChangeSet changes = board_.TakeChanges(/*commit=*/1);
   ASSERT_EQ(changes.events.size(), 2u);
   EXPECT_EQ(changes.events[0].kind, "run.amended");
   EXPECT_THAT(changes.events[0].payload_json, HasSubstr(R"("added":["new"])"));

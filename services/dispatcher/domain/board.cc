@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -14,6 +15,14 @@ namespace slipway::dispatcher {
 namespace {
 
 using base::JsonObject;
+
+// The number of no commit.
+constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+
+// Whatever happens to the task, its next attempt is one at work.
+bool WorkIsNext(const Task& task) {
+  return task.state == TaskState::kBlocked || task.state == TaskState::kReady;
+}
 
 std::string Text(absl::string_view text) { return base::ToUtf8(text, kDetailBytesMax); }
 
@@ -63,6 +72,7 @@ void Board::Restore(Snapshot snapshot) {
     stored_epochs_[task.key] = task.epoch;
     TaskKey key = task.key;
     Task& restored = tasks_.emplace(std::move(key), std::move(task)).first->second;
+    restored.work_next_commit = WorkIsNext(restored) ? 0 : kNever;
     touched_.Add(restored);
     stirred_.Add(restored);
     Index(restored);
@@ -420,7 +430,7 @@ void Board::Emit(absl::string_view kind, const std::string& facts_json, const st
   changes_.events.push_back(std::move(draft));
 }
 
-ChangeSet Board::TakeChanges() {
+ChangeSet Board::TakeChanges(int64_t commit) {
   ChangeSet changes = std::exchange(changes_, {});
   for (const std::string& plan : std::exchange(changed_runs_, {})) {
     changes.runs.push_back(runs_.at(plan));
@@ -433,6 +443,7 @@ ChangeSet Board::TakeChanges() {
                              .spec_changed = spec_changed,
                              .expected_epoch = stored->second});
     stored->second = task->epoch;
+    tasks_.at(task->key).work_next_commit = WorkIsNext(*task) ? commit : kNever;
   }
   changed_specs_.clear();
   for (const Attempt* const attempt : changed_attempts_.Take()) {

@@ -111,8 +111,8 @@ class Board final {
   void EmitAmended(const Run& run, const Amended& amended);
   void EmitStale(const AttemptKey& attempt, int64_t current_epoch, absl::string_view message);
 
-  // What changed since the last call.
-  ChangeSet TakeChanges();
+  // What changed since the last call, to be stored in the commit of that number.
+  ChangeSet TakeChanges(int64_t commit);
 
   // The tasks that changed in any way since the last call, at first all of them: whoever decides on
   // tasks looks at these alone.

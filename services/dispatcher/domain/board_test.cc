@@ -83,19 +83,19 @@ TEST_F(BoardTest, OpenTasksAreThoseThatHaveNotEnded) {
 
 TEST_F(BoardTest, ATaskWhoseSpecWasSetIsStoredWithIt) {
   Task& a = Add("a", {}, kReady);
-  board_.TakeChanges();
+  board_.TakeChanges(/*commit=*/1);
   board_.Touch(a);
-  EXPECT_FALSE(board_.TakeChanges().tasks.at(0).spec_changed);
+  EXPECT_FALSE(board_.TakeChanges(/*commit=*/1).tasks.at(0).spec_changed);
 
   board_.SetSpec(a, {.id = "a", .description = "another"});
 
-  EXPECT_TRUE(board_.TakeChanges().tasks.at(0).spec_changed);
+  EXPECT_TRUE(board_.TakeChanges(/*commit=*/1).tasks.at(0).spec_changed);
 }
 
 TEST_F(BoardTest, TouchedTasksAreTakenOnceAlsoWhenTheirChangesWereStored) {
   Task& a = Add("a", {}, kReady);
   Add("b", {}, kReady);
-  board_.TakeChanges();
+  board_.TakeChanges(/*commit=*/1);
   EXPECT_THAT(board_.TakeTouched(), ElementsAre(IsTask("a"), IsTask("b")));
 
   board_.Touch(a);

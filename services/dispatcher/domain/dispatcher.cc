@@ -161,10 +161,11 @@ void Dispatcher::Finish() {
   review_.Drive();
   diagnoses_.Drive();
   hosts_.Scale(grants_.Schedule());
-  ChangeSet changes = board_.TakeChanges();
-  std::vector<Outbox::Effect> effects = outbox_.Take();
+  Carry(outbox_.TakeSettled());
+  ChangeSet changes = board_.TakeChanges(outbox_.commit());
   const bool unchanged = changes.empty();
-  if (unchanged && effects.empty()) return;
+  if (unchanged && outbox_.empty()) return;
+  std::vector<Outbox::Effect> effects = outbox_.Take();
   if (unchanged && commits_under_way_ == 0) return Carry(std::move(effects));
   ++commits_under_way_;
   store_.Commit(std::move(changes), [this, effects = std::move(effects)]() mutable {

@@ -135,7 +135,8 @@ void GrantFlow::Grant(Task& task, Agent& agent) {
   roster_.SetState(agent, AgentState::kBusy);
   agent.attempt = key;
   const absl::Duration timeout = TimeoutOf(task, attempt.kind);
-  leases_[key] = {.offer_deadline = clock_.Elapsed() + kOfferTimeout,
+  leases_[key] = {.commit = outbox_.commit(),
+                  .offer_deadline = clock_.Elapsed() + kOfferTimeout,
                   .lease_deadline = absl::InfiniteDuration(),
                   .hard_deadline = clock_.Elapsed() + timeout};
   grants.Increment({Name(attempt.kind)});
@@ -151,11 +152,16 @@ void GrantFlow::Grant(Task& task, Agent& agent) {
                      .limit_usd_nanos = own_limit
                                             ? task.spec.limit_usd_nanos
                                             : board_.RunOf(task.key).policy.task_limit_usd_nanos};
-  outbox_.Add([this, key, request = std::move(request)] {
+  Outbox::Effect issue = [this, key, request = std::move(request)] {
     models_.IssueKey(request, [this, key](absl::StatusOr<IssuedKey> issued) {
       post_([this, key, issued = std::move(issued)] { OnKeyIssued(key, issued); });
     });
-  });
+  };
+  // While the grant is stored, as a key that nobody is told opens nothing. But only when the next
+  // grant would be one to work again if it were not stored, which has the key replaced and revoked
+  // in its time (docs/adr/0016).
+  const bool early = outbox_.IsStored(task.work_next_commit);
+  early ? outbox_.AddSettled(std::move(issue)) : outbox_.Add(std::move(issue));
 }
 
 void GrantFlow::OnKeyIssued(const AttemptKey& key, const absl::StatusOr<IssuedKey>& issued) {
@@ -199,10 +205,8 @@ void GrantFlow::SendOffer(const Task& task, const Attempt& attempt, const Issued
                                .validator_digest = candidate.validator_digest,
                                .tree = candidate.tree};
   }
-  // A key was asked for when the offer was on disk, a grant to validate is only now decided.
-  const bool settled = attempt.kind == GrantKind::kWork;
   if (Outbox::Effect effect = ToSend(attempt.agent, std::move(offer))) {
-    settled ? outbox_.AddSettled(std::move(effect)) : outbox_.Add(std::move(effect));
+    outbox_.AddAfter(leases_[attempt.key].commit, std::move(effect));
   }
 }
 

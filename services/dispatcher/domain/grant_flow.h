@@ -105,6 +105,7 @@ class GrantFlow final {
 
  private:
   struct Lease {
+    int64_t commit = 0;  // When it is stored the grant may leave.
     absl::Duration offer_deadline;
     absl::Duration lease_deadline;
     absl::Duration hard_deadline;

@@ -69,7 +69,7 @@ class HostFlowTest : public ::testing::Test {
 TEST_F(HostFlowTest, AContainersIntentIsInTheChangeThatComesBeforeItsStart) {
   hosts_.Scale(0);
 
-  const ChangeSet changes = board_.TakeChanges();
+  const ChangeSet changes = board_.TakeChanges(/*commit=*/1);
   ASSERT_THAT(changes.starts, SizeIs(1));
   EXPECT_FALSE(changes.empty());
   EXPECT_THAT(fleet_.started, IsEmpty());
@@ -80,19 +80,19 @@ TEST_F(HostFlowTest, AContainersIntentIsInTheChangeThatComesBeforeItsStart) {
   EXPECT_EQ(fleet_.started[0].agent, changes.starts[0].agent);
   EXPECT_EQ(AgentTokens::Digest(fleet_.started[0].token), changes.starts[0].token_digest);
   hosts_.OnAgentExited(fleet_.started[0].agent);
-  EXPECT_THAT(board_.TakeChanges().ended_starts, ElementsAre(fleet_.started[0].agent));
+  EXPECT_THAT(board_.TakeChanges(/*commit=*/1).ended_starts, ElementsAre(fleet_.started[0].agent));
 }
 
 TEST_F(HostFlowTest, ChildProcessesEndWithTheDispatcherAndNeedNoIntent) {
   ASSERT_OK(hosts_.Cordon(kEngine, "", "alice"));
-  board_.TakeChanges();
+  board_.TakeChanges(/*commit=*/1);
 
   hosts_.Scale(5);
   RunEffects();
 
   ASSERT_THAT(fleet_.started, SizeIs(1));
   EXPECT_EQ(fleet_.started[0].host, kLocal);
-  EXPECT_TRUE(board_.TakeChanges().empty());
+  EXPECT_TRUE(board_.TakeChanges(/*commit=*/1).empty());
 }
 
 TEST_F(HostFlowTest, ARestartAdoptsWhatItsHostsMayRunAndForgetsTheRest) {
@@ -101,7 +101,7 @@ TEST_F(HostFlowTest, ARestartAdoptsWhatItsHostsMayRunAndForgetsTheRest) {
       {{.host = kEngine, .cordoned = true, .reason = "new kernel"}});
 
   EXPECT_THAT(fleet_.adopted, ElementsAre("agent-1"));
-  EXPECT_THAT(board_.TakeChanges().ended_starts, ElementsAre("agent-2"));
+  EXPECT_THAT(board_.TakeChanges(/*commit=*/1).ended_starts, ElementsAre("agent-2"));
   EXPECT_EQ(hosts_.List().at(0).order.reason, "new kernel");
   EXPECT_EQ(hosts_.List().at(0).starting, 1);
 }
@@ -185,7 +185,7 @@ TEST_F(HostFlowTest, ADrainEmptiesAHostAndIsStoredUntilItIsEnded) {
                        hosts_.Drain(kEngine, absl::Minutes(5), "new kernel", "alice"));
   EXPECT_TRUE(drained.order.cordoned);
   EXPECT_EQ(*drained.order.drain_deadline, clock_.Now() + absl::Minutes(5));
-  EXPECT_THAT(board_.TakeChanges().host_orders, SizeIs(1));
+  EXPECT_THAT(board_.TakeChanges(/*commit=*/1).host_orders, SizeIs(1));
 
   hosts_.CheckHosts();
   hosts_.Scale(0);
@@ -195,13 +195,13 @@ TEST_F(HostFlowTest, ADrainEmptiesAHostAndIsStoredUntilItIsEnded) {
   EXPECT_THAT(fleet_.started, IsEmpty());
   ASSERT_OK_AND_ASSIGN(const HostStatus open, hosts_.Uncordon(kEngine, "alice"));
   EXPECT_FALSE(open.order.draining);
-  EXPECT_FALSE(board_.TakeChanges().host_orders.at(0).cordoned);
+  EXPECT_FALSE(board_.TakeChanges(/*commit=*/1).host_orders.at(0).cordoned);
 }
 
 TEST_F(HostFlowTest, AHostThatIsNotConfiguredIsRefused) {
   EXPECT_THAT(hosts_.Cordon("hosts/north", "", "alice").status(), FailsWithReason("HOST_UNKNOWN"));
   EXPECT_THAT(hosts_.Uncordon("east", "alice").status(), FailsWithReason("HOST_UNKNOWN"));
-  EXPECT_TRUE(board_.TakeChanges().empty());
+  EXPECT_TRUE(board_.TakeChanges(/*commit=*/1).empty());
 }
 
 TEST_F(HostFlowTest, AStopLeavesThoseThatWorkToTheNextDispatcher) {

@@ -88,6 +88,9 @@ struct Task {
   int64_t open_checkpoint = 0;  // 0: none.
   Progress progress;
   std::string failure;  // Fingerprint of what moves it now, for its next event; not stored.
+  // The commit since which the database says that work is what comes next (BLOCKED, READY); at 0
+  // it has always said so, or nothing. Not stored.
+  int64_t work_next_commit = 0;
 
   bool is_integration() const { return key.id == kIntegrationId; }
   // Whether its change is taken from its patch to the branch in one call.

@@ -85,6 +85,7 @@ void GrpcModels::IssueKey(const KeyRequest& request, IssueDone done) {
     proto.mutable_scopes()->set_task(task.Name());
     proto.mutable_scopes()->set_attempt(request.attempt.Name());
     proto.set_epoch(request.attempt.epoch);
+    proto.set_generation(generation_);
     proto.add_roles(request.role);
     proto.set_intent(request.intent);
     *proto.mutable_traits() = TraitsOf(request);

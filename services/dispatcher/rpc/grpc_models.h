@@ -2,6 +2,7 @@
 
 #include <grpcpp/channel.h>
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -16,8 +17,10 @@ namespace slipway::dispatcher {
 // one call, so that a decision about many attempts costs one. Thread-safe.
 class GrpcModels final : public Models {
  public:
-  explicit GrpcModels(const std::shared_ptr<grpc::Channel>& channel)
-      : stub_(models::v1::ModelsService::NewStub(channel)) {}
+  // `generation` rises with each start of the dispatcher: what an earlier one asked for and comes
+  // late replaces no key.
+  GrpcModels(const std::shared_ptr<grpc::Channel>& channel, int64_t generation)
+      : stub_(models::v1::ModelsService::NewStub(channel)), generation_(generation) {}
 
   // Ends what is under way and waits for it. What was not flushed is forgotten.
   void Stop() { calls_.Stop(); }
@@ -49,6 +52,7 @@ class GrpcModels final : public Models {
             absl::AnyInvocable<void(absl::StatusOr<Response>) &&> done);
 
   const std::unique_ptr<models::v1::ModelsService::Stub> stub_;
+  const int64_t generation_;
   CallsUnderWay calls_;
   base::Mutex mutex_;
   // Two calls, as they wait for a service that is away for different times.

@@ -216,6 +216,7 @@ void SimAgent::Obey(const GrantVerdict& verdict, absl::Duration sent) {
 }
 
 void SimAgent::Take(const GrantOffer& offer) {
+  world_.offered.insert(offer.attempt);
   const bool refused = held_.has_value() || world_.Chance(3);
   if (!refused) {
     held_ = Held{.key = offer.attempt,

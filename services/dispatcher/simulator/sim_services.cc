@@ -270,7 +270,7 @@ void SimModels::IssueKey(const KeyRequest& request,
       [this, key = request.attempt]() -> absl::StatusOr<IssuedKey> {
         if (world_.Chance(2)) return Error(absl::StatusCode::kInvalidArgument, "ROLE", "no model");
         if (revoked_.count(key) == 0) {
-          open_.insert(key);
+          if (!open_.insert(key).second) world_.Count("keys replaced");
         } else {
           world_.Count("keys issued late");
         }

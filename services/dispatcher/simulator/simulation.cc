@@ -252,7 +252,10 @@ absl::Status Simulation::Quiesce() {
     people_.Finish(/*impatient=*/i > kPatienceSteps && i % 60 == 0);
     RETURN_IF_ERROR(Step(absl::Seconds(1)));
     // Long enough for two sweeps of keys.
-    if (i > 150 && AllEnded() && (models_.open().empty() || i > kKeysEndSteps)) return CheckEnd();
+    const auto has_ended = [this](const AttemptKey& key) { return WasNeverStored(key); };
+    const bool keys_ended =
+        std::all_of(models_.open().begin(), models_.open().end(), has_ended) || i > kKeysEndSteps;
+    if (i > 150 && AllEnded() && keys_ended) return CheckEnd();
   }
   const absl::StatusOr<TaskStore::RunPage> page = store_->ListRuns("", 0, 10);
   std::string open = page.ok() ? "" : page.status().ToString();

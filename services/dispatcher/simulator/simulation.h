@@ -80,6 +80,7 @@ class Simulation final {
   void Watch();
   absl::Status Audit();
   absl::Status CheckTips();
+  bool WasNeverStored(const AttemptKey& key);
   absl::Status CheckEnd();
   absl::Status CheckWatched();
   bool AllEnded();

@@ -90,6 +90,7 @@ class SmallWorld final {
   void RunQueues();
   void Check();
   void CheckTables();
+  bool KeysEnded() const;
   void Breach(const std::string& what);
 
   void Dial(Agent& agent);

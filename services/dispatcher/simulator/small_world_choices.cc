@@ -121,6 +121,11 @@ void SmallWorld::Check() {
       Breach(StrCat("I10: the result of ", key.Name(), " was accepted and is not stored"));
     }
   }
+  for (const Agent& agent : agents_) {
+    if (agent.held.has_value() && store_.attempts().count(*agent.held) == 0) {
+      Breach(StrCat("I2: ", agent.held->Name(), " was offered and is not stored"));
+    }
+  }
   for (const auto& [task, landed] : services_->landings()) {
     if (landed.size() > 1) Breach(StrCat("I4: ", task.Name(), " landed ", landed.size(), " times"));
   }
@@ -172,13 +177,19 @@ void SmallWorld::Complete() {
     Check();
   }
   if (!ended()) return Breach("I1: without faults the run does not end");
-  for (int i = 0; i < kSweepTicks && !services_->open_keys().empty(); ++i) {
+  for (int i = 0; i < kSweepTicks && !KeysEnded(); ++i) {
     clock_.Advance(absl::Seconds(1));
     RunQueues();
     deliver();
   }
   Check();
-  if (!services_->open_keys().empty()) Breach("I9: a key stays open after its run has ended");
+  if (!KeysEnded()) Breach("I9: a key stays open after its run has ended");
+}
+
+// But those of grants that were never stored, which nobody was told.
+bool SmallWorld::KeysEnded() const {
+  return std::none_of(services_->open_keys().begin(), services_->open_keys().end(),
+                      [this](const AttemptKey& key) { return store_.attempts().count(key) > 0; });
 }
 
 std::string SmallWorld::Describe() const {

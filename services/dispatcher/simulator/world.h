@@ -81,6 +81,7 @@ struct World {
   std::map<AttemptKey, Heard> heard;
   std::map<AttemptKey, Heard> active;  // The same, of what showed activity.
   std::map<AttemptKey, Receipt> receipts;
+  std::set<AttemptKey> offered;  // To an agent, that heard of it.
   std::map<TaskKey, int64_t> newest_epoch;
 
   void Count(const std::string& what) { ++coverage[what]; }

@@ -69,15 +69,26 @@ class YesReviewer final : public Reviewer {
   std::string quarantined;
 };
 
+// Has a key for everybody: at once, or when a test says so.
 class NoModels final : public Models {
  public:
-  void IssueKey(const KeyRequest&,
-                absl::AnyInvocable<void(absl::StatusOr<IssuedKey>) &&> done) override {
-    std::move(done)(IssuedKey{.key = "key"});
+  using Done = absl::AnyInvocable<void(absl::StatusOr<IssuedKey>) &&>;
+
+  void IssueKey(const KeyRequest&, Done done) override {
+    ++asked;
+    waiting.push_back(std::move(done));
+    if (!waits) Answer();
+  }
+  void Answer() {
+    for (Done& done : std::exchange(waiting, {})) std::move(done)(IssuedKey{.key = "key"});
   }
   void RevokeKeys(const AttemptKey&, absl::AnyInvocable<void(absl::Status) &&> done) override {
     std::move(done)(absl::OkStatus());
   }
+
+  bool waits = false;
+  int asked = 0;
+  std::vector<Done> waiting;
 };
 
 class NoFleet final : public AgentFleet {

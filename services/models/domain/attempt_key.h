@@ -17,6 +17,7 @@ struct AttemptKey {
   std::string hash;  // SHA-256 of the secret.
   Scopes scopes;     // Without a role.
   int64_t epoch = 0;
+  int64_t generation = 0;  // Of whoever asked for it: rises with each of its starts.
   std::vector<std::string> roles;
   absl::Time expire_time;
   int64_t limit_usd_nanos = 0;  // Over all its calls; 0: none.

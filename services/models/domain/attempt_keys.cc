@@ -33,6 +33,7 @@ absl::StatusOr<RoleChoice> AttemptKeys::Choose(const Issue& issue) const {
 absl::StatusOr<AttemptKeys::Issued> AttemptKeys::IssueKey(const Issue& issue,
                                                           Durability durability) {
   AttemptKey key = {.epoch = issue.epoch,
+                    .generation = issue.generation,
                     .roles = issue.roles,
                     .expire_time = clock_.Now() + issue.lifetime,
                     .limit_usd_nanos = issue.limit_usd_nanos};

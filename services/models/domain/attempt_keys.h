@@ -27,6 +27,7 @@ class AttemptKeys final {
   struct Issue {
     Scopes scopes;
     int64_t epoch = 0;
+    int64_t generation = 0;
     std::vector<std::string> roles;
     absl::Duration lifetime;
     int64_t limit_usd_nanos = 0;
@@ -52,8 +53,8 @@ class AttemptKeys final {
 
   // Replaces an earlier key of the same attempt and epoch, whose calls are cancelled. Fails with
   // ScopeInvalid, RoleUnknown, RouteMissing, LifetimeInvalid or LimitInvalid, or with
-  // AttemptRevoked for an attempt whose keys were revoked: a request to issue one that comes late
-  // makes none.
+  // AttemptRevoked for an attempt whose keys were revoked and KeySuperseded where there is a key of
+  // a later generation: a request to issue one that comes late makes none.
   absl::StatusOr<Issued> IssueKey(const Issue& issue, Durability durability = Durability::kAtOnce);
 
   // Ends the keys of an attempt for good, cancels their calls, and returns how many keys there

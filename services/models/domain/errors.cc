@@ -247,6 +247,12 @@ absl::Status AttemptRevoked(absl::string_view attempt) {
                {{"attempt", std::string(attempt)}});
 }
 
+absl::Status KeySuperseded(absl::string_view attempt) {
+  return Error(StatusCode::kAborted, "KEY_SUPERSEDED",
+               absl::StrCat(attempt, " has a key that was asked for later, after a restart"),
+               {{"attempt", std::string(attempt)}});
+}
+
 absl::Status RoleForbidden(absl::string_view role) {
   return Error(StatusCode::kPermissionDenied, "ROLE_FORBIDDEN",
                absl::StrCat("the key may not call role ", role.substr(0, 64),

@@ -16,6 +16,7 @@ absl::Status PromptInvalid(absl::string_view problem);
 absl::Status RequestRefused(absl::string_view provider, absl::string_view cause,
                             absl::string_view detail);
 absl::Status AttemptRevoked(absl::string_view attempt);
+absl::Status KeySuperseded(absl::string_view attempt);
 absl::Status PromptTooLarge(absl::string_view role, int64_t tokens, int64_t tokens_max);
 // The same by characters.
 absl::Status ContextTooLong(absl::string_view role, int64_t characters, int64_t characters_max);

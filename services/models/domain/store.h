@@ -121,7 +121,8 @@ class Store {
 
   // Replaces an earlier key of the same attempt and epoch; returns its hash, or "". The decision
   // about its role is kept with it, in place of an earlier one about the attempt. Fails with
-  // AttemptRevoked once the keys of the attempt were removed.
+  // AttemptRevoked once the keys of the attempt were removed, and with KeySuperseded when there is
+  // one of a later generation.
   virtual absl::StatusOr<std::string> PutKey(const AttemptKey& key,
                                              const std::optional<RoleDecision>& decision,
                                              Durability durability = Durability::kAtOnce) = 0;

@@ -86,6 +86,7 @@ absl::StatusOr<CallSpec> CallSpecFromProto(const v1::GenerateRequest& request) {
 AttemptKeys::Issue IssueFromProto(const v1::IssueAttemptKeyRequest& request) {
   AttemptKeys::Issue issue = {.scopes = ScopesFromProto(request.scopes()),
                               .epoch = request.epoch(),
+                              .generation = request.generation(),
                               .roles = {request.roles().begin(), request.roles().end()},
                               .lifetime = absl::Seconds(request.lifetime().seconds()) +
                                           absl::Nanoseconds(request.lifetime().nanos()),

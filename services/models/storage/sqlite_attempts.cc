@@ -11,11 +11,13 @@ namespace {
 
 constexpr sqlite::Sql kDeleteKeyOfEpoch =
     "DELETE FROM attempt_key WHERE attempt=? AND epoch=? RETURNING hash";
+constexpr sqlite::Sql kHasLaterKey =
+    "SELECT hash FROM attempt_key WHERE attempt=? AND epoch=? AND generation>?";
 constexpr sqlite::Sql kInsertKey =
-    "INSERT INTO attempt_key(hash,attempt,epoch,project,plan,task,roles,expire_us,limit_usd_nanos)"
-    " VALUES(?,?,?,?,?,?,?,?,?)";
+    "INSERT INTO attempt_key(hash,attempt,epoch,project,plan,task,roles,expire_us,limit_usd_nanos,"
+    "generation) VALUES(?,?,?,?,?,?,?,?,?,?)";
 constexpr sqlite::Sql kSelectKey =
-    "SELECT hash,attempt,epoch,project,plan,task,roles,expire_us,limit_usd_nanos"
+    "SELECT hash,attempt,epoch,project,plan,task,roles,expire_us,limit_usd_nanos,generation"
     " FROM attempt_key WHERE hash=?";
 constexpr sqlite::Sql kDeleteKeys = "DELETE FROM attempt_key WHERE attempt=? RETURNING hash";
 constexpr sqlite::Sql kRevokeAttempt =
@@ -65,12 +67,17 @@ absl::StatusOr<std::string> SqliteStore::PutKey(const AttemptKey& key,
     ASSIGN_OR_RETURN(const std::optional<std::string> revoked,
                      transaction.FindOne(kIsRevoked, ReadKeyHash, key.scopes.attempt));
     if (revoked.has_value()) return AttemptRevoked(key.scopes.attempt);
+    ASSIGN_OR_RETURN(const std::optional<std::string> later,
+                     transaction.FindOne(kHasLaterKey, ReadKeyHash, key.scopes.attempt, key.epoch,
+                                         key.generation));
+    if (later.has_value()) return KeySuperseded(key.scopes.attempt);
     ASSIGN_OR_RETURN(
         const std::optional<std::string> replaced,
         transaction.FindOne(kDeleteKeyOfEpoch, ReadKeyHash, key.scopes.attempt, key.epoch));
-    RETURN_IF_ERROR(transaction.Execute(
-        kInsertKey, key.hash, key.scopes.attempt, key.epoch, key.scopes.project, key.scopes.plan,
-        key.scopes.task, LinesToJson(key.roles), key.expire_time, key.limit_usd_nanos));
+    RETURN_IF_ERROR(transaction.Execute(kInsertKey, key.hash, key.scopes.attempt, key.epoch,
+                                        key.scopes.project, key.scopes.plan, key.scopes.task,
+                                        LinesToJson(key.roles), key.expire_time,
+                                        key.limit_usd_nanos, key.generation));
     if (decision.has_value()) RETURN_IF_ERROR(WriteDecision(transaction, *decision));
     return replaced.value_or("");
   };
@@ -92,6 +99,7 @@ absl::StatusOr<std::optional<AttemptKey>> SqliteStore::FindKey(const std::string
                                  .task = row.Text(5),
                                  .attempt = row.Text(1)},
                       .epoch = row.Int64(2),
+                      .generation = row.Int64(9),
                       .roles = LinesFromJson(row.Text(6)),
                       .expire_time = row.Time(7),
                       .limit_usd_nanos = row.Int64(8)};

@@ -71,6 +71,7 @@ constexpr sqlite::Migration kMigrations[] = {
      " attempt TEXT PRIMARY KEY NOT NULL, time_us INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
      "CREATE INDEX revoked_attempt_by_time ON revoked_attempt(time_us);"},
     {8, kCalibrationSchema},
+    {9, "ALTER TABLE attempt_key ADD COLUMN generation INTEGER NOT NULL DEFAULT 0"},
 };
 
 // Columns of every query of calls, in the order of ReadCall.
