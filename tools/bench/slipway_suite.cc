@@ -48,7 +48,8 @@ providers:
     openai_chat: {base_url: "http://$UPSTREAM$LONG/v1", key_file: $DIR/key, allow_paid: true}
 routes:
   - {role: builder, provider: bench, model: bench-model, output_tokens_max: 1000}
-  - {role: long, provider: bench-long, model: bench-model, output_tokens_max: 1000}
+  - {role: long, provider: bench-long, model: bench-model, output_tokens_max: 1000,
+     input_tokens_max: 5000000}
 )";
 
 }  // namespace
