@@ -32,6 +32,28 @@ void DispatchLoop::Post(Command command) {
   changed_.NotifyOne();
 }
 
+void DispatchLoop::PostOrRun(Command command) {
+  {
+    base::MutexLock lock(mutex_);
+    if (stopping_) return;
+    if (busy_ || !queue_.empty()) {
+      queue_.push_back(std::move(command));
+      changed_.NotifyOne();
+      return;
+    }
+    busy_ = true;
+  }
+  command();
+  after_batch_();
+  EndBatch();
+}
+
+void DispatchLoop::EndBatch() {
+  base::MutexLock lock(mutex_);
+  busy_ = false;
+  if (!queue_.empty() || stopping_) changed_.NotifyOne();
+}
+
 void DispatchLoop::Stop() {
   {
     base::MutexLock lock(mutex_);
@@ -51,11 +73,13 @@ void DispatchLoop::Run() {
     std::vector<Command> batch;
     {
       base::MutexLock lock(mutex_);
-      while (queue_.empty() && !stopping_) changed_.Wait(mutex_);
+      while (busy_ || (queue_.empty() && !stopping_)) changed_.Wait(mutex_);
       batch = TakeBatch();
+      busy_ = true;
     }
     const bool last = batch.empty();
     RunBatch(std::move(batch));
+    EndBatch();
     if (last) return;
   }
 }

@@ -34,6 +34,10 @@ class DispatchLoop final {
   // under way. Dropped after Stop.
   void Post(Command command);
 
+  // Post, but when the thread has nothing to do the command and what follows its batch run on the
+  // calling thread: it takes a while to wake another. For commands that end soon.
+  void PostOrRun(Command command);
+
   // Runs what is queued and joins. Idempotent.
   void Stop();
 
@@ -42,12 +46,14 @@ class DispatchLoop final {
  private:
   void Run();
   void RunBatch(std::vector<Command> batch);
+  void EndBatch();
   std::vector<Command> TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   std::function<void()> after_batch_;
   mutable base::Mutex mutex_;
   base::CondVar changed_;
   std::deque<Command> queue_ ABSL_GUARDED_BY(mutex_);
+  bool busy_ ABSL_GUARDED_BY(mutex_) = false;  // A batch runs.
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

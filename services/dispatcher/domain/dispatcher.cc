@@ -169,7 +169,7 @@ void Dispatcher::Finish() {
   if (unchanged && commits_under_way_ == 0) return Carry(std::move(effects));
   ++commits_under_way_;
   store_.Commit(std::move(changes), [this, effects = std::move(effects)]() mutable {
-    Carry(std::move(effects));
+    CarryStored(std::move(effects));
     --commits_under_way_;
     if (finish_due_.exchange(false)) loop_.Post([] {});
   });
@@ -183,6 +183,16 @@ void Dispatcher::Carry(std::vector<Outbox::Effect> effects) {
     for (Outbox::Effect& effect : effects) std::move(effect)();
   });
   if (!own_thread_) carrier_.RunQueued();
+}
+
+// A commit that no other follows holds up nobody when its messages are sent by the thread that stored
+// it.
+void Dispatcher::CarryStored(std::vector<Outbox::Effect> effects) {
+  if (!own_thread_ || commits_under_way_ > 1 || loop_.size() > 0) return Carry(std::move(effects));
+  if (effects.empty()) return;
+  carrier_.PostOrRun([effects = std::move(effects)]() mutable {
+    for (Outbox::Effect& effect : effects) std::move(effect)();
+  });
 }
 
 template <typename T>
