@@ -17,6 +17,10 @@ namespace {
 // Response heads are a few kilobytes; a larger one is an attack or a fault.
 constexpr size_t kHeaderBytesMax = 256u << 10;
 
+// The least that curl allows: it keeps one for each exchange with a long body to the exchange's
+// end.
+constexpr long kUploadBufferBytes = 16 << 10;
+
 // Below the idle timeout of common servers, so that a reused connection is rarely a dead one.
 constexpr long kConnectionIdleSeconds = 30;
 
@@ -70,6 +74,7 @@ absl::Status Transfer::MakeHandle() {
   curl_easy_setopt(easy_, CURLOPT_PROXY, request_.proxy.c_str());
   if (request_.proxy.empty()) curl_easy_setopt(easy_, CURLOPT_NOPROXY, "*");
   curl_easy_setopt(easy_, CURLOPT_TCP_NODELAY, 1L);
+  curl_easy_setopt(easy_, CURLOPT_UPLOAD_BUFFERSIZE, kUploadBufferBytes);
   curl_easy_setopt(easy_, CURLOPT_MAXAGE_CONN, kConnectionIdleSeconds);
   curl_easy_setopt(easy_, CURLOPT_CONNECTTIMEOUT_MS, Milliseconds(request_.connect_timeout));
   curl_easy_setopt(easy_, CURLOPT_TIMEOUT_MS, 0L);
