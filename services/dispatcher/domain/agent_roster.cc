@@ -34,7 +34,9 @@ Agent* AgentRoster::Find(const std::string& id) {
 
 Agent& AgentRoster::Add(Agent agent) {
   const std::string id = agent.id;
+  if (const Agent* const before = Find(id); before != nullptr) Count(*before, -1);
   Agent& added = agents_.insert_or_assign(id, std::move(agent)).first->second;
+  Count(added, 1);
   SetState(added, added.state);
   return added;
 }
@@ -42,6 +44,7 @@ Agent& AgentRoster::Add(Agent agent) {
 void AgentRoster::Remove(const std::string& id) {
   const auto found = agents_.find(id);
   if (found == agents_.end()) return;
+  Count(found->second, -1);
   by_session_.erase(found->second.session.get());
   idle_.erase(id);
   agents_.erase(found);
@@ -59,8 +62,24 @@ Agent* AgentRoster::FindIdle(absl::FunctionRef<int(const std::string&)> attempts
   return nullptr;
 }
 
+AgentRoster::Counts AgentRoster::CountsOf(const std::string& host) const {
+  const auto found = counts_.find(host);
+  return found == counts_.end() ? Counts() : found->second;
+}
+
+void AgentRoster::Count(const Agent& agent, int by) {
+  Counts& counts = counts_[agent.host];
+  counts.present += by;
+  if (agent.session != nullptr) counts.connected += by;
+  if (agent.state == AgentState::kStarting) counts.starting += by;
+  if (agent.state == AgentState::kIdle) counts.idle += by;
+  if (agent.state == AgentState::kBusy) counts.busy += by;
+}
+
 void AgentRoster::SetState(Agent& agent, AgentState state) {
+  Count(agent, -1);
   agent.state = state;
+  Count(agent, 1);
   if (state == AgentState::kIdle) {
     idle_.insert(agent.id);
   } else {
@@ -75,7 +94,9 @@ Agent* AgentRoster::FindBySession(const AgentSession* session) {
 
 void AgentRoster::SetSession(Agent& agent, std::shared_ptr<AgentSession> session) {
   by_session_.erase(agent.session.get());
+  Count(agent, -1);
   agent.session = std::move(session);
+  Count(agent, 1);
   if (agent.session != nullptr) by_session_[agent.session.get()] = agent.id;
 }
 
@@ -103,22 +124,16 @@ std::vector<AgentRoster::Room> AgentRoster::Rooms(absl::Duration elapsed) const 
   std::vector<Room> rooms;
   for (const auto& [name, host] : hosts_) {
     if (!host.Starts(elapsed)) continue;
-    int present = 0;
-    int starting = 0;
-    int idle = 0;
-    for (const auto& [id, agent] : agents_) {
-      if (agent.host != name) continue;
-      ++present;
-      starting += agent.state == AgentState::kStarting;
-      idle += agent.state == AgentState::kIdle;
-    }
-    int free = std::max(0, host.settings.slots - present);
+    const Counts counts = CountsOf(name);
+    int free = std::max(0, host.settings.slots - counts.present);
     if (OutliveDispatcher(host.settings.driver)) {
       const bool pods = host.settings.driver == HostDriver::kKubernetes;
-      free = std::clamp((pods ? kPodStartsMax : kContainerStartsMax) - starting, 0, free);
+      free = std::clamp((pods ? kPodStartsMax : kContainerStartsMax) - counts.starting, 0, free);
     }
-    rooms.push_back(
-        {.host = name, .free = free, .available = starting + idle, .warm = host.settings.warm});
+    rooms.push_back({.host = name,
+                     .free = free,
+                     .available = counts.starting + counts.idle,
+                     .warm = host.settings.warm});
   }
   return rooms;
 }
@@ -151,22 +166,14 @@ int AgentRoster::Startable(absl::Duration elapsed) const {
   for (const Room& room : Rooms(elapsed)) startable += room.free + room.available;
   for (const auto& [name, host] : hosts_) {
     if (host.settings.driver != HostDriver::kExternal || host.order.cordoned) continue;
-    int room = host.settings.slots;
-    for (const auto& [id, agent] : agents_) {
-      room -= agent.host == name && agent.state == AgentState::kBusy;
-    }
-    startable += std::max(0, room);
+    startable += std::max(0, host.settings.slots - CountsOf(name).busy);
   }
   return startable;
 }
 
 int AgentRoster::Surplus(const std::string& host) const {
   if (!AgentsOutlive(host)) return 0;
-  int idle = 0;
-  for (const auto& [id, agent] : agents_) {
-    idle += agent.host == host && agent.state == AgentState::kIdle;
-  }
-  return std::max(0, idle - hosts_.at(host).settings.warm);
+  return std::max(0, CountsOf(host).idle - hosts_.at(host).settings.warm);
 }
 
 void AgentRoster::NoteStarted(const std::string& host) {
@@ -214,12 +221,10 @@ std::vector<HostStatus> AgentRoster::Statuses(absl::Duration elapsed) const {
                       .order = host.order,
                       .open = host.unreachable.empty() && host.not_before <= elapsed,
                       .problem = host.unreachable.empty() ? host.problem : host.unreachable};
-    for (const auto& [id, agent] : agents_) {
-      if (agent.host != name) continue;
-      if (agent.session != nullptr) ++status.agents;
-      if (agent.state == AgentState::kStarting) ++status.starting;
-      if (agent.state == AgentState::kBusy) ++status.busy;
-    }
+    const Counts counts = CountsOf(name);
+    status.agents = counts.connected;
+    status.starting = counts.starting;
+    status.busy = counts.busy;
     statuses.push_back(std::move(status));
   }
   return statuses;

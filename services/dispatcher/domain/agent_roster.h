@@ -107,9 +107,23 @@ class AgentRoster final {
     int warm = 0;
   };
 
+  // How many agents of a host there are, by what they do.
+  struct Counts {
+    int present = 0;
+    int connected = 0;
+    int starting = 0;
+    int idle = 0;
+    int busy = 0;
+  };
+
   std::vector<Room> Rooms(absl::Duration elapsed) const;
+  Counts CountsOf(const std::string& host) const;
+  // Adds the agent to the counts of its host, or takes it away.
+  void Count(const Agent& agent, int by);
 
   std::map<std::string, Host> hosts_;
+  // By host, also of those that are not configured. Kept, as every decision asks for them.
+  std::map<std::string, Counts> counts_;
   std::set<std::string> idle_;  // Agents that wait for a grant, by id.
   std::map<std::string, Agent> agents_;
   std::unordered_map<const AgentSession*, std::string> by_session_;  // Ids of agents.

@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <memory>
+#include <vector>
+
 namespace slipway::dispatcher {
 namespace {
 
@@ -51,6 +54,35 @@ TEST(AgentRosterTest, KnowsForHowMuchWorkThereCouldBeAgents) {
   EXPECT_EQ(roster.Startable(kNow), 2 + 4);
   roster.SetOrder({.host = "hosts/far", .cordoned = true});
   EXPECT_EQ(roster.Startable(kNow), 2);
+}
+
+TEST(AgentRosterTest, CountsAgentsThroughAllTheirChanges) {
+  class Session final : public AgentSession {
+    void Send(AgentOrder) override {}
+    void End(absl::Status) override {}
+  };
+  AgentRoster roster(OneHost(9, 0));
+  const auto counts = [&roster] {
+    const HostStatus status = roster.Statuses(kNow).at(0);
+    return std::vector<int>{status.agents, status.starting, status.busy};
+  };
+  roster.Add(AgentIn(AgentState::kStarting, "a"));
+  Agent& b = roster.Add(AgentIn(AgentState::kStarting, "b"));
+  EXPECT_THAT(counts(), ElementsAre(0, 2, 0));
+  roster.SetSession(b, std::make_shared<Session>());
+  roster.SetState(b, AgentState::kBusy);
+  EXPECT_THAT(counts(), ElementsAre(1, 1, 1));
+  roster.Add(AgentIn(AgentState::kBusy, "a"));
+  EXPECT_THAT(counts(), ElementsAre(1, 0, 2)) << "in place of the first of that name";
+  EXPECT_THAT(roster.HostsToStartOn(9, kNow), SizeIs(7));
+  roster.SetSession(b, nullptr);
+  roster.SetState(b, AgentState::kSpent);
+  EXPECT_THAT(counts(), ElementsAre(0, 0, 1));
+  roster.Remove("a");
+  roster.Remove("b");
+  roster.Remove("b");
+  EXPECT_THAT(counts(), ElementsAre(0, 0, 0));
+  EXPECT_THAT(roster.HostsToStartOn(9, kNow), SizeIs(9));
 }
 
 TEST(AgentRosterTest, KeepsWarmAgents) {

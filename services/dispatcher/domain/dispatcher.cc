@@ -166,10 +166,10 @@ void Dispatcher::Finish() {
   const bool unchanged = changes.empty();
   if (unchanged && outbox_.empty()) return;
   std::vector<Outbox::Effect> effects = outbox_.Take();
-  if (unchanged && commits_under_way_ == 0) return Carry(std::move(effects));
+  if (unchanged && commits_under_way_ == 0) return CarryHere(std::move(effects));
   ++commits_under_way_;
   store_.Commit(std::move(changes), [this, effects = std::move(effects)]() mutable {
-    CarryStored(std::move(effects));
+    CarryHere(std::move(effects));
     --commits_under_way_;
     if (finish_due_.exchange(false)) loop_.Post([] {});
   });
@@ -185,9 +185,8 @@ void Dispatcher::Carry(std::vector<Outbox::Effect> effects) {
   if (!own_thread_) carrier_.RunQueued();
 }
 
-// A commit that no other follows holds up nobody when its messages are sent by the thread that stored
-// it.
-void Dispatcher::CarryStored(std::vector<Outbox::Effect> effects) {
+// On the thread that has them, where nobody waits for that.
+void Dispatcher::CarryHere(std::vector<Outbox::Effect> effects) {
   if (!own_thread_ || commits_under_way_ > 1 || loop_.size() > 0) return Carry(std::move(effects));
   if (effects.empty()) return;
   carrier_.PostOrRun([effects = std::move(effects)]() mutable {
