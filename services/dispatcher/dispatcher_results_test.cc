@@ -1,5 +1,4 @@
-// What becomes of results, and when their agents have the next grant: what an agent is told, and
-// when.
+// What becomes of results, and when agents have their grants.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

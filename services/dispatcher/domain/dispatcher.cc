@@ -166,10 +166,10 @@ void Dispatcher::Finish() {
   const bool unchanged = changes.empty();
   if (unchanged && outbox_.empty()) return;
   std::vector<Outbox::Effect> effects = outbox_.Take();
-  if (unchanged && commits_under_way_ == 0) return CarryHere(std::move(effects));
+  if (unchanged && commits_under_way_ == 0) return Carry(std::move(effects));
   ++commits_under_way_;
   store_.Commit(std::move(changes), [this, effects = std::move(effects)]() mutable {
-    CarryHere(std::move(effects));
+    CarryStored(std::move(effects));
     --commits_under_way_;
     if (finish_due_.exchange(false)) loop_.Post([] {});
   });
@@ -185,8 +185,9 @@ void Dispatcher::Carry(std::vector<Outbox::Effect> effects) {
   if (!own_thread_) carrier_.RunQueued();
 }
 
-// On the thread that has them, where nobody waits for that.
-void Dispatcher::CarryHere(std::vector<Outbox::Effect> effects) {
+// By the thread that stored them when no other commit waits for it. Never by the core's: what it
+// allows may start processes.
+void Dispatcher::CarryStored(std::vector<Outbox::Effect> effects) {
   if (!own_thread_ || commits_under_way_ > 1 || loop_.size() > 0) return Carry(std::move(effects));
   if (effects.empty()) return;
   carrier_.PostOrRun([effects = std::move(effects)]() mutable {

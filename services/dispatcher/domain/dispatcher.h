@@ -134,7 +134,7 @@ class Dispatcher final {
   bool WaitsForStore();
   // Does what was decided, on any thread.
   void Carry(std::vector<Outbox::Effect> effects);
-  void CarryHere(std::vector<Outbox::Effect> effects);
+  void CarryStored(std::vector<Outbox::Effect> effects);
   void Publish();
 
   TaskStore& store_;

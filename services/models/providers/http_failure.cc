@@ -180,6 +180,7 @@ ProviderResult ClassifyFailure(const HttpFailure& failure, absl::Time now) {
 }
 
 std::optional<absl::Duration> RetryAfterOf(const http::Headers& headers, absl::Time now) {
+  // Asked of every reply, most of which have nothing that is read below.
   const auto speaks_of_limits = [](const auto& field) {
     return absl::StartsWithIgnoreCase(field.first, "retry-after") ||
            absl::StrContains(absl::AsciiStrToLower(field.first), "-ratelimit-");
