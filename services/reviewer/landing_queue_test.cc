@@ -273,6 +273,23 @@ TEST_F(LandingQueueTest, WhatFailsEachTimeIsNotHiddenByReruns) {
   EXPECT_THAT(Merge(a.name(), "", queue), FailsWithReason("EVIDENCE_FAILED"));
 }
 
+TEST_F(LandingQueueTest, RunsAreCountedWhicheverWayTheClockIsSet) {
+  Begin(3, 1, /*reruns=*/1);
+  const std::vector<std::string> queue = HandIn({"a"});
+  const v1::Candidate a = Ask(queue[0], queue);
+  clock_.StepWall(-absl::Hours(2));
+  EXPECT_TRUE(Run(a, false, 2).rerun());
+  EXPECT_FALSE(Run(a, false, 3).rerun()) << "both ran after the change was handed in";
+  clock_.StepWall(-absl::Hours(2));
+  Submit("a", 4, base_, [&](const std::string& work) { WriteFile(work + "/src/a.py", "a\n"); });
+  const std::string again = Attempt("a", 4);
+  const v1::Candidate same = Ask(again, {again});
+  EXPECT_EQ(same.tree(), a.tree());
+  EXPECT_EQ(same.validators_size(), 1) << "what failed before it was handed in runs again";
+  EXPECT_TRUE(Run(same, false, 5).rerun());
+  EXPECT_FALSE(Run(same, false, 6).rerun());
+}
+
 TEST_F(LandingQueueTest, ARestartForgetsNothing) {
   Begin(1, 4);
   const std::vector<std::string> queue = HandIn({"a", "b"});

@@ -6,7 +6,6 @@ CLOCK_SEED: what the jumps are drawn from (printed). CLOCK_KEEP=1: keeps the dat
 """
 
 import concurrent.futures
-import datetime
 import json
 import os
 import pathlib
@@ -31,8 +30,6 @@ import sample_result  # noqa: E402
 SEED = os.environ.get("CLOCK_SEED") or str(random.SystemRandom().randrange(10**9))
 KEEP = os.environ.get("CLOCK_KEEP") == "1"
 PROGRAMS = (*victims.SERVICES, "agent")
-# Writes so often that every jump shows in its log.
-WITNESS = "dispatcher"
 KILLED = ("dispatcher", "models", "ledger", "agent")
 HOUR = 3600
 AHEAD = HOUR
@@ -40,7 +37,7 @@ BACK = -2 * HOUR
 SMALL = (30, -7, 0.4, -0.3)
 # Each program jumps this often, beginning when work is under way.
 PAUSE_SECONDS = 0.6
-WORK_SECONDS = 60
+WORK_SECONDS = 120  # Far less than what the clocks jump by.
 FIND_SECONDS = 0.02
 # What the sample gets wrong by itself; a conflict is of those who were faster.
 FAULTS = {"money": 1, "categories": 1, "csv-import": 1}
@@ -94,7 +91,7 @@ class Jumps(threading.Thread):
         try:
             orders = {program: self._order() for program in PROGRAMS}
             self._await_work()
-            for turn in range(len(orders[WITNESS])):
+            for turn in range(min(map(len, orders.values()))):
                 for program in self._generator.sample(PROGRAMS, len(PROGRAMS)):
                     if self._over.wait(PAUSE_SECONDS / len(PROGRAMS)):
                         return
@@ -130,18 +127,6 @@ class Jumps(threading.Thread):
             if found and victims.kill(program, self._suite.data, found[0]):
                 self.killed.append(program)
                 return
-
-
-def jumps_of(service, data):
-    """(the greatest step ahead, the greatest back) in seconds between lines of a log."""
-    times = []
-    for line in (data / "logs" / f"{service}.log").read_text(errors="replace").splitlines():
-        try:
-            times.append(datetime.datetime.fromisoformat(json.loads(line)["time"][:26]).timestamp())
-        except (ValueError, KeyError, TypeError):
-            continue  # Of another program, on its way to being killed.
-    steps = [after - before for before, after in zip(times, times[1:])] or [0]
-    return max(steps), min(steps)
 
 
 class Round:
@@ -191,7 +176,7 @@ class Round:
         if jumps.error:
             found.append(jumps.error)
         found += self._stop(suite)
-        found += self._unseen(data, clocks, jumps)
+        found += self._unseen(clocks, jumps)
         print(f"round {self._name}: {jumps.done} jumps, killed {', '.join(jumps.killed) or 'nothing'}; "
               f"the plan took {seconds:.1f} s: {'FAILED' if found else 'ok'}", flush=True)
         return found
@@ -211,15 +196,12 @@ class Round:
                         "STATE_LOST", "STATE_FAILED", "STATE_REVOKED", "STATE_SALVAGED"):
                     yield f"an attempt ended: {json.dumps(attempt)[:500]}"
 
-    def _unseen(self, data, clocks, jumps):
+    def _unseen(self, clocks, jumps):
         """The test's own failures: jumps that a program did not see, kills that did not happen."""
         for program in PROGRAMS:
             back, ahead = clocks.seen(program)
             if back > -0.9 * HOUR or ahead < 0.9 * HOUR:
                 yield f"the clock of {program} was seen {back:.0f} s back and {ahead:.0f} s ahead only"
-        ahead, back = jumps_of(WITNESS, data)
-        if ahead < 0.9 * HOUR or back > -0.9 * HOUR:
-            yield f"the log of {WITNESS} has steps of {ahead:.0f} s and {back:.0f} s only"
         if self._kills and sorted(jumps.killed) != sorted(KILLED):
             yield f"killed {jumps.killed} only"
 

@@ -45,11 +45,12 @@ class ReviewStore {
   virtual absl::StatusOr<std::optional<Evidence>> FindEvidence(
       const std::string& project, const std::string& tree, const std::string& validator_digest) = 0;
 
-  // What failed on the tree since `since`, oldest first.
+  // What failed on the tree after the change of `attempt` was inspected, oldest first; all of it when
+  // the attempt has no inspection.
   virtual absl::StatusOr<std::vector<Evidence>> ListFailures(const std::string& project,
                                                              const std::string& tree,
                                                              const std::string& validator_digest,
-                                                             absl::Time since) = 0;
+                                                             const std::string& attempt) = 0;
 
   // Remembers that the candidate was judged and asked to land, and who approved it.
   virtual absl::Status AddReady(const std::string& candidate, const std::string& approver) = 0;

@@ -82,10 +82,9 @@ absl::StatusOr<RecordedEvidence> EvidenceRecorder::Record(const EvidenceReport& 
     }
     evidence.results.push_back(std::move(result));
   }
-  ASSIGN_OR_RETURN(const absl::Time since, Since(candidate));
-  ASSIGN_OR_RETURN(
-      std::vector<Evidence> failures,
-      workshop_.store.ListFailures(plan.project, evidence.tree, evidence.validator_digest, since));
+  ASSIGN_OR_RETURN(std::vector<Evidence> failures,
+                   workshop_.store.ListFailures(plan.project, evidence.tree,
+                                                evidence.validator_digest, candidate.attempt));
   // A repeat takes the place of what it repeats.
   std::erase_if(failures,
                 [&](const Evidence& earlier) { return earlier.attempt == evidence.attempt; });
@@ -118,13 +117,6 @@ absl::StatusOr<RecordedEvidence> EvidenceRecorder::Record(const EvidenceReport& 
     RETURN_IF_ERROR(workshop_.store.AddRejection(plan.name, candidate.attempt));
   }
   return recorded;
-}
-
-absl::StatusOr<absl::Time> EvidenceRecorder::Since(const Candidate& candidate) {
-  if (candidate.is_integration()) return absl::InfinitePast();
-  ASSIGN_OR_RETURN(const std::optional<Inspection> change,
-                   workshop_.store.FindInspection(candidate.attempt));
-  return change.has_value() ? change->inspect_time : absl::InfinitePast();
 }
 
 // On what has landed nothing but the change itself can be at fault.

@@ -38,8 +38,6 @@ class EvidenceRecorder final {
 
  private:
   absl::StatusOr<bool> IsResolved(const Plan& plan, const Candidate& candidate);
-  // When the change was handed in; what failed on its tree before does not count.
-  absl::StatusOr<absl::Time> Since(const Candidate& candidate);
 
   const Workshop& workshop_;
 };

@@ -120,7 +120,7 @@ absl::StatusOr<Proof> LandingQueue::ProofOf(const Inspection& change, const Cand
   if (evidence->passed) return Proof::kPassed;
   ASSIGN_OR_RETURN(
       const std::vector<Evidence> failures,
-      workshop_.store.ListFailures(plan_.project, candidate.tree, digest_, change.inspect_time));
+      workshop_.store.ListFailures(plan_.project, candidate.tree, digest_, change.attempt));
   // Until it has failed as often as it may run, it is open.
   const bool spent = static_cast<int>(failures.size()) > workshop_.flaky_reruns_max;
   return spent ? Proof::kFailed : Proof::kMissing;
@@ -186,7 +186,7 @@ absl::StatusOr<LandingQueue::Answer> LandingQueue::Reject(const QueuePlace& plac
   ASSIGN_OR_RETURN(const Candidate candidate, RequireCandidate(workshop_.store, name));
   ASSIGN_OR_RETURN(
       const std::vector<Evidence> failures,
-      workshop_.store.ListFailures(plan_.project, candidate.tree, digest_, change.inspect_time));
+      workshop_.store.ListFailures(plan_.project, candidate.tree, digest_, change.attempt));
   RETURN_IF_ERROR(workshop_.store.AddRejection(plan_.name, place.change));
   return Answer{.outcome = RejectedChange{.feedback = FeedbackOfRuns(failures)}};
 }

@@ -36,7 +36,8 @@ inline constexpr sqlite::Sql kSelectEvidence =
     " WHERE project=? AND tree=? AND validator_digest=? ORDER BY position DESC LIMIT 1";
 inline constexpr sqlite::Sql kSelectFailures =
     "SELECT project,tree,validator_digest,attempt,passed,results,record_time_us FROM evidence"
-    " WHERE project=? AND tree=? AND validator_digest=? AND NOT passed AND record_time_us>=?"
+    " WHERE project=? AND tree=? AND validator_digest=? AND NOT passed AND position>"
+    "COALESCE((SELECT evidence_before FROM inspection WHERE inspection.attempt=?),0)"
     " ORDER BY position LIMIT ?";
 absl::StatusOr<Evidence> ReadEvidence(const sqlite::Row& row);
 
@@ -48,7 +49,7 @@ inline constexpr sqlite::Sql kSelectNewestVerdict =
     " WHERE candidate=? ORDER BY round DESC LIMIT 1";
 inline constexpr sqlite::Sql kSelectVerdictOfPrompt =
     "SELECT candidate,round,roles,prompt_digest,kind,summary,gaps,give_time_us FROM verdict"
-    " WHERE plan=? AND prompt_digest=? ORDER BY give_time_us DESC,round DESC LIMIT 1";
+    " WHERE plan=? AND prompt_digest=? ORDER BY rowid DESC LIMIT 1";
 absl::StatusOr<GivenVerdict> ReadVerdict(const sqlite::Row& row);
 
 inline constexpr sqlite::Sql kSelectIntents =
@@ -57,7 +58,7 @@ absl::StatusOr<LandIntent> ReadIntent(const sqlite::Row& row);
 
 inline constexpr sqlite::Sql kSelectOpenRollbacks =
     "SELECT plan,branch,from_commit,target,commit_id,tree,actor,reason,undone_tasks,"
-    "restored_tasks,rollback_time_us FROM rollback WHERE open ORDER BY rollback_time_us";
+    "restored_tasks,rollback_time_us FROM rollback WHERE open ORDER BY rowid";
 absl::StatusOr<Rollback> ReadRollback(const sqlite::Row& row);
 
 inline constexpr sqlite::Sql kSelectMerged =
@@ -68,7 +69,7 @@ inline constexpr sqlite::Sql kSelectMergedOfAttempt =
     " WHERE attempt=? LIMIT 1";
 inline constexpr sqlite::Sql kSelectMergedOfTask =
     "SELECT candidate,branch,from_commit,commit_id,tree,detail,approver,merge_time_us FROM merged"
-    " WHERE plan=? AND task=? ORDER BY merge_time_us DESC LIMIT 1";
+    " WHERE plan=? AND task=? ORDER BY rowid DESC LIMIT 1";
 inline constexpr sqlite::Sql kSelectIntegration =
     "SELECT candidate,branch,from_commit,commit_id,tree,detail,approver,merge_time_us FROM merged"
     " WHERE plan=? AND task='' LIMIT 1";

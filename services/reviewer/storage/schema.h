@@ -74,6 +74,13 @@ inline constexpr sqlite::Migration kMigrations[] = {
      " position INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, plan TEXT NOT NULL,"
      " attempt TEXT NOT NULL UNIQUE, landed INTEGER NOT NULL) STRICT;"
      "CREATE INDEX outcome_by_plan ON outcome(plan,position);"},
+    {5,
+     // The newest evidence when the change was inspected: the clock may go back, positions do not.
+     "ALTER TABLE inspection ADD COLUMN evidence_before INTEGER NOT NULL DEFAULT 0;"
+     "CREATE INDEX evidence_by_time ON evidence(record_time_us);"
+     "UPDATE inspection SET evidence_before=COALESCE((SELECT position FROM evidence"
+     " WHERE record_time_us<inspect_time_us ORDER BY record_time_us DESC LIMIT 1),0);"
+     "DROP INDEX evidence_by_time;"},
 };
 
 }  // namespace slipway::reviewer

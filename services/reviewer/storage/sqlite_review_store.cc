@@ -25,7 +25,8 @@ constexpr sqlite::Sql kReplacePolicy =
 constexpr sqlite::Sql kPutInspection =
     "INSERT OR REPLACE INTO inspection(attempt,task,plan,epoch,base_commit,patch_digest,"
     "expected_tree,title,approver,accepted,findings,human_may_accept,commit_id,tree,paths,added,"
-    "removed,inspect_time_us) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    "removed,inspect_time_us,evidence_before) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
+    "COALESCE((SELECT MAX(position) FROM evidence),0))";
 constexpr sqlite::Sql kPutPatch = "INSERT OR REPLACE INTO patch(attempt,bytes) VALUES(?,?)";
 constexpr sqlite::Sql kSelectPatch = "SELECT bytes FROM patch WHERE attempt=?";
 constexpr sqlite::Sql kInsertCandidate =
@@ -192,9 +193,9 @@ absl::StatusOr<std::vector<std::string>> SqliteReviewStore::ListCandidates(
 
 absl::StatusOr<std::vector<Evidence>> SqliteReviewStore::ListFailures(
     const std::string& project, const std::string& tree, const std::string& validator_digest,
-    absl::Time since) {
+    const std::string& attempt) {
   return database_->Read([&](sqlite::Reader& reader) {
-    return reader.Query(kSelectFailures, ReadEvidence, project, tree, validator_digest, since,
+    return reader.Query(kSelectFailures, ReadEvidence, project, tree, validator_digest, attempt,
                         kFailuresOfTreeMax);
   });
 }

@@ -43,7 +43,7 @@ class SqliteReviewStore final : public ReviewStore {
   absl::StatusOr<std::vector<Evidence>> ListFailures(const std::string& project,
                                                      const std::string& tree,
                                                      const std::string& validator_digest,
-                                                     absl::Time since) override;
+                                                     const std::string& attempt) override;
   absl::Status AddReady(const std::string& candidate, const std::string& approver) override;
   absl::StatusOr<std::optional<std::string>> FindReady(const std::string& candidate) override;
   absl::Status AddRejection(const std::string& plan, const std::string& attempt) override;
