@@ -59,6 +59,39 @@ TEST_F(DispatcherCoreTest, AWaitIsNotLongerAfterARestartThoughTheWallClockWasSet
   EXPECT_EQ(TaskNow("a").state, TaskState::kRunning);
 }
 
+TEST_F(DispatcherCoreTest, ADrainIsDueByElapsedTimeWhateverTheWallClockDoes) {
+  Submit({{.id = "a"}});
+  AddAgent("one");
+  dispatcher_->DrainHost("hosts/x", absl::Seconds(20), "new kernel", "ada",
+                         base::Reply<HostStatus>([](const auto& drained) { EXPECT_OK(drained); }));
+  Run();
+
+  clock_.StepWall(absl::Hours(2));
+  Pass(absl::Seconds(15));
+  EXPECT_EQ(AttemptNow("a", 1).state, AttemptState::kActive) << "it has the time it was given";
+  clock_.StepWall(-absl::Hours(9));
+  Pass(absl::Seconds(10));
+
+  EXPECT_EQ(AttemptNow("a", 1).state, AttemptState::kPaused);
+  EXPECT_EQ(AttemptNow("a", 1).reason, "host_drain");
+}
+
+TEST_F(DispatcherCoreTest, ADrainGoesOnAfterARestart) {
+  Submit({{.id = "a"}});
+  HandAgent& agent = AddAgent("one");
+  dispatcher_->DrainHost("hosts/x", absl::Seconds(20), "new kernel", "ada",
+                         base::Reply<HostStatus>([](const auto& drained) { EXPECT_OK(drained); }));
+  Run();
+  Pass(absl::Seconds(10));
+  Restart();
+  Dial(agent);
+
+  Pass(absl::Seconds(5));
+  EXPECT_EQ(AttemptNow("a", 1).state, AttemptState::kActive);
+  Pass(absl::Seconds(10));
+  EXPECT_EQ(AttemptNow("a", 1).state, AttemptState::kPaused);
+}
+
 TEST_F(DispatcherCoreTest, AStopOfAgentsLeavesTheChangeUnderReviewAlone) {
   reviewer_.with_validators = true;
   Submit({{.id = "a"}});

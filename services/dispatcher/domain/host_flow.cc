@@ -36,7 +36,7 @@ HostFlow::HostFlow(Collaborators with)
 
 void HostFlow::Restore(const std::vector<StartIntent>& intents,
                        const std::vector<HostOrder>& orders) {
-  for (const HostOrder& order : orders) roster_.SetOrder(order);
+  for (const HostOrder& order : orders) NoteOrder(order);
   std::map<std::string, AttemptKey> held;
   for (const AttemptKey& key : board_.live_attempts()) held[board_.FindAttempt(key)->agent] = key;
   std::vector<StartIntent> adopted;
@@ -160,9 +160,8 @@ void HostFlow::CheckHosts() {
     }
   }
   for (const HostStatus& host : List()) {
-    const bool due = host.order.draining && host.order.drain_deadline.has_value() &&
-                     *host.order.drain_deadline <= clock_.Now();
-    if (due) TakeBack(host.name);
+    const auto drain = drains_due_.find(host.name);
+    if (drain != drains_due_.end() && drain->second <= now) TakeBack(host.name);
     agents_by_host.Set({host.name, "connected"}, host.agents);
     agents_by_host.Set({host.name, "starting"}, host.starting);
     agents_by_host.Set({host.name, "busy"}, host.busy);
@@ -199,11 +198,19 @@ void HostFlow::TakeBack(const std::string& host) {
   }
 }
 
+void HostFlow::NoteOrder(const HostOrder& order) {
+  roster_.SetOrder(order);
+  drains_due_.erase(order.host);
+  if (!order.draining || !order.drain_deadline.has_value()) return;
+  const absl::Duration left = std::max(absl::ZeroDuration(), *order.drain_deadline - clock_.Now());
+  drains_due_[order.host] = clock_.Elapsed() + left;
+}
+
 absl::StatusOr<HostStatus> HostFlow::Decide(HostOrder order) {
   const HostOrder* const known = roster_.FindOrder(order.host);
   if (known == nullptr) return HostUnknown(order.host);
   order.time = clock_.Now();
-  roster_.SetOrder(order);
+  NoteOrder(order);
   board_.StoreHostOrder(order);
   log::Info("a host was given an order", {{"host", order.host},
                                           {"cordoned", order.cordoned},

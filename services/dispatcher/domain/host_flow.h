@@ -66,6 +66,7 @@ class HostFlow final {
 
  private:
   absl::StatusOr<HostStatus> Decide(HostOrder order);
+  void NoteOrder(const HostOrder& order);
   absl::Duration StartTimeout(const std::string& host) const;
   void LetGo(Agent& agent, const std::string& why);
   void TakeBack(const std::string& host);
@@ -80,6 +81,8 @@ class HostFlow final {
   const Settings& settings_;
   std::set<std::string> intents_;                     // Agents with a stored one.
   std::map<std::string, absl::Duration> idle_since_;  // By agent.
+  // By host; the wall clock may be set meanwhile.
+  std::map<std::string, absl::Duration> drains_due_;
 
   // A number that rises at once and falls when it was lower all the while.
   struct HeldNumber {

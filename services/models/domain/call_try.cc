@@ -452,8 +452,7 @@ Settlement CallTry::SettlementOf(const ProviderResult& result) const {
                            .service_tier = result.service_tier,
                            .asked_model = route_.model,
                            .asked_tier = route_.service_tier,
-                           .provider_request_id = result.request_id,
-                           .since = environment_.clock.Now()};
+                           .provider_request_id = result.request_id};
   const bool books_say_nothing = result.kind == ProviderResult::Kind::kUnknown &&
                                  result.tokens.has_value() && *result.tokens == TokenCounts();
   if (result.kind == ProviderResult::Kind::kFailed || books_say_nothing) {

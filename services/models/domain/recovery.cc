@@ -11,15 +11,13 @@
 namespace slipway::models {
 namespace {
 
-Settlement SettlementAfterCrash(const CallRecord& record, const Providers& providers,
-                                absl::Time now) {
+Settlement SettlementAfterCrash(const CallRecord& record, const Providers& providers) {
   Settlement settlement = {.reservation = record.id,
                            .provider = record.provider,
                            .model = record.model,
                            .service_tier = record.service_tier,
                            .asked_model = record.model,
-                           .asked_tier = record.service_tier,
-                           .since = now};
+                           .asked_tier = record.service_tier};
   const auto provider = providers.find(record.provider);
   settlement.free = provider != providers.end() && provider->second->free();
   if (record.phase == Phase::kReserving) {
@@ -45,13 +43,11 @@ Settlement SettlementAfterCrash(const CallRecord& record, const Providers& provi
 
 // Holds that were asked for beside their records, which the end of the process kept from being
 // made. They are owed a release for as long as the ledger may yet take what was asked of it.
-absl::Status ReleaseUnrecorded(Store& store, absl::Time now, const std::string& boot) {
+absl::Status ReleaseUnrecorded(Store& store, const std::string& boot) {
   ASSIGN_OR_RETURN(const Store::Unrecorded unrecorded, store.HeldUnrecorded(boot));
   for (const std::string& id : unrecorded.tries) {
-    const Settlement release = {.reservation = id,
-                                .kind = Settlement::Kind::kRelease,
-                                .proof = Proof::kNotSent,
-                                .since = now};
+    const Settlement release = {
+        .reservation = id, .kind = Settlement::Kind::kRelease, .proof = Proof::kNotSent};
     RETURN_IF_ERROR(store.Owe(release, unrecorded.owner));
     log::Warning("releases the hold of a call that was not recorded yet", {{"call", id}});
   }
@@ -62,13 +58,13 @@ absl::Status ReleaseUnrecorded(Store& store, absl::Time now, const std::string& 
 
 absl::Status RecoverCalls(Store& store, const Providers& providers, base::Clock& clock,
                           const std::string& owner, const std::string& boot) {
-  RETURN_IF_ERROR(ReleaseUnrecorded(store, clock.Now(), boot));
+  RETURN_IF_ERROR(ReleaseUnrecorded(store, boot));
   while (true) {
     ASSIGN_OR_RETURN(const std::vector<CallRecord> left,
                      store.LeftRunning(owner, boot, kOwedBatch));
     if (left.empty()) return absl::OkStatus();
     for (CallRecord record : left) {
-      const Settlement settlement = SettlementAfterCrash(record, providers, clock.Now());
+      const Settlement settlement = SettlementAfterCrash(record, providers);
       const bool nothing_billed = settlement.kind == Settlement::Kind::kRelease;
       record.phase = Phase::kEnded;
       record.end_time = clock.Now();

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <string>
 
-#include "absl/time/time.h"
 #include "services/models/domain/call.h"
 
 namespace slipway::models {
@@ -30,7 +29,6 @@ struct Settlement {
   std::string asked_model;
   std::string asked_tier;
   std::string provider_request_id;
-  absl::Time since;
 };
 
 }  // namespace slipway::models

@@ -47,20 +47,33 @@ absl::StatusOr<int64_t> Settler::Settle(const Settlement& settlement) {
   const absl::StatusOr<int64_t> charged = Ask(settlement);
   if (charged.ok()) {
     settlements.Increment({KindName(settlement.kind), "accepted"});
+    Forget(settlement.reservation);
     RETURN_IF_ERROR(store_.MarkSettled(settlement.reservation, *charged));
     return *charged;
   }
   const std::string reason = base::ReasonOf(charged.status());
-  const bool may_still_arrive = settlement.kind == Settlement::Kind::kRelease &&
-                                clock_.Now() < settlement.since + kReserveInFlightMax;
-  const bool over =
-      reason == "RESERVATION_CLOSED" || (reason == "RESERVATION_UNKNOWN" && !may_still_arrive);
+  const bool unknown =
+      reason == "RESERVATION_UNKNOWN" &&
+      !(settlement.kind == Settlement::Kind::kRelease && MayStillArrive(settlement.reservation));
+  const bool over = reason == "RESERVATION_CLOSED" || unknown;
   settlements.Increment({KindName(settlement.kind), over ? "closed_before" : "failed"});
   if (!over) return charged.status();
+  Forget(settlement.reservation);
   log::Warning("the ledger had ended a hold in another way",
                {{"reservation", settlement.reservation}, {"reason", reason}});
   RETURN_IF_ERROR(store_.MarkSettled(settlement.reservation, std::nullopt));
   return charged.status();
+}
+
+bool Settler::MayStillArrive(const std::string& reservation) {
+  base::MutexLock lock(mutex_);
+  const absl::Duration now = clock_.Elapsed();
+  return now < arrivals_.try_emplace(reservation, now + kReserveInFlightMax).first->second;
+}
+
+void Settler::Forget(const std::string& reservation) {
+  base::MutexLock lock(mutex_);
+  arrivals_.erase(reservation);
 }
 
 absl::Status Settler::SettleOwed(const std::string& owner) {

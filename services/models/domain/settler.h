@@ -1,11 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "lib/base/clock.h"
+#include "lib/base/mutex.h"
 #include "services/models/domain/ledger.h"
 #include "services/models/domain/settlement.h"
 #include "services/models/domain/store.h"
@@ -27,10 +30,16 @@ class Settler final {
 
  private:
   absl::StatusOr<int64_t> Ask(const Settlement& settlement);
+  // Whether a reserve that the ledger does not know may be on its way to it.
+  bool MayStillArrive(const std::string& reservation);
+  void Forget(const std::string& reservation);
 
   Store& store_;
   Ledger& ledger_;
   base::Clock& clock_;
+  base::Mutex mutex_;
+  // By the reservation of a release: until when it is repeated, by the monotonic clock.
+  std::map<std::string, absl::Duration> arrivals_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace slipway::models

@@ -62,7 +62,7 @@ absl::Duration Upkeep::RunOnce() {
     retry_delay_ = std::min(retry_delay_ * 2, kInterval);
   }
   const absl::StatusOr<absl::Duration> next_gate = collaborators_.gates.OpenDue();
-  const absl::Time now = collaborators_.clock.Now();
+  const absl::Duration now = collaborators_.clock.Elapsed();
   if (next_gate.ok()) {
     delay = std::min(delay, std::max(*next_gate, absl::Milliseconds(1)));
   } else {

@@ -41,7 +41,7 @@ class Upkeep final {
   bool awake_ ABSL_GUARDED_BY(mutex_) = true;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Duration retry_delay_;
-  absl::Time next_prune_ = absl::InfinitePast();
+  absl::Duration next_prune_;  // By the monotonic clock.
   std::thread thread_;
 };
 

@@ -34,7 +34,7 @@ class RetentionTest : public ::testing::Test {
     ASSERT_OK(store_->Begin(record, std::nullopt));
     record.end_time = clock_.Now();
     record.outcome = "OK";
-    const Settlement settlement = {.reservation = id, .since = clock_.Now()};
+    const Settlement settlement = {.reservation = id};
     ASSERT_OK(store_->End(record, owed ? std::make_optional(settlement) : std::nullopt,
                           CallFinished(record)));
   }

@@ -101,7 +101,7 @@ constexpr sqlite::Sql kInsertOwed =
 constexpr sqlite::Sql kDeleteOwed = "DELETE FROM owed WHERE reservation=?";
 constexpr sqlite::Sql kSetCost = "UPDATE call SET charge_usd_nanos=? WHERE id=?";
 constexpr sqlite::Sql kSelectOwed =
-    "SELECT reservation,since_us,settlement FROM owed WHERE reservation>? ORDER BY reservation"
+    "SELECT reservation,settlement FROM owed WHERE reservation>? ORDER BY reservation"
     " LIMIT ?";
 constexpr sqlite::Sql kSelectTries =
     "SELECT " SLIPWAY_CALL_COLUMNS ",reply FROM call WHERE call_id=? ORDER BY try_number";
@@ -261,7 +261,7 @@ absl::Status SqliteStore::End(const CallRecord& record, const std::optional<Sett
                                         record.finish_reason, TokensToJson(record.tokens),
                                         record.charge_usd_nanos, record.id));
     if (owed.has_value()) {
-      RETURN_IF_ERROR(transaction.Execute(kInsertOwed, owed->reservation, owed->since, record.owner,
+      RETURN_IF_ERROR(transaction.Execute(kInsertOwed, owed->reservation, now, record.owner,
                                           SettlementToJson(*owed)));
     }
     if (record.input.has_value()) {
@@ -277,8 +277,9 @@ absl::Status SqliteStore::End(const CallRecord& record, const std::optional<Sett
 }
 
 absl::Status SqliteStore::Owe(const Settlement& owed, const std::string& owner) {
+  const absl::Time now = clock_.Now();
   return database_->WriteUnsynced([&](sqlite::Transaction& transaction) {
-    return transaction.Execute(kInsertOwed, owed.reservation, owed.since, owner,
+    return transaction.Execute(kInsertOwed, owed.reservation, now, owner,
                                SettlementToJson(owed));
   });
 }
@@ -298,9 +299,8 @@ absl::StatusOr<std::vector<InputCalibration>> SqliteStore::Calibrations() {
 
 absl::StatusOr<std::vector<Settlement>> SqliteStore::Owed(const std::string& after, int limit) {
   const auto read = [](const sqlite::Row& row) {
-    Settlement settlement = SettlementFromJson(row.Text(2));
+    Settlement settlement = SettlementFromJson(row.Text(1));
     settlement.reservation = row.Text(0);
-    settlement.since = row.Time(1);
     return settlement;
   };
   return database_->Read(
