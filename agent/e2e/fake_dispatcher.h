@@ -30,6 +30,7 @@ class FakeDispatcher final : public v1::AgentService::Service {
 
   struct Behaviour {
     absl::Duration beat_interval = absl::Milliseconds(50);
+    std::optional<absl::Duration> idle_beat_interval;
     absl::Duration lease_timeout = absl::Seconds(20);
     bool answer_beats = true;
     v1::GrantVerdict::Verdict verdict = v1::GrantVerdict::VERDICT_KEEP;
@@ -189,6 +190,10 @@ class FakeDispatcher final : public v1::AgentService::Service {
     v1::SessionResponse response;
     SetDuration(behaviour_.beat_interval, *response.mutable_welcome()->mutable_beat_interval());
     SetDuration(behaviour_.lease_timeout, *response.mutable_welcome()->mutable_lease_timeout());
+    if (behaviour_.idle_beat_interval.has_value()) {
+      SetDuration(*behaviour_.idle_beat_interval,
+                  *response.mutable_welcome()->mutable_idle_beat_interval());
+    }
     response.mutable_welcome()->set_protocol(std::min(behaviour_.protocol, hello.protocol()));
     for (const v1::HeldGrant& held : hello.held()) {
       AddVerdict(held, *response.mutable_welcome()->add_verdicts());

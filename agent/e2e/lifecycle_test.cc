@@ -254,6 +254,29 @@ TEST_F(LifecycleTest, TakesTheNextGrantWithItsReceiptAndWithoutABeat) {
   EXPECT_TRUE(dispatcher_.answers[1].accepted()) << dispatcher_.answers[1].reason();
 }
 
+TEST_F(LifecycleTest, BeatsAsOftenAsItIsToldWithAGrantAndWithout) {
+  dispatcher_.Change([](auto& b) {
+    b.beat_interval = absl::Milliseconds(10);
+    b.idle_beat_interval = absl::Minutes(5);
+  });
+  models_->Add({.text = kReply, .held = true});
+  StartAgent();
+  ASSERT_TRUE(dispatcher_.Await([&] { return !dispatcher_.beats.empty(); }));
+  OfferWork();
+  int with_grant = 0;
+  int without = 0;
+  ASSERT_TRUE(dispatcher_.Await([&] {
+    with_grant = without = 0;
+    for (const v1::Beat& beat : dispatcher_.beats) ++(beat.held_size() == 1 ? with_grant : without);
+    return with_grant >= 10;
+  }));
+  EXPECT_EQ(without, 1) << "the first, which nothing followed";
+
+  models_->Release();
+  ASSERT_TRUE(dispatcher_.AwaitResult());
+  EXPECT_EQ(AwaitExit(), 0);
+}
+
 TEST_F(LifecycleTest, WithAnOlderDispatcherItHandsInByCallsAndBeatsAtOnce) {
   dispatcher_.Change([](auto& b) {
     b.protocol = 1;

@@ -74,6 +74,7 @@ struct Session::Connection {
   bool welcomed = false;
   bool goodbye = false;
   absl::Duration beat_interval;
+  absl::Duration idle_beat_interval;  // While nothing is held.
   absl::Duration lease_timeout;
   absl::Duration next_beat;
   absl::Duration confirmed;  // When the last answered message was sent.
@@ -199,6 +200,8 @@ void Session::Handle(Connection& connection, const v1::SessionResponse& message)
     takes_results_ = message.welcome().protocol() >= kProtocolOfResults;
     connection.beat_interval =
         std::max(rpc::FromProto(message.welcome().beat_interval()), kBeatIntervalMin);
+    connection.idle_beat_interval =
+        std::max(rpc::FromProto(message.welcome().idle_beat_interval()), connection.beat_interval);
     connection.lease_timeout = LeaseTimeoutOf(message.welcome());
     connection.confirmed = connection.hello_sent;
     connection.next_beat = clock_.Elapsed();
@@ -408,7 +411,9 @@ v1::SessionRequest Session::MakeBeat(Connection& connection,
   beat.set_sequence(++connection.sequence);
   connection.beats[connection.sequence] = std::move(sent);
   if (connection.beats.size() > kBeatsKept) connection.beats.erase(connection.beats.begin());
-  connection.next_beat = clock_.Elapsed() + connection.beat_interval;
+  const bool idle = !held.has_value();
+  connection.next_beat =
+      clock_.Elapsed() + (idle ? connection.idle_beat_interval : connection.beat_interval);
   return request;
 }
 

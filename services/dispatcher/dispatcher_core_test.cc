@@ -59,6 +59,25 @@ TEST_F(DispatcherCoreTest, AWaitIsNotLongerAfterARestartThoughTheWallClockWasSet
   EXPECT_EQ(TaskNow("a").state, TaskState::kRunning);
 }
 
+TEST_F(DispatcherCoreTest, AnAgentThatHoldsNothingIsHeardSeldomAndNotTakenForGone) {
+  HandAgent& agent = AddAgent("one");
+  const auto* welcome = std::get_if<Welcome>(&agent.session->all.front());
+  ASSERT_NE(welcome, nullptr);
+  EXPECT_EQ(welcome->idle_beat_interval, absl::Seconds(10)) << "three in a lease";
+  const auto dial_as_another = [&] {
+    auto session = std::make_shared<Orders>();
+    dispatcher_->OnHello(session, {.agent = "one", .host = "hosts/x", .boot_nonce = 2},
+                         /*process=*/false);
+    Run();
+    return session;
+  };
+
+  Pass(absl::Seconds(19), {"one"});
+  EXPECT_THAT(dial_as_another()->all, IsEmpty()) << "the first may be between two beats";
+  Pass(absl::Seconds(1), {"one"});
+  EXPECT_THAT(dial_as_another()->all, testing::SizeIs(1)) << "it is silent";
+}
+
 TEST_F(DispatcherCoreTest, ADrainIsDueByElapsedTimeWhateverTheWallClockDoes) {
   Submit({{.id = "a"}});
   AddAgent("one");

@@ -160,10 +160,13 @@ TEST_F(AgentListenerTest, ASecondAgentOfOneIdIsRefusedWhileTheFirstLives) {
 
 // Its machine may have been switched off with the connection open.
 TEST_F(AgentListenerTest, AnAgentThatStartedAnewReplacesTheSilentOne) {
+  config_.mutable_lease_timeout()->set_seconds(0);
+  config_.mutable_lease_timeout()->set_nanos(600'000'000);
+  Restart();
   FakeAgent& first = AddAgent({.name = "same", .boot_nonce = 1}, FakeAgent::Obedient);
   ASSERT_TRUE(Eventually([&] { return Connected() == 1; }));
 
-  // It has beats of 50 ms and sends none, so it is silent soon; until then the other is refused.
+  // It has beats of 200 ms and sends none, so it is silent soon; until then the other is refused.
   FakeAgent* second = nullptr;
   ASSERT_TRUE(Eventually([&] {
     if (second == nullptr || second->ended().has_value()) {

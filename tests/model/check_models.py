@@ -19,7 +19,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 STATES_MAX_MB = 3000
-PATIENCE_S = 240
+PATIENCE_S = 600
 
 # Variant -> a piece of the assertion that refutes it.
 MODELS = {

@@ -2,6 +2,7 @@
 
 #include <grpcpp/create_channel.h>
 
+#include <algorithm>
 #include <deque>
 #include <optional>
 #include <utility>
@@ -69,6 +70,7 @@ class AgentPool::Agent final : public std::enable_shared_from_this<AgentPool::Ag
   std::shared_ptr<Session> session_ ABSL_GUARDED_BY(mutex_);
   std::optional<agent_pb::Grant> held_ ABSL_GUARDED_BY(mutex_);
   absl::Duration beat_interval_ ABSL_GUARDED_BY(mutex_) = absl::Seconds(5);
+  absl::Duration idle_beat_interval_ ABSL_GUARDED_BY(mutex_) = absl::Seconds(5);
   int64_t sequence_ ABSL_GUARDED_BY(mutex_) = 0;
   bool submitted_ ABSL_GUARDED_BY(mutex_) = false;  // What it holds; there is no receipt yet.
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
@@ -229,6 +231,8 @@ void AgentPool::Agent::Handle(const agent_pb::SessionResponse& response) {
   {
     base::MutexLock lock(mutex_);
     beat_interval_ = interval = rpc::FromProto(response.welcome().beat_interval());
+    idle_beat_interval_ =
+        std::max(rpc::FromProto(response.welcome().idle_beat_interval()), beat_interval_);
     first = !std::exchange(welcomed_, true);
     again = submitted_ && response.welcome().verdicts_size() > 0;
   }
@@ -258,7 +262,7 @@ void AgentPool::Agent::Beat() {
     base::MutexLock lock(mutex_);
     if (stopping_) return;
     beat = NextBeat();
-    interval = beat_interval_;
+    interval = held_.has_value() ? beat_interval_ : idle_beat_interval_;
   }
   Tell(std::move(beat));
   After(interval, &Agent::beat_timer_, &Agent::Beat);

@@ -24,6 +24,7 @@ struct GrantVerdict {
 // Answers Hello; may be repeated at any time.
 struct Welcome {
   absl::Duration beat_interval;
+  absl::Duration idle_beat_interval;
   absl::Duration lease_timeout;
   std::vector<GrantVerdict> verdicts;
 };

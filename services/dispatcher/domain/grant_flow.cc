@@ -291,9 +291,7 @@ void GrantFlow::OnReleased(Attempt& attempt) {
   roster_.SetState(*agent, AgentState::kSpent);
   if (!attempt.has_result) {
     // A repeated Welcome tells at once what the answer to the next beat would.
-    Send(agent->id, Welcome{.beat_interval = settings_.beat_interval,
-                            .lease_timeout = settings_.lease_timeout,
-                            .verdicts = {{.attempt = attempt.key, .keep = false}}});
+    Greet(agent->id, {{.attempt = attempt.key, .keep = false}});
   }
   if (!agent->process) return;
   // A child process serves one attempt.

@@ -154,6 +154,7 @@ class GrantFlow final {
   void OnReleased(Attempt& attempt);
   void RevokeKeys(const AttemptKey& key);
   void Send(const std::string& agent, AgentOrder order);
+  void Greet(const std::string& agent, std::vector<GrantVerdict> verdicts);
   // Null when the agent has no session.
   Outbox::Effect ToSend(const std::string& agent, AgentOrder order);
 

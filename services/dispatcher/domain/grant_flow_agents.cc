@@ -45,8 +45,10 @@ void GrantFlow::OnHello(std::shared_ptr<AgentSession> session, const AgentHello&
   // Whoever started anew left the connection that it had, or is silent on it: who is not, is
   // another.
   const absl::Duration now = clock_.Elapsed();
+  const bool idle = agent != nullptr && !agent->attempt.has_value();
+  const absl::Duration silence = idle ? IdleBeatInterval(settings_) : settings_.beat_interval;
   if (agent != nullptr && agent->session != nullptr && agent->boot_nonce < hello.boot_nonce &&
-      now - agent->heard < 2 * settings_.beat_interval) {
+      now - agent->heard < 2 * silence) {
     outbox_.Add([session, id = hello.agent] { session->End(AgentConnected(id)); });
     return;
   }
@@ -73,9 +75,14 @@ void GrantFlow::OnHello(std::shared_ptr<AgentSession> session, const AgentHello&
   if (kept.has_value()) agent->attempt = kept;
   const bool holds = agent->attempt.has_value();
   roster_.SetState(*agent, holds ? AgentState::kBusy : AgentState::kIdle);
-  Send(agent->id, Welcome{.beat_interval = settings_.beat_interval,
-                          .lease_timeout = settings_.lease_timeout,
-                          .verdicts = std::move(verdicts)});
+  Greet(agent->id, std::move(verdicts));
+}
+
+void GrantFlow::Greet(const std::string& agent, std::vector<GrantVerdict> verdicts) {
+  Send(agent, Welcome{.beat_interval = settings_.beat_interval,
+                      .idle_beat_interval = IdleBeatInterval(settings_),
+                      .lease_timeout = settings_.lease_timeout,
+                      .verdicts = std::move(verdicts)});
 }
 
 // What an agent took and does not name any more is given to the next one at once, also when this
@@ -117,9 +124,7 @@ void GrantFlow::OnGrantAnswer(const AgentSession* session, const AttemptKey& key
   Attempt* const attempt = board_.FindAttempt(key);
   if (agent == nullptr) return;
   if (attempt == nullptr || !IsLive(attempt->state) || attempt->agent != agent->id) {
-    return Send(agent->id, Welcome{.beat_interval = settings_.beat_interval,
-                                   .lease_timeout = settings_.lease_timeout,
-                                   .verdicts = {{.attempt = key, .keep = false}}});
+    return Greet(agent->id, {{.attempt = key, .keep = false}});
   }
   if (accepted) {
     Take(*attempt);

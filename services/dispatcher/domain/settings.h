@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -24,6 +25,12 @@ struct Settings {
   std::vector<HostSettings> hosts;
   SchedulingSettings scheduling;
 };
+
+// Agents that hold nothing need not be heard often: one that vanishes loses nothing, and the first
+// beat of a grant follows it at once.
+inline absl::Duration IdleBeatInterval(const Settings& settings) {
+  return std::max(settings.beat_interval, settings.lease_timeout / 3);
+}
 
 // By what the grants of a dispatcher with these settings are to be judged.
 inline GrantRules RulesOf(const Settings& settings) {

@@ -173,6 +173,7 @@ agent::v1::SessionResponse OrderToProto(const AgentOrder& order) {
   if (const auto* welcome = std::get_if<Welcome>(&order)) {
     agent::v1::Welcome& proto = *response.mutable_welcome();
     *proto.mutable_beat_interval() = rpc::ToProto(welcome->beat_interval);
+    *proto.mutable_idle_beat_interval() = rpc::ToProto(welcome->idle_beat_interval);
     *proto.mutable_lease_timeout() = rpc::ToProto(welcome->lease_timeout);
     VerdictsToProto(welcome->verdicts, *proto.mutable_verdicts());
   } else if (const auto* offer = std::get_if<GrantOffer>(&order)) {

@@ -153,9 +153,10 @@ void SimAgent::Dial() {
 
 void SimAgent::Beat() {
   const absl::Duration now = world_.clock.true_elapsed();
-  next_beat_ = now + beat_interval_;
+  const bool holds = held_.has_value() && !held_->fenced;
+  next_beat_ = now + (holds ? beat_interval_ : idle_beat_interval_);
   AgentBeat beat{.sequence = ++sequence_};
-  if (held_.has_value() && !held_->fenced) {
+  if (holds) {
     beat.held.push_back(held_->key);
     beat.activity = held_->activity;
   }
@@ -182,6 +183,7 @@ void SimAgent::Handle(const AgentOrder& order) {
       next_beat_ = world_.clock.true_elapsed();
     }
     beat_interval_ = welcome->beat_interval;
+    idle_beat_interval_ = welcome->idle_beat_interval;
     lease_timeout_ = welcome->lease_timeout;
     for (const GrantVerdict& verdict : welcome->verdicts) Obey(verdict, hello_sent_);
   } else if (const auto* answer = std::get_if<BeatAnswer>(&order)) {
@@ -217,6 +219,7 @@ void SimAgent::Obey(const GrantVerdict& verdict, absl::Duration sent) {
 
 void SimAgent::Take(const GrantOffer& offer) {
   world_.offered.insert(offer.attempt);
+  next_beat_ = world_.clock.true_elapsed();
   const bool refused = held_.has_value() || world_.Chance(3);
   if (!refused) {
     held_ = Held{.key = offer.attempt,

@@ -102,6 +102,7 @@ class SimAgent final : public std::enable_shared_from_this<SimAgent> {
   absl::Duration next_beat_;
   absl::Duration last_told_;
   absl::Duration beat_interval_ = absl::Seconds(5);
+  absl::Duration idle_beat_interval_ = absl::Seconds(5);
   absl::Duration lease_timeout_ = absl::Seconds(30);
   int64_t sequence_ = 0;
   int64_t told_activity_ = 0;
