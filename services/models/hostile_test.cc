@@ -1,11 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <fstream>
 #include <thread>
 
 #include "lib/testkit/fake_clock.h"
+#include "lib/testkit/memory_growth.h"
 #include "services/models/testing/server_fixture.h"
 
 namespace slipway::models {
@@ -18,12 +17,6 @@ class HostileTest : public ServerFixture {
  protected:
   http::Client::Response Post(const std::string& key, const std::string& body) {
     return client_.Fetch(WireRequestTo(key, "/v1/chat/completions", body));
-  }
-  static size_t ResidentBytes() {
-    size_t all = 0;
-    size_t resident = 0;
-    std::ifstream("/proc/self/statm") >> all >> resident;
-    return resident * static_cast<size_t>(sysconf(_SC_PAGESIZE));
   }
 };
 
@@ -61,7 +54,7 @@ TEST_F(HostileTest, ManySmallValuesTakeNoMoreMemoryThanTheirText) {
   while (body.size() < (7u << 20)) body += "[],{},1,";
   body += "1]}";
   constexpr int kAtOnce = 8;
-  const size_t before = ResidentBytes();
+  const testkit::MemoryGrowth growth;
   std::vector<std::thread> threads;
   for (int i = 0; i < kAtOnce; ++i) {
     threads.emplace_back([&] { EXPECT_EQ(Post(key, body).result.http_status, 400); });
@@ -69,7 +62,7 @@ TEST_F(HostileTest, ManySmallValuesTakeNoMoreMemoryThanTheirText) {
   for (std::thread& thread : threads) thread.join();
 
   // Client, connection and reader hold the text; a tree of it would be ten times as large.
-  EXPECT_LT(ResidentBytes() - std::min(before, ResidentBytes()), kAtOnce * body.size() * 5);
+  EXPECT_LT(growth.bytes(), static_cast<int64_t>(kAtOnce * body.size() * 5));
   EXPECT_THAT(ledger_.entries(), SizeIs(0));
 }
 

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "lib/rpc/failure.h"
 #include "services/models/domain/errors.h"
 #include "services/models/proxy/wire_reply.h"
@@ -461,7 +463,7 @@ TEST_F(WireReplyTest, LastTextWaitsBehindWhatASlowReaderHasNoRoomFor) {
   writer_->full = false;
   sent_.clear();
 
-  writer_->on_writable();
+  std::exchange(writer_->on_writable, nullptr)();
 
   EXPECT_EQ(sent_, std::vector<std::string>({"write bc", "finish "}));
 }

@@ -1,13 +1,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <map>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "lib/testkit/memory_growth.h"
 #include "services/models/testing/server_fixture.h"
 
 namespace slipway::models {
@@ -15,13 +15,6 @@ namespace {
 
 using ledger::v1::Reservation;
 using testkit::FailsWithReason;
-
-int64_t ResidentBytes() {
-  const std::string text = base::ReadFile("/proc/self/statm").value_or("0 0");
-  int64_t pages = 0;
-  (void)absl::SimpleAtoi(std::vector<std::string>(absl::StrSplit(text, ' '))[1], &pages);
-  return pages * sysconf(_SC_PAGESIZE);
-}
 
 int Threads() {
   int threads = 0;
@@ -186,12 +179,12 @@ TEST_F(StreamsTest, ThousandStreamsTakeNoThreadsAndLittleMemory) {
   StartServer();
   StartStreams(10);
   const int threads = Threads();
-  const int64_t resident = ResidentBytes();
+  const testkit::MemoryGrowth growth;
 
   StartStreams(kMany);
 
   EXPECT_LE(Threads(), threads + 8);  // Those of gRPC come and go.
-  EXPECT_LT(ResidentBytes() - resident, kMany * 200'000);
+  EXPECT_LT(growth.bytes(), kMany * 200'000);
   replies_.EndAll();
   const auto ends = readers_.AwaitEnded();
   EXPECT_EQ(ends, (std::map<std::string, int>{{"whole", kMany + 10}}));
@@ -207,13 +200,13 @@ TEST_F(StreamsTest, SlowAgentsMakeTheEndpointWait) {
   const std::string frame = FakeEndpoint::Text(std::string(8'000, 'x'));
   StartServer();
   StartStreams(kSlow, /*reads=*/false);
-  const int64_t resident = ResidentBytes();
+  const testkit::MemoryGrowth growth;
 
   // 64 MB are offered on each, more than the 36 MB that a pair of Linux's sockets may take.
   const int taken = replies_.WriteToAll(frame, kFrames);
 
   EXPECT_LT(taken, kSlow * kFrames);
-  EXPECT_LT(ResidentBytes() - resident, int64_t{kSlow} * 3'000'000);
+  EXPECT_LT(growth.bytes(), int64_t{kSlow} * 3'000'000);
   EXPECT_EQ(Calls()[0].outcome(), "RUNNING");
   readers_.ReadAll();
   replies_.EndAll();
