@@ -93,25 +93,13 @@ void DockerHost::Begin(const std::vector<StartIntent>& intents, Reports reports)
 }
 
 void DockerHost::Stop() {
-  {
-    base::MutexLock lock(mutex_);
-    stopping_ = true;
-    changed_.NotifyAll();
-  }
+  inbox_.Stop();
   if (thread_.joinable()) thread_.join();
 }
 
-void DockerHost::Start(AgentFleet::Order order) {
-  base::MutexLock lock(mutex_);
-  orders_.push_back(std::move(order));
-  changed_.NotifyAll();
-}
+void DockerHost::Start(AgentFleet::Order order) { inbox_.Start(std::move(order)); }
 
-void DockerHost::Retire(const std::string& agent) {
-  base::MutexLock lock(mutex_);
-  orders_.push_back({.agent = agent});
-  changed_.NotifyAll();
-}
+void DockerHost::Retire(const std::string& agent) { inbox_.Retire(agent); }
 
 absl::Duration DockerHost::Pause() const {
   if (failures_ > 0) {
@@ -121,15 +109,11 @@ absl::Duration DockerHost::Pause() const {
 }
 
 void DockerHost::Loop() {
-  bool stopping = false;
-  while (!stopping) {
+  do {
     settling_ = std::max(0, settling_ - 1);
     Look();
     Reap();
-    base::MutexLock lock(mutex_);
-    if (!stopping_ && orders_.empty()) changed_.WaitFor(mutex_, Pause());
-    stopping = stopping_;
-  }
+  } while (inbox_.Wait(Pause()));
   Obey();
   for (const auto& [agent, child] : children_) {
     if (child.kill_at != absl::InfiniteDuration()) engine_.Remove(NameOf(agent)).IgnoreError();
@@ -140,12 +124,7 @@ void DockerHost::Loop() {
 }
 
 void DockerHost::Obey() {
-  std::vector<AgentFleet::Order> orders;
-  {
-    base::MutexLock lock(mutex_);
-    orders = std::exchange(orders_, {});
-  }
-  for (AgentFleet::Order& order : orders) {
+  for (AgentFleet::Order& order : inbox_.Take()) {
     if (!order.host.empty()) {
       tokens_.Add(order.token, {.host = options_.name, .agent = order.agent});
       children_[order.agent].token = std::move(order.token);

@@ -9,13 +9,13 @@
 
 #include "absl/time/time.h"
 #include "lib/base/clock.h"
-#include "lib/base/mutex.h"
 #include "lib/http/client.h"
 #include "services/dispatcher/domain/agent_fleet.h"
 #include "services/dispatcher/domain/agent_tokens.h"
 #include "services/dispatcher/fleet/agent_endpoints.h"
 #include "services/dispatcher/fleet/container_host.h"
 #include "services/dispatcher/fleet/docker_engine.h"
+#include "services/dispatcher/fleet/order_inbox.h"
 #include "services/dispatcher/fleet/ssh_tunnel.h"
 
 namespace slipway::dispatcher {
@@ -93,10 +93,7 @@ class DockerHost final : public ContainerHost {
   int failures_ = 0;   // Of the thread: lists that failed, in a row.
   int settling_ = 0;   // Of the thread: looks to take soon after the last agent, for what it left.
 
-  base::Mutex mutex_;
-  base::CondVar changed_;
-  std::vector<AgentFleet::Order> orders_ ABSL_GUARDED_BY(mutex_);  // Without a host: retire.
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  OrderInbox inbox_;
   std::thread thread_;
 };
 

@@ -84,8 +84,8 @@ KubernetesHost::KubernetesHost(Options options, http::Client& client, AgentToken
       api_(client, options_.api),
       tokens_(tokens),
       clock_(clock),
-      jobs_(client, api_, WatchOptions(options_, kBatch, ReadJob, [this] { Wake(); })),
-      pods_(client, api_, WatchOptions(options_, kCore, ReadPod, [this] { Wake(); })) {}
+      jobs_(client, api_, WatchOptions(options_, kBatch, ReadJob, [this] { inbox_.Wake(); })),
+      pods_(client, api_, WatchOptions(options_, kCore, ReadPod, [this] { inbox_.Wake(); })) {}
 
 void KubernetesHost::Begin(const std::vector<StartIntent>& intents, Reports reports) {
   reports_ = std::move(reports);
@@ -101,31 +101,13 @@ void KubernetesHost::Begin(const std::vector<StartIntent>& intents, Reports repo
 }
 
 void KubernetesHost::Stop() {
-  {
-    base::MutexLock lock(mutex_);
-    stopping_ = true;
-    changed_.NotifyAll();
-  }
+  inbox_.Stop();
   if (thread_.joinable()) thread_.join();
 }
 
-void KubernetesHost::Start(AgentFleet::Order order) {
-  base::MutexLock lock(mutex_);
-  orders_.push_back(std::move(order));
-  changed_.NotifyAll();
-}
+void KubernetesHost::Start(AgentFleet::Order order) { inbox_.Start(std::move(order)); }
 
-void KubernetesHost::Retire(const std::string& agent) {
-  base::MutexLock lock(mutex_);
-  orders_.push_back({.agent = agent});
-  changed_.NotifyAll();
-}
-
-void KubernetesHost::Wake() {
-  base::MutexLock lock(mutex_);
-  woken_ = true;
-  changed_.NotifyAll();
-}
+void KubernetesHost::Retire(const std::string& agent) { inbox_.Retire(agent); }
 
 absl::Duration KubernetesHost::Pause() const {
   const bool rests = children_.empty() && reach_.empty();
@@ -138,15 +120,10 @@ absl::Duration KubernetesHost::Pause() const {
 }
 
 void KubernetesHost::Loop() {
-  bool stopping = false;
-  while (!stopping) {
+  do {
     Look();
     Reap();
-    base::MutexLock lock(mutex_);
-    if (!stopping_ && !woken_ && orders_.empty()) changed_.WaitFor(mutex_, Pause());
-    woken_ = false;
-    stopping = stopping_;
-  }
+  } while (inbox_.Wait(Pause()));
   Obey();
   for (const auto& [agent, child] : children_) {
     if (child.retired && !child.deleted) DeleteJob(agent).IgnoreError();
@@ -154,12 +131,7 @@ void KubernetesHost::Loop() {
 }
 
 void KubernetesHost::Obey() {
-  std::vector<AgentFleet::Order> orders;
-  {
-    base::MutexLock lock(mutex_);
-    orders = std::exchange(orders_, {});
-  }
-  for (AgentFleet::Order& order : orders) {
+  for (AgentFleet::Order& order : inbox_.Take()) {
     if (!order.host.empty()) {
       tokens_.Add(order.token, {.host = options_.name, .agent = order.agent});
       Child& child = children_[order.agent];

@@ -8,13 +8,13 @@
 
 #include "absl/time/time.h"
 #include "lib/base/clock.h"
-#include "lib/base/mutex.h"
 #include "lib/http/client.h"
 #include "services/dispatcher/domain/agent_tokens.h"
 #include "services/dispatcher/fleet/container_host.h"
 #include "services/dispatcher/fleet/job_spec.h"
 #include "services/dispatcher/fleet/kubernetes_api.h"
 #include "services/dispatcher/fleet/kubernetes_watch.h"
+#include "services/dispatcher/fleet/order_inbox.h"
 
 namespace slipway::dispatcher {
 
@@ -64,7 +64,6 @@ class KubernetesHost final : public ContainerHost {
 
   void Loop();
   absl::Duration Pause() const;
-  void Wake();
   void Obey();
   void Look();
   absl::Status RefreshMirrors();
@@ -92,11 +91,7 @@ class KubernetesHost final : public ContainerHost {
   base::Clock& clock_;
   Reports reports_;
 
-  base::Mutex mutex_;
-  base::CondVar changed_;
-  std::vector<AgentFleet::Order> orders_ ABSL_GUARDED_BY(mutex_);  // Without a host: retire.
-  bool woken_ ABSL_GUARDED_BY(mutex_) = false;
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  OrderInbox inbox_;
 
   // Of the thread, once it runs. The mirrors wake it, from the client's thread, until they end.
   KubernetesWatch jobs_;
