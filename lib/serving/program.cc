@@ -1,12 +1,22 @@
 #include "lib/serving/program.h"
 
 #include <CLI/CLI.hpp>
+#include <iostream>
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/exit_code.h"
 #include "lib/rpc/signals.h"
 
 namespace slipway::serving {
+
+namespace {
+
+int ExitCodeOf(const absl::StatusOr<bool>& sound) {
+  if (!sound.ok()) return base::ExitCode(sound.status());
+  return *sound ? 0 : 1;
+}
+
+}  // namespace
 
 int RunProgram(int argc, char** argv, const Program& program) {
   rpc::PrepareProcess();
@@ -22,7 +32,7 @@ int RunProgram(int argc, char** argv, const Program& program) {
         ->excludes(config);
   }
   CLI11_PARSE(app, argc, argv);
-  if (!audited_path.empty()) return program.audit(audited_path);
+  if (!audited_path.empty()) return ExitCodeOf(program.audit(audited_path, std::cout));
   if (config_path.empty()) return app.exit(CLI::RequiredError("--config"));
   return base::ExitCode(program.serve(config_path));
 }

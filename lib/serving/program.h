@@ -1,9 +1,11 @@
 #pragma once
 
 #include <functional>
+#include <ostream>
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 namespace slipway::serving {
 
@@ -14,9 +16,9 @@ struct Program {
   const char* config_message;  // "PlannerConfig": what the file of --config is, in YAML.
   // Serves by the configuration in this file until a signal ends it.
   std::function<absl::Status(const std::string& config_path)> serve;
-  // Checks this file of the service's, prints what it found, and returns the exit code: 0, or 1
-  // when something is broken. Null: there is no --audit.
-  std::function<int(const std::string& path)> audit = nullptr;
+  // Checks this file of the service's and prints what it found: whether all of it is as it has to
+  // be. Null: there is no --audit.
+  std::function<absl::StatusOr<bool>(const std::string& path, std::ostream& out)> audit = nullptr;
 };
 
 // The main function of a service: prepares the process, reads the command line, which is --config

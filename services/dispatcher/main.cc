@@ -1,9 +1,7 @@
-#include <iostream>
 #include <memory>
 #include <string>
 
 #include "absl/status/status.h"
-#include "lib/base/exit_code.h"
 #include "lib/base/status_macros.h"
 #include "lib/config/config.h"
 #include "lib/log/log.h"
@@ -24,12 +22,6 @@ absl::Status Serve(const std::string& config_path) {
   return absl::OkStatus();
 }
 
-int Audit(const std::string& path) {
-  const absl::StatusOr<bool> clean = PrintAudit(path, std::cout);
-  if (!clean.ok()) return base::ExitCode(clean.status());
-  return *clean ? 0 : 1;
-}
-
 }  // namespace slipway::dispatcher
 
 int main(int argc, char** argv) {
@@ -38,5 +30,5 @@ int main(int argc, char** argv) {
                                        .purpose = "Carries out approved plans.",
                                        .config_message = "DispatcherConfig",
                                        .serve = slipway::dispatcher::Serve,
-                                       .audit = slipway::dispatcher::Audit});
+                                       .audit = slipway::dispatcher::PrintAudit});
 }
