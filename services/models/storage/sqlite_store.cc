@@ -279,8 +279,7 @@ absl::Status SqliteStore::End(const CallRecord& record, const std::optional<Sett
 absl::Status SqliteStore::Owe(const Settlement& owed, const std::string& owner) {
   const absl::Time now = clock_.Now();
   return database_->WriteUnsynced([&](sqlite::Transaction& transaction) {
-    return transaction.Execute(kInsertOwed, owed.reservation, now, owner,
-                               SettlementToJson(owed));
+    return transaction.Execute(kInsertOwed, owed.reservation, now, owner, SettlementToJson(owed));
   });
 }
 

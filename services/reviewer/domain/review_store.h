@@ -45,8 +45,8 @@ class ReviewStore {
   virtual absl::StatusOr<std::optional<Evidence>> FindEvidence(
       const std::string& project, const std::string& tree, const std::string& validator_digest) = 0;
 
-  // What failed on the tree after the change of `attempt` was inspected, oldest first; all of it when
-  // the attempt has no inspection.
+  // What failed on the tree after the change of `attempt` was inspected, oldest first; all of it
+  // when the attempt has no inspection.
   virtual absl::StatusOr<std::vector<Evidence>> ListFailures(const std::string& project,
                                                              const std::string& tree,
                                                              const std::string& validator_digest,
