@@ -81,7 +81,7 @@ class HostFlow final {
   const Settings& settings_;
   std::set<std::string> intents_;                     // Agents with a stored one.
   std::map<std::string, absl::Duration> idle_since_;  // By agent.
-  // By host; the wall clock may be set meanwhile.
+  // When attempts are taken back, by host and the monotonic clock: the other may be set meanwhile.
   std::map<std::string, absl::Duration> drains_due_;
 
   // A number that rises at once and falls when it was lower all the while.
